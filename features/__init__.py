@@ -1,0 +1,1 @@
+"""What was known about an account on a date."""

@@ -1,0 +1,1 @@
+"""What a prediction says, and what should be done about it."""

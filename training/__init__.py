@@ -1,0 +1,1 @@
+"""How a prediction was learned, and whether it is better than what stood before."""

@@ -1,0 +1,1 @@
+"""Simulated books whose truth is known."""
