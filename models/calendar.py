@@ -1,0 +1,324 @@
+"""What the calendar alone says: who can leave when, and how often such accounts move.
+
+The calendar knows an account's term, its next decision (the day its contract ends), its tenure
+and its size. Nothing of what the account does enters here: this is the baseline that a score
+has to beat, and the part of every prediction that is not the account's own doing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import expit, logit
+from sklearn.linear_model import LogisticRegression
+
+from features.asof import months_between
+from models.outcomes import LEADS
+
+__all__ = [
+    "BENCHMARK_ANNUAL_RATES",
+    "TERMS",
+    "CalendarFacts",
+    "CalendarModel",
+    "benchmark_rate",
+    "calendar_facts",
+    "fit_calendar",
+]
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+TERMS = ("monthly", "unknown", "short", "annual", "multi-year")
+MONTHS_BETWEEN_DECISIONS = (1, 1, 6, 12, 24)
+TENURES = (2.0, 5.0, 13.0, 25.0)
+"""Upper bounds in months, exclusive: settling in, the month 2-4 cliff, first year, second, older."""
+BANDS = ("SMB", "mid-market", "enterprise", "strategic")
+
+BENCHMARK_ANNUAL_RATES: Mapping[str, Mapping[str, float]] = {
+    "churn": {"SMB": 0.10, "mid-market": 0.08, "enterprise": 0.05, "strategic": 0.05},
+    "expand": {"SMB": 0.20, "mid-market": 0.20, "enterprise": 0.20, "strategic": 0.20},
+    "contract": {"SMB": 0.05, "mid-market": 0.05, "enterprise": 0.05, "strategic": 0.05},
+}
+"""Shares of accounts a year. Churn: S003 ("< 5 % enterprise, < 10 % SMB") and S001 (8 %);
+expansion: S001 (20 % a year); contraction: S003 (above 5 % is a problem)."""
+
+PRIOR_ACCOUNTS = 20.0
+"""Weight of a prior rate, in observations: (n r + 20 r0) / (n + 20)."""
+
+
+@dataclass(frozen=True)
+class CalendarFacts:
+    """What the calendar knows of ``n`` accounts, each at its own as-of date.
+
+    Attributes
+    ----------
+    term, band : array of int, (n,)
+        Index into ``TERMS`` and ``BANDS``.
+    tenure : array of float, (n,)
+        Months since the first paid day; NaN where unknown.
+    decision : array of float, (n,)
+        Lead (months ahead, 1 = next month-end) of the next decision; inf where there is none.
+    cycle : array of float, (n,)
+        Months from one decision to the next; 1 where every month is one.
+    month : array of int, (n,)
+        Month of the state at lead 0, 1 to 12.
+    """
+
+    term: Ints
+    band: Ints
+    tenure: Floats
+    decision: Floats
+    cycle: Floats
+    month: Ints
+    fiscal_year_starts: int
+
+    def __len__(self) -> int:
+        return len(self.term)
+
+    def take(self, rows: Ints) -> CalendarFacts:
+        """Give the facts of some rows."""
+        return CalendarFacts(
+            self.term[rows],
+            self.band[rows],
+            self.tenure[rows],
+            self.decision[rows],
+            self.cycle[rows],
+            self.month[rows],
+            self.fiscal_year_starts,
+        )
+
+    def free(self) -> NDArray[np.bool_]:
+        """Say at which leads an account can leave: the months that hold a decision, (n, 12)."""
+        leads = np.arange(1, LEADS + 1)[None, :]
+        since = leads - self.decision[:, None]
+        with np.errstate(invalid="ignore"):
+            on_cycle = (since >= 0) & (np.mod(since, self.cycle[:, None]) == 0)
+        return np.asarray(on_cycle | (self.cycle == 1)[:, None])
+
+    def codes(self, rows: Ints, leads: Ints, cumulative: bool) -> Ints:
+        """Code the calendar's columns at some (row, lead) pairs, one column per ``COLUMNS``.
+
+        ``cumulative`` counts the decisions up to the lead (for states) instead of marking the
+        one in it (for hazards).
+        """
+        tenure = np.nan_to_num(self.tenure[rows], nan=12.0) + leads
+        month = (self.month[rows] + leads - self.fiscal_year_starts) % 12
+        tenure_code = np.digitize(tenure, TENURES)
+        monthly = self.cycle[rows] == 1
+        columns = [
+            self.term[rows],
+            self.band[rows],
+            np.where(monthly, tenure_code, len(TENURES) + 1),
+            tenure_code,
+            (month == 11).astype(np.int64),
+            _lead_code(leads),
+            self._decided(rows, leads) if cumulative else np.zeros(len(rows), dtype=np.int64),
+        ]
+        return np.column_stack(columns).astype(np.int64)
+
+    def _decided(self, rows: Ints, leads: Ints) -> Ints:
+        within = np.where(np.isfinite(self.decision[rows]), self.decision[rows], 99.0) <= leads
+        return np.where(self.cycle[rows] == 1, 2, within.astype(np.int64))
+
+
+COLUMNS = (
+    ("term", len(TERMS)),
+    ("band", len(BANDS)),
+    ("monthly_tenure", len(TENURES) + 2),
+    ("tenure", len(TENURES) + 1),
+    ("fiscal_year_end", 2),
+    ("lead", 12),
+    ("decided", 3),
+)
+
+
+def _lead_code(leads: Ints) -> Ints:
+    return leads - 1
+
+
+def calendar_facts(frame: pd.DataFrame, fiscal_year_starts: int = 1) -> CalendarFacts:
+    """Read the calendar's facts out of snapshot rows.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Columns ``as_of``, ``term_months``, ``next_renewal_on``, ``decision``, ``tenure_days``
+        and ``acv_segment`` of ``features.snapshot.snapshot``.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"as_of": [date(2025, 7, 1)] * 2, "term_months": [12.0, 1.0],
+    ...     "next_renewal_on": [date(2025, 9, 15), None], "decision": ["term", "monthly"],
+    ...     "tenure_days": [300.0, 30.0], "acv_segment": ["SMB", "SMB"]})
+    >>> facts = calendar_facts(rows)
+    >>> facts.decision.tolist(), facts.free()[:, :4].tolist()
+    ([3.0, 1.0], [[False, False, True, False], [True, True, True, True]])
+    """
+    every_month = (frame["decision"] != "term").to_numpy()
+    months = frame["term_months"].to_numpy(dtype=float)
+    as_of = list(frame["as_of"])
+    ends = frame["next_renewal_on"]
+    decision = np.array(
+        [
+            1.0 if open_ else _decision_lead(day, _as_date(end))
+            for day, end, open_ in zip(as_of, ends, every_month, strict=True)
+        ]
+    )
+    cycle = np.where(every_month, 1.0, np.where(np.isnan(months), 12.0, np.maximum(months, 1.0)))
+    band = pd.Categorical(frame["acv_segment"], categories=list(BANDS)).codes
+    return CalendarFacts(
+        term=_term_codes(frame["decision"].to_numpy(), months),
+        band=np.maximum(band, 0).astype(np.int64),
+        tenure=frame["tenure_days"].to_numpy(dtype=float) / 30.4375,
+        decision=decision,
+        cycle=cycle,
+        month=np.array([(day.month - 2) % 12 + 1 for day in as_of], dtype=np.int64),
+        fiscal_year_starts=fiscal_year_starts,
+    )
+
+
+def _term_codes(decision: NDArray[Any], months: Floats) -> Ints:
+    by_length = np.select([months <= 1, months < 12, months == 12], [0, 2, 3], default=4)
+    code = np.where(decision == "term", by_length, np.where(decision == "monthly", 0, 1))
+    return code.astype(np.int64)
+
+
+def _as_date(value: Any) -> date | None:
+    if value is None or pd.isna(value):
+        return None
+    return value.date() if hasattr(value, "date") else value
+
+
+def _decision_lead(as_of: date, end: date | None) -> float:
+    if end is None:
+        return np.inf
+    lead = months_between(as_of, end) + (1 if end.day >= as_of.day else 0)
+    return float(max(lead, 1))
+
+
+def benchmark_rate(target: str, band: str, months: float) -> float:
+    """Turn a published annual rate into the rate over some months: 1 - (1 - r)^(months / 12).
+
+    Examples
+    --------
+    >>> round(benchmark_rate("churn", "SMB", 1), 5)
+    0.00874
+    """
+    return float(1 - (1 - BENCHMARK_ANNUAL_RATES[target][band]) ** (months / 12))
+
+
+@dataclass(frozen=True)
+class CalendarModel:
+    """A fitted calendar: one logit for every (account, lead) from its codes.
+
+    Attributes
+    ----------
+    intercept : float
+    weights : tuple of tuple of float
+        One weight per level of every column of ``COLUMNS``.
+    cumulative : bool
+        True for states ("paying more at lead j"), False for hazards ("leaves in month j").
+    """
+
+    intercept: float
+    weights: tuple[tuple[float, ...], ...]
+    cumulative: bool
+
+    def logit(self, facts: CalendarFacts, rows: Ints, leads: Ints) -> Floats:
+        """Give the calendar's logit at (row, lead) pairs."""
+        codes = facts.codes(rows, leads, self.cumulative)
+        total = np.full(len(rows), self.intercept)
+        for column, weights in enumerate(self.weights):
+            total += np.asarray(weights)[codes[:, column]]
+        return total
+
+    def matrix(self, facts: CalendarFacts) -> Floats:
+        """Give the calendar's logit at every lead, (n, 12)."""
+        n = len(facts)
+        rows = np.repeat(np.arange(n), LEADS)
+        leads = np.tile(np.arange(1, LEADS + 1), n)
+        return self.logit(facts, rows, leads).reshape(n, LEADS)
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the model as JSON."""
+        return {
+            "intercept": self.intercept,
+            "weights": [list(column) for column in self.weights],
+            "cumulative": self.cumulative,
+        }
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> CalendarModel:
+        """Read the model from JSON."""
+        weights = tuple(tuple(column) for column in values["weights"])
+        return cls(float(values["intercept"]), weights, bool(values["cumulative"]))
+
+
+def fit_calendar(target: str, codes: Ints, y: Ints, few: bool, leads: Ints) -> CalendarModel:
+    """Fit the calendar on coded rows; with few events, empirical-Bayes rates by term and band.
+
+    Parameters
+    ----------
+    target : {"churn", "expand", "contract"}
+    codes : array of int, (rows, columns)
+        From ``CalendarFacts.codes``.
+    y : array of int, (rows,)
+        1 where the event happened.
+    few : bool
+        True below ten events: nothing is fitted, published rates are updated by what was seen.
+    leads : array of int, (rows,)
+    """
+    cumulative = target != "churn"
+    if few or y.min(initial=1) == y.max(initial=0):
+        return _prior_rates(target, codes, y, leads, cumulative)
+    patterns, inverse = np.unique(codes, axis=0, return_inverse=True)
+    events = np.bincount(inverse, weights=y, minlength=len(patterns))
+    rest = np.bincount(inverse, minlength=len(patterns)) - events
+    design = np.concatenate([_one_hot(patterns)] * 2)
+    outcome = np.repeat([1, 0], len(patterns))
+    weight = np.concatenate([events, rest])
+    used = weight > 0
+    fitted = LogisticRegression(C=1.0, max_iter=500)
+    fitted.fit(design[used], outcome[used], sample_weight=weight[used])
+    return CalendarModel(float(fitted.intercept_[0]), _split(fitted.coef_[0]), cumulative)
+
+
+def _one_hot(codes: Ints) -> Floats:
+    blocks = [np.eye(levels)[codes[:, at]] for at, (_, levels) in enumerate(COLUMNS)]
+    return np.concatenate(blocks, axis=1)
+
+
+def _split(coefficients: Floats) -> tuple[tuple[float, ...], ...]:
+    ends = np.cumsum([levels for _, levels in COLUMNS])[:-1]
+    return tuple(tuple(float(v) for v in part) for part in np.split(coefficients, ends))
+
+
+def _prior_rates(target: str, codes: Ints, y: Ints, leads: Ints, cumulative: bool) -> CalendarModel:
+    """Update published rates by band and term, additive on the logit, shrunk to the published.
+
+    A decision that comes once in twelve months is twelve times as likely to go wrong as a
+    monthly one: the published rates are rates a year.
+    """
+    weights = [np.zeros(levels) for _, levels in COLUMNS]
+    horizon = float(np.mean(leads)) if cumulative and len(leads) else 1.0
+    for band, name in enumerate(BANDS):
+        weights[1][band] = logit(_updated(target, name, horizon, y[codes[:, 1] == band]))
+    for term, months in enumerate(MONTHS_BETWEEN_DECISIONS):
+        mine = codes[:, 0] == term
+        base = 0.0 if cumulative else float(np.log(months))
+        expected = float(expit(weights[1][codes[mine, 1]] + base).sum())
+        weights[0][term] = base + np.log((float(y[mine].sum()) + 1.0) / (expected + 1.0))
+    if cumulative:
+        weights[5] = np.log(np.arange(1, LEADS + 1) / horizon)
+    return CalendarModel(0.0, tuple(tuple(map(float, column)) for column in weights), cumulative)
+
+
+def _updated(target: str, band: str, months: float, y: Ints) -> float:
+    prior = benchmark_rate(target, band, months)
+    return float((y.sum() + PRIOR_ACCOUNTS * prior) / (len(y) + PRIOR_ACCOUNTS))

@@ -1,0 +1,155 @@
+"""Calibration: a small map from a predicted logit to one that has come true as often as it says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import expit
+
+__all__ = [
+    "IDENTITY",
+    "Calibration",
+    "calibration_slope",
+    "choose_calibration",
+    "fit_calibration",
+    "observed_over_expected",
+]
+
+Floats = NDArray[np.float64]
+KINDS = ("identity", "intercept", "logistic", "beta")
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A map of the logit: ``early``/``late`` intercept (lead up to 3, beyond) and two slopes.
+
+    The mapped logit is ``intercept + a * log p - b * log(1 - p)``: identity is (0, 1, 1), a
+    logistic map has a = b, the beta map has both free.
+
+    Examples
+    --------
+    >>> Calibration("intercept", -0.5, 0.0, 1.0, 1.0).apply(np.array([0.0]), np.array([1]))
+    array([-0.5])
+    """
+
+    kind: str
+    early: float
+    late: float
+    a: float
+    b: float
+
+    def apply(self, logits: Floats, leads: NDArray[np.int64]) -> Floats:
+        """Map logits, each at its lead in months."""
+        intercept = np.where(leads <= 3, self.early, self.late)
+        log_p, log_q = -np.logaddexp(0, -logits), -np.logaddexp(0, logits)
+        return np.asarray(intercept + self.a * log_p - self.b * log_q)
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the map as JSON."""
+        return dict(self.__dict__)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Calibration:
+        """Read the map from JSON."""
+        return cls(**values)
+
+
+IDENTITY = Calibration("identity", 0.0, 0.0, 1.0, 1.0)
+
+_SHAPES: Mapping[str, tuple[int, Callable[[Floats], tuple[float, float, float, float]]]] = {
+    "intercept": (2, lambda v: (v[0], v[1], 1.0, 1.0)),
+    "logistic": (3, lambda v: (v[0], v[1], v[2] + 1, v[2] + 1)),
+    "beta": (4, lambda v: (v[0], v[1], v[2] + 1, v[3] + 1)),
+}
+
+
+def fit_calibration(
+    kind: str, logits: Floats, leads: NDArray[np.int64], y: Floats, weight: Floats
+) -> Calibration:
+    """Fit one kind of map by penalised likelihood (a standard normal prior on every parameter).
+
+    Parameters
+    ----------
+    kind : {"identity", "intercept", "logistic", "beta"}
+    logits, leads, y, weight : array, (rows,)
+        Out-of-fold logits, their leads in months, outcomes and row weights.
+    """
+    if kind == "identity":
+        return IDENTITY
+    size, shape = _SHAPES[kind]
+
+    def loss(parameters: Floats) -> float:
+        mapped = Calibration(kind, *shape(parameters)).apply(logits, leads)
+        fit = float(weight @ (np.logaddexp(0, mapped) - y * mapped))
+        return fit + float(parameters @ parameters) / 2
+
+    lower = [(None, None)] * 2 + [(-0.95, None)] * (size - 2)
+    solved = minimize(loss, np.zeros(size), method="L-BFGS-B", bounds=lower)
+    return Calibration(kind, *(float(v) for v in shape(solved.x)))
+
+
+def choose_calibration(
+    logits: Floats,
+    leads: NDArray[np.int64],
+    y: Floats,
+    weight: Floats,
+    origin: NDArray[np.int64],
+) -> Calibration:
+    """Choose the simplest map within one standard error of the best, judged origin by origin.
+
+    Each origin is predicted by a map fitted on the other origins' rows before it; with fewer
+    than three origins nothing is chosen but identity.
+    """
+    origins = np.unique(origin)
+    if len(origins) < 3:
+        return IDENTITY
+    losses = {kind: _replayed(kind, logits, leads, y, weight, origin) for kind in KINDS}
+    best = min(KINDS, key=lambda kind: losses[kind].mean())
+    error = float(losses[best].std(ddof=1) / np.sqrt(len(losses[best])))
+    simplest = next(k for k in KINDS if losses[k].mean() <= losses[best].mean() + error)
+    return fit_calibration(simplest, logits, leads, y, weight)
+
+
+def _replayed(
+    kind: str,
+    logits: Floats,
+    leads: NDArray[np.int64],
+    y: Floats,
+    weight: Floats,
+    origin: NDArray[np.int64],
+) -> Floats:
+    result = []
+    for now in np.unique(origin)[1:]:
+        past, here = origin < now, origin == now
+        mapped = fit_calibration(kind, logits[past], leads[past], y[past], weight[past])
+        eta = mapped.apply(logits[here], leads[here])
+        loss = np.logaddexp(0, eta) - y[here] * eta
+        result.append(float(np.average(loss, weights=weight[here])))
+    return np.array(result)
+
+
+def calibration_slope(logits: Floats, y: Floats) -> float:
+    """Give the calibration slope: the factor by which logits should be stretched (1 is right).
+
+    Examples
+    --------
+    >>> calibration_slope(np.array([-1.0, 1.0, -1.0, 1.0]), np.array([0.0, 1.0, 0.0, 1.0])) > 1
+    True
+    """
+
+    def loss(parameters: Floats) -> float:
+        eta = parameters[0] + parameters[1] * logits
+        return float((np.logaddexp(0, eta) - y * eta).sum()) + 1e-3 * float(parameters[1] ** 2)
+
+    return float(minimize(loss, np.array([0.0, 1.0])).x[1])
+
+
+def observed_over_expected(logits: Floats, y: Floats) -> float:
+    """Give events seen over events expected; NaN where none are expected."""
+    expected = float(expit(logits).sum())
+    return float(y.sum()) / expected if expected > 0 else float("nan")

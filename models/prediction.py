@@ -1,0 +1,193 @@
+"""The health model: from snapshot rows to the probabilities of every state at every lead."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from features.asof import lead_day
+from features.faults import DataRejected
+from models.calendar import CalendarFacts, calendar_facts
+from models.outcomes import LEADS, Outlook
+from models.sizes import Sizes
+from models.target import TARGETS, TargetModel
+
+__all__ = ["HealthModel", "Prediction"]
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class HealthModel:
+    """Everything learned that a prediction needs.
+
+    Attributes
+    ----------
+    signals : tuple of str
+        Slugs of the signals, in the order of the boosters' columns.
+    targets : mapping of str to TargetModel
+        ``churn``, ``expand``, ``contract``.
+    locked_rate : float
+        Monthly rate of leaving in a month that holds no decision (empirical Bayes).
+    returns : array of float, (12,)
+        Probability that an account that left is paying again ``d`` months later, d = 0..11.
+    sizes : Sizes
+    fiscal_year_starts : int
+    """
+
+    signals: tuple[str, ...]
+    targets: Mapping[str, TargetModel]
+    locked_rate: float
+    returns: Floats
+    sizes: Sizes
+    fiscal_year_starts: int = 1
+
+    def values(self, frame: pd.DataFrame) -> Floats:
+        """Take the signals out of snapshot rows, by name.
+
+        Raises
+        ------
+        DataRejected
+            ``feature.schema_mismatch`` if a signal of the model is not in the snapshot.
+        """
+        absent = [slug for slug in self.signals if slug not in frame.columns]
+        if absent:
+            raise DataRejected(
+                "feature.schema_mismatch", f"signals not in the snapshot: {', '.join(absent)}"
+            )
+        return frame.loc[:, list(self.signals)].to_numpy(dtype=float)
+
+    def predict(self, frame: pd.DataFrame) -> Prediction:
+        """Predict every state of every row at leads 1 to 12.
+
+        Parameters
+        ----------
+        frame : DataFrame
+            Rows of ``features.snapshot.snapshot``.
+        """
+        facts = calendar_facts(frame, self.fiscal_year_starts)
+        values = self.values(frame)
+        scores = {name: self.targets[name].scores(values) for name in TARGETS}
+        logits = {name: self.targets[name].logits(facts, scores[name]) for name in TARGETS}
+        booked = _booked(frame)
+        free = facts.free()
+        hazard = np.where(free, expit(logits["churn"]), self.locked_rate)
+        hazard = np.where(booked.settled, 0.0, hazard)
+        return Prediction(
+            facts, values, scores, logits, free, hazard, self._not_paying(hazard), booked
+        )
+
+    def outlook(self, frame: pd.DataFrame, prediction: Prediction) -> Outlook:
+        """Give the prediction in the words that forecasts and lists read."""
+        band = prediction.facts.band
+        return Outlook(
+            accounts=frame,
+            p_churn=prediction.p_churn,
+            p_contract=prediction.p_contract,
+            p_expand=prediction.p_expand,
+            up_moments=self.sizes.up[band],
+            down_moments=self.sizes.down[band],
+            booked_churn=prediction.booked.churn,
+            booked_mrr_micros=prediction.booked.mrr_micros,
+        )
+
+    def _not_paying(self, hazard: Floats) -> Floats:
+        """Chance of not paying at each lead: left by then and not back; never falls with the lead."""
+        paying = np.cumprod(1 - hazard, axis=1)
+        leaving = np.concatenate([np.ones((len(hazard), 1)), paying[:, :-1]], axis=1) * hazard
+        gone = np.zeros_like(hazard)
+        for lead in range(LEADS):
+            back = self.returns[: lead + 1][::-1]
+            gone[:, lead] = (leaving[:, : lead + 1] * (1 - back)).sum(axis=1)
+        return np.asarray(np.maximum.accumulate(gone, axis=1))
+
+
+@dataclass(frozen=True)
+class Booked:
+    """What is settled already: notice given, and successors signed. Arrays are (n, 12)."""
+
+    churn: Bools
+    mrr_micros: Floats
+    settled: Bools
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Probabilities of ``n`` accounts at leads 1 to 12, and what they were made of.
+
+    Attributes
+    ----------
+    facts : CalendarFacts
+    values : array, (n, signals)
+    scores, logits : mapping of target to array, (n,) and (n, 12)
+    free : array of bool, (n, 12)
+        Leads at which the account can leave.
+    hazard : array, (n, 12)
+        Monthly hazard of leaving, given still paying, nothing booked.
+    gone : array, (n, 12)
+        Chance of not paying at the lead, nothing booked.
+    booked : Booked
+    """
+
+    facts: CalendarFacts
+    values: Floats
+    scores: Mapping[str, Floats]
+    logits: Mapping[str, Floats]
+    free: Bools
+    hazard: Floats
+    gone: Floats
+    booked: Booked
+
+    @property
+    def p_churn(self) -> Floats:
+        """Probability of not paying at the lead; 1 where notice is given, 0 where renewal is signed."""
+        signed = np.isfinite(self.booked.mrr_micros)
+        return np.where(self.booked.churn, 1.0, np.where(signed, 0.0, self.gone))
+
+    @property
+    def p_expand(self) -> Floats:
+        """Probability of paying more (organic, by at least 2 %) at the lead."""
+        return (1 - self.p_churn) * expit(self.logits["expand"])
+
+    @property
+    def p_contract(self) -> Floats:
+        """Probability of paying less (organic, by at least 2 %) at the lead."""
+        down = (1 - expit(self.logits["expand"])) * expit(self.logits["contract"])
+        return np.asarray((1 - self.p_churn) * down)
+
+
+def _booked(frame: pd.DataFrame) -> Booked:
+    """Read notices and signed successors, in months ahead of each row's as-of date."""
+    n = len(frame)
+    notice = _first_lead(frame, "notice_ends_on")
+    successor = _first_lead(frame, "successor_on")
+    leads = np.arange(1, LEADS + 1)[None, :]
+    amount = frame["successor_mrr_micros"].to_numpy(dtype=float) if n else np.zeros(0)
+    signed = (leads >= successor[:, None]) & ~(leads >= notice[:, None])
+    churn = leads >= notice[:, None]
+    pending = np.isfinite(notice)[:, None] & ~churn
+    mrr = np.where(signed, amount[:, None], np.nan)
+    return Booked(churn, mrr, signed | pending)
+
+
+def _first_lead(frame: pd.DataFrame, column: str) -> Floats:
+    """First lead whose day lies on or after the date of a column; inf where there is none."""
+    result = np.full(len(frame), np.inf)
+    for at, (as_of, day) in enumerate(zip(frame["as_of"], frame[column], strict=True)):
+        if day is not None and not pd.isna(day):
+            when: Any = day.date() if hasattr(day, "date") else day
+            result[at] = _lead_of(as_of, when)
+    return result
+
+
+def _lead_of(as_of: date, when: date) -> float:
+    ahead = [lead for lead in range(1, LEADS + 1) if lead_day(as_of, lead) >= when]
+    return float(ahead[0]) if ahead else np.inf

@@ -1,0 +1,88 @@
+"""One score per account and target: what the account's own signals add to the calendar."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.ridge import Ridge
+
+__all__ = ["RUNGS", "Score", "rung_of"]
+
+Floats = NDArray[np.float64]
+
+RUNGS = ("prior-driven", "ridge", "blend", "tuned blend")
+FIRST_EVENTS = (10, 60, 300)
+
+
+def rung_of(events: int) -> str:
+    """Name the rung of the ladder that a number of distinct closed events allows.
+
+    Examples
+    --------
+    >>> rung_of(3), rung_of(10), rung_of(100), rung_of(4000)
+    ('prior-driven', 'ridge', 'blend', 'tuned blend')
+    """
+    return RUNGS[sum(events >= first for first in FIRST_EVENTS)]
+
+
+@dataclass(frozen=True)
+class Score:
+    """The mean of a ridge's and a monotone LightGBM's logits, or one of them, or nothing.
+
+    Attributes
+    ----------
+    ridge : Ridge or None
+    booster : lightgbm.Booster or None
+    """
+
+    ridge: Ridge | None
+    booster: Any | None
+
+    @property
+    def share(self) -> float:
+        """Weight of each part: a half where both are there."""
+        return 1.0 / max(1, (self.ridge is not None) + (self.booster is not None))
+
+    def contributions(self, values: Floats) -> Floats:
+        """Split the score over the signals: (n, signals), each row summing to the score.
+
+        The booster's own constant (its expected value) is left out of the score: the calendar's
+        line carries it.
+        """
+        total = np.zeros(values.shape)
+        if self.ridge is not None:
+            total += self.share * self.ridge.contributions(values)
+        if self.booster is not None:
+            total += self.share * _tree_contributions(self.booster, values)
+        return total
+
+    def of(self, values: Floats) -> Floats:
+        """Give the score, (n,): half the ridge's logit and half the booster's."""
+        total = np.zeros(len(values))
+        if self.ridge is not None:
+            total += self.share * self.ridge.contributions(values).sum(axis=1)
+        if self.booster is not None:
+            total += self.share * (raw_margin(self.booster, values) - expected_margin(self.booster))
+        return total
+
+
+def raw_margin(booster: Any, values: Floats) -> Floats:
+    """Give the booster's raw logit, one thread, (n,)."""
+    return np.asarray(booster.predict(values, raw_score=True, num_threads=1), dtype=float)
+
+
+def expected_margin(booster: Any) -> float:
+    """Give the constant of the booster's own explanation: its mean over the training's cover."""
+    width = booster.num_feature()
+    one = booster.predict(np.full((1, width), np.nan), pred_contrib=True, num_threads=1)
+    return float(one[0, -1])
+
+
+def _tree_contributions(booster: Any, values: Floats) -> Floats:
+    if not len(values):
+        return np.zeros(values.shape)
+    return np.asarray(booster.predict(values, pred_contrib=True, num_threads=1))[:, :-1]

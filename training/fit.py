@@ -1,0 +1,117 @@
+"""One whole fit: from a book's history, as closed at an origin, to a health model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.catalog import CATALOG
+from models.calendar import PRIOR_ACCOUNTS
+from models.outcomes import LEADS
+from models.prediction import HealthModel
+from models.sizes import fit_sizes
+from models.target import TARGETS, TargetModel
+from training.history import History
+from training.labels import Outcomes
+from training.ladder import Material, fit_target, search
+from training.rows import Rows, all_rows
+
+__all__ = ["calendar_only", "fit_health", "material_of", "rows_of", "searched"]
+
+Floats = NDArray[np.float64]
+
+LOCKED_PRIOR = 0.001
+"""Monthly rate of leaving within a term, before anything was seen."""
+THREADS = 2
+
+
+def material_of(history: History, seed: int) -> Material:
+    """Give the ladder its material: values, calendar facts and declared signs."""
+    declared = {signal.slug: signal for signal in CATALOG}
+    signs = {
+        "churn": [declared[slug].churn_sign for slug in history.signals],
+        "expand": [declared[slug].expansion_sign for slug in history.signals],
+        "contract": [0 for _ in history.signals],
+    }
+    values = history.frame.loc[:, list(history.signals)].to_numpy(dtype=float)
+    return Material(values, history.facts, history.signals, signs, seed)
+
+
+def rows_of(history: History, outcomes: Outcomes) -> Mapping[str, Rows]:
+    """List every target's closed rows."""
+    modelled = history.modelled
+    return {name: all_rows(name, outcomes, history.facts, modelled) for name in TARGETS}
+
+
+def searched(history: History, known_until: date, seed: int) -> Mapping[str, Mapping[str, Any]]:
+    """Choose each target's configuration from what was closed at a date."""
+    material, month = material_of(history, seed), history.month()
+    rows = rows_of(history, history.outcomes(known_until))
+    with ThreadPoolExecutor(THREADS) as pool:
+        found = pool.map(lambda name: search(name, rows[name], material, month), TARGETS)
+        return dict(zip(TARGETS, found, strict=True))
+
+
+def fit_health(
+    history: History, origin: date, options: Mapping[str, Mapping[str, Any]], seed: int
+) -> HealthModel:
+    """Fit every target on what was closed at ``origin``; the targets run side by side."""
+    outcomes = history.outcomes(origin)
+    rows, material = rows_of(history, outcomes), material_of(history, seed)
+
+    def fitted(name: str) -> TargetModel:
+        return fit_target(name, rows[name], material, options.get(name))
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        targets = dict(zip(TARGETS, pool.map(fitted, TARGETS), strict=True))
+    size_rows = np.nonzero(outcomes.closed & ~outcomes.gone)
+    return HealthModel(
+        signals=history.signals,
+        targets=targets,
+        locked_rate=_locked_rate(history, outcomes),
+        returns=_returns(history, origin),
+        sizes=fit_sizes(
+            outcomes.change[size_rows],
+            history.facts.band[size_rows[0]],
+            size_rows[1] + 1,
+            outcomes.expand[size_rows].astype(np.int64),
+            outcomes.contract[size_rows].astype(np.int64),
+        ),
+        fiscal_year_starts=history.facts.fiscal_year_starts,
+    )
+
+
+def calendar_only(model: HealthModel) -> HealthModel:
+    """Give the same model with the calendar serving every target: the first baseline."""
+    bare = {name: replace(target, serves="calendar") for name, target in model.targets.items()}
+    return replace(model, targets=bare)
+
+
+def _locked_rate(history: History, outcomes: Outcomes) -> float:
+    """Empirical-Bayes monthly rate of leaving in months that hold no decision."""
+    locked = ~history.facts.free() & outcomes.still_paying_before & outcomes.closed
+    locked &= history.modelled[:, None]
+    events = float((outcomes.gone & locked).sum())
+    return (events + PRIOR_ACCOUNTS * LOCKED_PRIOR) / (float(locked.sum()) + PRIOR_ACCOUNTS)
+
+
+def _returns(history: History, origin: date) -> Floats:
+    """Share of departures that are paying again d months later, shrunk to none; never falling."""
+    ledger = history.panel
+    known = history.outcomes(origin)
+    month = history.month()
+    last = int((month[:, None] + np.arange(1, LEADS + 1))[known.closed].max(initial=0))
+    paying = ledger.mrr[:, : last + 1] > 0
+    left = paying[:, :-1] & ~paying[:, 1:]
+    rates = np.zeros(LEADS)
+    for months in range(1, LEADS):
+        seen = left[:, : left.shape[1] - months]
+        back = paying[:, 1 + months :] & seen if seen.size else seen
+        rates[months] = float(back.sum()) / (float(seen.sum()) + PRIOR_ACCOUNTS)
+    return np.asarray(np.maximum.accumulate(rates))

@@ -1,0 +1,151 @@
+"""Labels: what became of an account after an as-of date. The only file that looks past it.
+
+The worked example of ``features.asof``: for an as-of date of 2025-07-01 the state at lead 3 is
+the state on 2025-09-30, and it is closed for training once 31 further days have passed, as a
+late renewal withdraws a churn.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from features.asof import lead_day, month_end, months_between, opening_day
+from models.outcomes import LEADS
+
+__all__ = ["MOVE", "REPORTING_LAG_DAYS", "Outcomes", "Panel", "panel"]
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+REPORTING_LAG_DAYS = 31
+MOVE = 0.02
+"""A move of MRR counts as expand or contract from 2 % on."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """MRR of every account at every month-end, and the organic part of its changes.
+
+    Attributes
+    ----------
+    accounts : Index
+        Account ids, sorted.
+    first : date
+        First month-end of the matrices' columns.
+    mrr : array of int64, (accounts, months)
+        Micro-units of the book's currency at the month-end, 0 where not paying.
+    organic : array of int64, (accounts, months)
+        Running sum of organic movements (seat, tier, product, usage) up to the month-end.
+    """
+
+    accounts: pd.Index
+    first: date
+    mrr: Ints
+    organic: Ints
+
+    def outcomes(self, frame: pd.DataFrame, known_until: date) -> Outcomes:
+        """Give what became of snapshot rows, as far as it is closed at ``known_until``.
+
+        Parameters
+        ----------
+        frame : DataFrame
+            Snapshot rows (``account_id``, ``as_of`` on firsts of months, ``mrr_micros``).
+        known_until : date
+            As-of date of the one who asks: labels need their window and 31 days behind it.
+        """
+        row = self.accounts.get_indexer(pd.Index(frame["account_id"]))
+        opening = [months_between(self.first, opening_day(day)) for day in frame["as_of"]]
+        column = np.array(opening, dtype=np.int64)[:, None] + np.arange(LEADS + 1)[None, :]
+        there = (row >= 0)[:, None] & (column >= 0) & (column < self.mrr.shape[1])
+        at = (np.maximum(row, 0)[:, None], np.clip(column, 0, self.mrr.shape[1] - 1))
+        mrr = np.where(there, self.mrr[at], 0)
+        organic = np.where(there, self.organic[at], 0)
+        closed = _closed(list(frame["as_of"]), known_until) & there[:, 1:]
+        return Outcomes(
+            opening=frame["mrr_micros"].to_numpy(dtype=np.int64),
+            mrr=mrr[:, 1:],
+            organic=organic[:, 1:] - organic[:, :1],
+            closed=closed,
+        )
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """What became of ``n`` rows at leads 1 to 12; only ``closed`` cells may be looked at.
+
+    Attributes
+    ----------
+    opening : array of int64, (n,)
+        MRR at the opening, micro-units.
+    mrr : array of int64, (n, 12)
+        MRR at the lead.
+    organic : array of int64, (n, 12)
+        Organic movements between opening and lead.
+    closed : array of bool, (n, 12)
+    """
+
+    opening: Ints
+    mrr: Ints
+    organic: Ints
+    closed: NDArray[np.bool_]
+
+    @property
+    def gone(self) -> NDArray[np.bool_]:
+        """Not paying at the lead."""
+        return self.mrr == 0
+
+    @property
+    def still_paying_before(self) -> NDArray[np.bool_]:
+        """Paying at every month-end from the opening to the one before the lead."""
+        paying = np.cumprod(~self.gone, axis=1).astype(bool)
+        return np.concatenate([np.ones((len(paying), 1), dtype=bool), paying[:, :-1]], axis=1)
+
+    @property
+    def expand(self) -> NDArray[np.bool_]:
+        """Paying, and organically at least 2 % more than at the opening."""
+        return ~self.gone & (self.organic >= MOVE * self.opening[:, None])
+
+    @property
+    def contract(self) -> NDArray[np.bool_]:
+        """Paying, and organically at least 2 % less than at the opening."""
+        return ~self.gone & (self.organic <= -MOVE * self.opening[:, None])
+
+    @property
+    def change(self) -> Floats:
+        """Relative change of MRR since the opening, (n, 12)."""
+        return np.asarray(self.mrr / np.maximum(self.opening, 1)[:, None] - 1.0)
+
+
+def panel(account_months: pd.DataFrame) -> Panel:
+    """Arrange ``features.ledger.account_months`` as matrices.
+
+    Parameters
+    ----------
+    account_months : DataFrame
+        Columns ``account_id``, ``month_end``, ``closing_micros``, ``organic_micros``.
+    """
+    ids = pd.Index(sorted(account_months["account_id"].unique()))
+    days = [month_end(day) for day in pd.to_datetime(account_months["month_end"]).dt.date]
+    first, last = min(days), max(days)
+    row = ids.get_indexer(pd.Index(account_months["account_id"]))
+    column = np.array([months_between(first, day) for day in days])
+    shape = (len(ids), months_between(first, last) + 1)
+    mrr, organic = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
+    mrr[row, column] = account_months["closing_micros"].to_numpy(dtype=np.int64)
+    organic[row, column] = account_months["organic_micros"].to_numpy(dtype=np.int64)
+    return Panel(ids, first, mrr, np.cumsum(organic, axis=1))
+
+
+def _closed(as_of: list[date], known_until: date) -> NDArray[np.bool_]:
+    by_date = {day: _closed_leads(day, known_until) for day in set(as_of)}
+    return np.array([by_date[day] for day in as_of], dtype=bool).reshape(len(as_of), LEADS)
+
+
+def _closed_leads(as_of: date, known_until: date) -> list[bool]:
+    lag = timedelta(days=REPORTING_LAG_DAYS)
+    return [lead_day(as_of, lead) + lag < known_until for lead in range(1, LEADS + 1)]
