@@ -1,0 +1,120 @@
+"""A sealed directory: plain files, written whole or not at all, read without following links."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from features.faults import CannotWrite, DataRejected
+
+__all__ = ["no_space_is_a_fault", "read_sealed", "write_sealed"]
+
+MOST_BYTES = 256_000_000
+_CURE = "train again, or roll back to an earlier version"
+
+
+def read_sealed(directory: Path) -> dict[str, bytes]:
+    """Read every file of a directory, once.
+
+    Raises
+    ------
+    DataRejected
+        ``model.path`` where the directory is absent or a link, or holds a link; ``model.format``
+        where it holds another directory, a pipe or a device.
+
+    Examples
+    --------
+    >>> folder = Path(tempfile.mkdtemp()) / "bundle"
+    >>> write_sealed(folder, {"contract.json": b"{}"})
+    >>> read_sealed(folder)
+    {'contract.json': b'{}'}
+    """
+    if directory.is_symlink() or not directory.is_dir():
+        raise DataRejected("model.path", f"{directory}: not a directory of its own", _CURE)
+    return {path.name: _read(path) for path in sorted(directory.iterdir())}
+
+
+def _read(path: Path) -> bytes:
+    kind = path.lstat()
+    if stat.S_ISLNK(kind.st_mode):
+        raise DataRejected("model.path", f"{path}: a link", _CURE)
+    if not stat.S_ISREG(kind.st_mode) or kind.st_size > MOST_BYTES:
+        raise DataRejected("model.format", f"{path}: not a plain file, or too large", _CURE)
+    try:
+        # O_NOFOLLOW: the file may have become a link since.
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
+            return file.read(MOST_BYTES)
+    except OSError as refused:
+        raise DataRejected("model.path", f"{path}: {refused.strerror}", _CURE) from refused
+
+
+def write_sealed(directory: Path, files: Mapping[str, bytes]) -> None:
+    """Write a directory beside its place and move it there when it is complete.
+
+    Raises
+    ------
+    CannotWrite
+        ``bundle.exists`` where the directory already holds something else, ``disk.full``.
+    """
+    if _holds(directory, files):
+        return
+    with no_space_is_a_fault(directory):
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
+        try:
+            for name, data in files.items():
+                _write(staging / name, data)
+            _move(staging, directory, files)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+        _sync(directory.parent)
+
+
+def _holds(directory: Path, files: Mapping[str, bytes]) -> bool:
+    return directory.is_dir() and read_sealed(directory) == dict(files)
+
+
+def _move(staging: Path, directory: Path, files: Mapping[str, bytes]) -> None:
+    try:
+        staging.rename(directory)
+    except OSError:
+        if not _holds(directory, files):  # somebody else may have written the same meanwhile
+            raise
+
+
+def _write(path: Path, data: bytes) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    with os.fdopen(os.open(path, flags, 0o600), "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync(directory: Path) -> None:
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def no_space_is_a_fault(place: Path) -> Iterator[None]:
+    """Turn what a file system says while writing into a fault that a user understands."""
+    try:
+        yield
+    except OSError as refused:
+        if refused.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise CannotWrite(
+                "disk.full", f"{place}: no space left", "free some space"
+            ) from refused
+        if refused.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+            cure = "choose a directory that does not exist yet"
+            raise CannotWrite("bundle.exists", f"{place}: holds something else", cure) from refused
+        raise
