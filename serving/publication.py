@@ -1,0 +1,104 @@
+"""What one run publishes, checked, and the digest of its content."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from typing import Any
+
+import orjson
+import pandas as pd
+
+from features.faults import InternalFault
+from serving.columns import Columns, native, plain
+from serving.schemas import CELLS, OUTREACH_TABLE, PROBABILITIES, SCORE_TABLE
+
+__all__ = ["Publication", "run_id"]
+
+_STATES = ("p_churn", "p_contract", "p_flat", "p_expand")
+_ROUNDING = 1e-6
+
+
+@dataclass(frozen=True)
+class Publication:
+    """Everything that one run publishes for one as-of date.
+
+    Attributes
+    ----------
+    as_of : date
+        Date before which everything used was known.
+    snapshot_id, model_digest, settings_digest : str
+        Digests of what went in: together with ``as_of`` the key of the run.
+    model_version : str
+        The model's version in the registry.
+    scores : DataFrame
+        One row per account, columns of CONTRACT section 3; ``run_id``, ``as_of`` and
+        ``model_version`` may be left out or empty: the store fills them.
+    outreach : DataFrame
+        The ranked list, in its order, columns ``serving.schemas.OUTREACH_COLUMNS``.
+    matrix : dict
+        Counts, MRR, action per cell, and flows.
+    forecast : dict of str to dict
+        CONTRACT section 4, keyed by horizon in months: ``"1"``, ``"3"``, ``"12"``.
+    """
+
+    as_of: date
+    snapshot_id: str
+    model_version: str
+    model_digest: str
+    scores: pd.DataFrame
+    outreach: pd.DataFrame
+    matrix: dict[str, Any]
+    forecast: dict[str, dict[str, Any]]
+    settings_digest: str
+
+    @cached_property
+    def score_columns(self) -> Columns:
+        """The scores as plain values in account order; ``run_id`` is still empty."""
+        filled = {"run_id": "", "as_of": self.as_of, "model_version": self.model_version}
+        frame = self.scores.assign(**filled).sort_values("account_id", kind="stable")
+        columns = native(frame, SCORE_TABLE)
+        _check(columns)
+        return columns
+
+    @cached_property
+    def outreach_columns(self) -> Columns:
+        """The outreach list as plain values, in its order."""
+        return native(self.outreach, OUTREACH_TABLE)
+
+    @cached_property
+    def documents(self) -> list[tuple[str, str, Any]]:
+        """Kind, key and body of each document."""
+        forecast = [("forecast", h, plain(body)) for h, body in sorted(self.forecast.items())]
+        return [("matrix", "", plain(self.matrix)), *forecast]
+
+    @cached_property
+    def digest(self) -> str:
+        """Sha256 of the content: no clock, no run, no path."""
+        content = [self.as_of, self.model_version, self.score_columns]
+        content += [self.outreach_columns, self.documents]
+        return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def run_id(publication: Publication, revision: int) -> str:
+    """Name a run by its date, its revision and a hash of what went in."""
+    p = publication
+    parts = [str(p.as_of), p.snapshot_id, p.model_digest, p.settings_digest, str(revision)]
+    short = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
+    return f"{p.as_of}-r{revision}-{short}"
+
+
+def _check(columns: Columns) -> None:
+    accounts = columns["account_id"]
+    if None in accounts or len(set(accounts)) != len(accounts):
+        raise InternalFault("publication.accounts", "an account is unnamed or there twice")
+    for name in PROBABILITIES:
+        if any(p is None or not 0 <= p <= 1 for p in columns[name]):
+            raise InternalFault("publication.probability", f"{name}: empty or outside [0, 1]")
+    sums = map(sum, zip(*(columns[name] for name in _STATES), strict=True))
+    if any(abs(total - 1) > _ROUNDING for total in sums):
+        raise InternalFault("publication.probability", "the four states do not sum to 1")
+    if not set(columns["cell"]) <= set(CELLS):
+        raise InternalFault("publication.cell", f"a cell that is none of {', '.join(CELLS)}")

@@ -1,0 +1,270 @@
+"""What is asked of the store: runs, pages of accounts, one account, the list, documents."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import pandas as pd
+import sqlalchemy as sa
+
+from serving import tables
+from serving.columns import Columns
+from serving.schemas import OUTREACH_COLUMNS, SCORE_COLUMNS
+
+__all__ = ["SORTS", "Filters", "Page", "Run", "trigger_code"]
+
+SORTS = (
+    "account_id",
+    "name",
+    "mrr",
+    "next_renewal_on",
+    "p_retain",
+    "p_renew",
+    "p_expand",
+    "p_churn",
+    "expected_mrr",
+    "expected_expansion_mrr",
+    "expected_loss_mrr",
+    "maturity_score",
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A published run.
+
+    Attributes
+    ----------
+    run_id : str
+        Its name.
+    as_of, revision : date, int
+        The date it was scored for, and which try at that date it is.
+    snapshot_id, model_version, model_digest, settings_digest : str
+        What went in.
+    digest : str
+        Digest of what came out.
+    accounts : int
+        How many accounts it scored.
+    published_at : str
+        When it was published, ISO-8601.
+    """
+
+    run_id: str
+    as_of: date
+    revision: int
+    snapshot_id: str
+    model_version: str
+    model_digest: str
+    settings_digest: str
+    digest: str
+    accounts: int
+    published_at: str
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What the run stands on, beside its date."""
+        return (self.snapshot_id, self.model_digest, self.settings_digest)
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Which accounts to list; None lets all through.
+
+    Attributes
+    ----------
+    cell, csm, segment : str
+        Equal to.
+    min_mrr : float
+        MRR of at least so much.
+    moved : bool
+        Whether the cell is another than in the run before.
+    trigger : str
+        A trigger that fires.
+    """
+
+    cell: str | None = None
+    csm: str | None = None
+    segment: str | None = None
+    min_mrr: float | None = None
+    moved: bool | None = None
+    trigger: str | None = None
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of accounts.
+
+    Attributes
+    ----------
+    run_id : str or None
+        The run they are of; None when nothing was published yet.
+    rows : list of dict
+        Columns of CONTRACT section 3.
+    total : int
+        How many accounts the filters let through.
+    after : tuple or None
+        Where the next page starts; None on the last.
+    """
+
+    run_id: str | None
+    rows: list[dict[str, Any]]
+    total: int
+    after: tuple[Any, str] | None
+
+
+def trigger_code(trigger: Any) -> str:
+    """Name a trigger, given as its code or as an object that carries it.
+
+    Examples
+    --------
+    >>> trigger_code("seat_limit"), trigger_code({"trigger": "seat_limit", "level": "act"})
+    ('seat_limit', 'seat_limit')
+    """
+    if isinstance(trigger, dict):
+        for name in ("trigger", "slug", "code", "kind", "name"):
+            if name in trigger:
+                return str(trigger[name])
+    return str(trigger)
+
+
+def firing_rows(run: str, scores: Columns) -> list[dict[str, Any]]:
+    """List which trigger fires for which account."""
+    pairs = {
+        (trigger_code(trigger), account)
+        for account, triggers in zip(scores["account_id"], scores["triggers"], strict=True)
+        for trigger in triggers
+    }
+    return [{"run_id": run, "trigger": name, "account_id": a} for name, a in sorted(pairs)]
+
+
+def run(connection: sa.Connection, name: str) -> Run | None:
+    """Give a run by its id."""
+    return _run(connection, sa.select(tables.runs).where(tables.runs.c.run_id == name))
+
+
+def current_run(connection: sa.Connection) -> Run | None:
+    """Give the run that serves."""
+    joined = tables.runs.join(tables.current, tables.current.c.run_id == tables.runs.c.run_id)
+    return _run(connection, sa.select(tables.runs).select_from(joined))
+
+
+def current_name(connection: sa.Connection) -> str | None:
+    """Name the run that serves."""
+    name: str | None = connection.scalar(sa.select(tables.current.c.run_id))
+    return name
+
+
+def newest_run(connection: sa.Connection, as_of: date) -> Run | None:
+    """Give the newest revision of a date."""
+    of_date = sa.select(tables.runs).where(tables.runs.c.as_of == as_of)
+    return _run(connection, of_date.order_by(tables.runs.c.revision.desc()).limit(1))
+
+
+def runs(connection: sa.Connection, limit: int) -> list[Run]:
+    """List runs, newest date and revision first."""
+    newest_first = (tables.runs.c.as_of.desc(), tables.runs.c.revision.desc())
+    found = connection.execute(sa.select(tables.runs).order_by(*newest_first).limit(limit))
+    return [Run(**row._mapping) for row in found]
+
+
+def account(connection: sa.Connection, run: str | None, account_id: str) -> dict[str, Any] | None:
+    """Give one account's row."""
+    s = tables.scores.c
+    found = connection.execute(
+        sa.select(tables.scores).where(s.run_id == run, s.account_id == account_id)
+    ).first()
+    return dict(found._mapping) if found is not None else None
+
+
+def document(connection: sa.Connection, run: str | None, kind: str, key: str) -> Any:
+    """Give a document of a run."""
+    d = tables.documents.c
+    wanted = (d.run_id == run, d.kind == kind, d.key == key)
+    return connection.scalar(sa.select(d.body).where(*wanted))
+
+
+def outreach(
+    connection: sa.Connection, run: str | None, csm: str | None, capacity: int | None
+) -> list[dict[str, Any]]:
+    """Give the list in its order, at most ``capacity`` rows per CSM."""
+    o = tables.outreach.c
+    place = sa.func.row_number().over(partition_by=o.csm, order_by=o.position).label("place")
+    listed = sa.select(tables.outreach, place).where(o.run_id == run)
+    if csm is not None:
+        listed = listed.where(o.csm == csm)
+    placed = listed.subquery()
+    chosen = sa.select(*(placed.c[name] for name in OUTREACH_COLUMNS)).order_by(placed.c.position)
+    if capacity is not None:
+        chosen = chosen.where(placed.c.place <= capacity)
+    return [dict(row._mapping) for row in connection.execute(chosen)]
+
+
+def previous(connection: sa.Connection, before: date, count: int) -> pd.DataFrame:
+    """Give the scores of the latest ``count`` dates before a date, newest first."""
+    r = tables.runs.c
+    revisions = sa.select(r.as_of, sa.func.max(r.revision).label("revision"))
+    newest = revisions.where(r.as_of < before).group_by(r.as_of)
+    last = newest.order_by(r.as_of.desc()).limit(count).subquery()
+    same = sa.and_(r.as_of == last.c.as_of, r.revision == last.c.revision)
+    of_runs = sa.select(r.run_id).join(last, same).scalar_subquery()
+    s = tables.scores.c
+    chosen = sa.select(tables.scores).where(s.run_id.in_(of_runs))
+    rows = connection.execute(chosen.order_by(s.as_of.desc(), s.account_id)).all()
+    return pd.DataFrame([tuple(row) for row in rows], columns=list(SCORE_COLUMNS))
+
+
+def page(
+    connection: sa.Connection,
+    run: str | None,
+    filters: Filters,
+    sort: str,
+    limit: int,
+    after: tuple[Any, str] | None,
+) -> Page:
+    """Give one page of accounts, sorted by a column (``-`` before it: downwards), nulls last."""
+    wanted = _wanted(run, filters)
+    total = connection.scalar(sa.select(sa.func.count()).select_from(tables.scores).where(*wanted))
+    column, down = tables.scores.c[sort.lstrip("-")], sort.startswith("-")
+    ordered = (column.is_(None), column.desc() if down else column, tables.scores.c.account_id)
+    beyond = [_beyond(column, after, down=down)] if after is not None else []
+    chosen = sa.select(tables.scores).where(*wanted, *beyond).order_by(*ordered).limit(limit + 1)
+    rows = [dict(row._mapping) for row in connection.execute(chosen)]
+    last = rows[limit - 1] if len(rows) > limit else None
+    next_start = (last[column.name], last["account_id"]) if last is not None else None
+    return Page(run, rows[:limit], total or 0, next_start)
+
+
+def _run(connection: sa.Connection, query: sa.Select[Any]) -> Run | None:
+    found = connection.execute(query).first()
+    return Run(**found._mapping) if found is not None else None
+
+
+def _wanted(run: str | None, filters: Filters) -> list[sa.ColumnElement[bool]]:
+    s = tables.scores.c
+    wanted: list[sa.ColumnElement[bool]] = [s.run_id == run]
+    for name in ("cell", "csm", "segment"):
+        value = getattr(filters, name)
+        wanted += [s[name] == value] if value is not None else []
+    if filters.min_mrr is not None:
+        wanted.append(s.mrr >= filters.min_mrr)
+    if filters.moved is not None:
+        moved = sa.and_(s.previous_cell.is_not(None), s.previous_cell != s.cell)
+        wanted.append(moved if filters.moved else sa.not_(moved))
+    if filters.trigger is not None:
+        f = tables.firing.c
+        firing = sa.select(f.account_id).where(f.run_id == run, f.trigger == filters.trigger)
+        wanted.append(s.account_id.in_(firing))
+    return wanted
+
+
+def _beyond(
+    column: sa.Column[Any], after: tuple[Any, str], *, down: bool
+) -> sa.ColumnElement[bool]:
+    value, account_id = after
+    later = tables.scores.c.account_id > account_id
+    if value is None:
+        return sa.and_(column.is_(None), later)
+    further = column < value if down else column > value
+    return sa.or_(column.is_(None), further, sa.and_(column == value, later))

@@ -1,0 +1,274 @@
+"""The store of published runs: one transaction publishes a run, and one run is current."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import sqlalchemy as sa
+
+from features.faults import CannotWrite
+from serving import queries, tables
+from serving.columns import as_rows
+from serving.database import opened, reading, writing
+from serving.exports import clear_drafts, write_exports
+from serving.locking import held
+from serving.publication import Publication, run_id
+from serving.queries import Filters, Page, Run
+
+__all__ = ["Filters", "Page", "Publication", "Published", "Run", "Store"]
+
+
+@dataclass(frozen=True)
+class Published:
+    """What came of publishing.
+
+    Attributes
+    ----------
+    run_id, revision, digest : str, int, str
+        The run that now stands for this input, and the digest of its content.
+    published : bool
+        False if this input was published already and nothing was written.
+    scores_path : Path
+        The run's Parquet export.
+    """
+
+    run_id: str
+    revision: int
+    digest: str
+    published: bool
+    scores_path: Path
+
+
+def _nothing(_name: str) -> None:
+    """Pass a named point of publishing: nothing to do there outside tests."""
+
+
+@dataclass(frozen=True)
+class Store:
+    """Published runs under one home.
+
+    Attributes
+    ----------
+    home : Path
+        The folder of state; the database is ``home/perennial.db``.
+    engine : sqlalchemy.Engine
+        The opened database.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> store = Store.open(Path(tempfile.mkdtemp()))
+    >>> print(store.current())
+    None
+    """
+
+    home: Path
+    engine: sa.Engine
+
+    @classmethod
+    def open(cls, home: Path) -> Store:
+        """Open the store of a home, created and migrated under a lock if need be."""
+        return cls(home, opened(home))
+
+    def publish(
+        self,
+        publication: Publication,
+        *,
+        now: datetime,
+        checkpoint: Callable[[str], None] = _nothing,
+    ) -> Published:
+        """Publish a run: files first, then one transaction that stores it and makes it current.
+
+        Killed at any moment, the run before it still serves, and publishing again gives the
+        same digest. A run for an earlier date than the current one's is kept beside it.
+
+        Raises
+        ------
+        Busy
+            ``busy`` if another run publishes (exit code 75).
+        CannotWrite
+            ``cannot_write`` if the disk is full; the run before it still serves (exit code 73).
+        """
+        try:
+            with held(self.home / "publish.lock", wait_seconds=30):
+                return self._publish(publication, now, checkpoint)
+        except OSError as refused:
+            cure = "free space" if refused.errno == errno.ENOSPC else "mend its permissions"
+            found = f"{self.home}: {refused.strerror}"
+            raise CannotWrite("cannot_write", found, cure) from refused
+
+    def find(
+        self, as_of: date, snapshot_id: str, model_digest: str, settings_digest: str
+    ) -> Run | None:
+        """Give the newest run of a date if it stands on exactly this input."""
+        with reading(self.engine) as connection:
+            newest = queries.newest_run(connection, as_of)
+        key = (snapshot_id, model_digest, settings_digest)
+        return newest if newest is not None and newest.key == key else None
+
+    def run(self, name: str) -> Run | None:
+        """Give a run by its id."""
+        with reading(self.engine) as connection:
+            return queries.run(connection, name)
+
+    def current(self) -> Run | None:
+        """Give the run that serves, or None when nothing was published yet."""
+        with reading(self.engine) as connection:
+            return queries.current_run(connection)
+
+    def runs(self, limit: int = 100) -> list[Run]:
+        """List runs, newest date and revision first."""
+        with reading(self.engine) as connection:
+            return queries.runs(connection, limit)
+
+    def attempts(self) -> list[tuple[str, str]]:
+        """List run id and outcome of every attempt to publish, oldest first."""
+        columns = (tables.attempts.c.run_id, tables.attempts.c.outcome)
+        with reading(self.engine) as connection:
+            found = connection.execute(sa.select(*columns).order_by(tables.attempts.c.attempt))
+            return [(row.run_id, row.outcome) for row in found]
+
+    def scores(
+        self,
+        filters: Filters | None = None,
+        *,
+        run: str | None = None,
+        sort: str = "account_id",
+        limit: int = 100,
+        after: tuple[Any, str] | None = None,
+    ) -> Page:
+        """Give one page of scored accounts of a run (the current one unless named)."""
+        with reading(self.engine) as connection:
+            name = run or queries.current_name(connection)
+            return queries.page(connection, name, filters or Filters(), sort, limit, after)
+
+    def account(self, account_id: str) -> dict[str, Any] | None:
+        """Give one account's row of the current run."""
+        with reading(self.engine) as connection:
+            return queries.account(connection, queries.current_name(connection), account_id)
+
+    def matrix(self) -> dict[str, Any] | None:
+        """Give the current run's matrix."""
+        with reading(self.engine) as connection:
+            return queries.document(connection, queries.current_name(connection), "matrix", "")
+
+    def forecast(self, horizon: int = 3) -> dict[str, Any] | None:
+        """Give the current run's forecast for a horizon in months."""
+        with reading(self.engine) as connection:
+            name = queries.current_name(connection)
+            return queries.document(connection, name, "forecast", str(horizon))
+
+    def outreach(self, csm: str | None = None, capacity: int | None = None) -> list[dict[str, Any]]:
+        """Give the current run's outreach list; ``capacity`` is a length per CSM."""
+        with reading(self.engine) as connection:
+            name = queries.current_name(connection)
+            return queries.outreach(connection, name, csm, capacity)
+
+    def previous_cells(self, before: date, runs: int = 1) -> pd.DataFrame:
+        """Give the scores of the latest dates that were published before ``before``.
+
+        Returns
+        -------
+        DataFrame
+            Columns of CONTRACT section 3, newest date first; of each date its newest revision;
+            empty when there is none.
+        """
+        with reading(self.engine) as connection:
+            return queries.previous(connection, before, runs)
+
+    def _publish(
+        self, publication: Publication, now: datetime, checkpoint: Callable[[str], None]
+    ) -> Published:
+        with reading(self.engine) as connection:
+            newest = queries.newest_run(connection, publication.as_of)
+        if newest is not None and newest.key == _key(publication):
+            return self._published(newest.run_id, newest.revision, newest.digest, new=False)
+        revision = newest.revision + 1 if newest is not None else 1
+        run = run_id(publication, revision)
+        digest = publication.digest
+        clear_drafts(self.home / "exports")
+        attempt = self._begin(run, now)
+        checkpoint("begun")
+        write_exports(publication, run, self.home / "exports" / run, checkpoint)
+        with writing(self.engine) as connection:
+            _insert(connection, publication, run, revision, now, checkpoint)
+            _flip(connection, run, publication.as_of)
+            _close(connection, attempt)
+            checkpoint("before_commit")
+        checkpoint("committed")
+        return self._published(run, revision, digest, new=True)
+
+    def _published(self, run: str, revision: int, digest: str, *, new: bool) -> Published:
+        path = self.home / "exports" / run / "scores.parquet"
+        return Published(run, revision, digest, new, path)
+
+    def _begin(self, run: str, now: datetime) -> int:
+        table = tables.attempts
+        with writing(self.engine) as connection:  # the lock is ours: open attempts are dead
+            dead = sa.update(table).where(table.c.outcome == "running")
+            connection.execute(dead.values(outcome="interrupted"))
+            row = {"run_id": run, "started_at": now.isoformat(), "outcome": "running"}
+            attempt: int = connection.execute(sa.insert(table).values(row)).lastrowid
+        return attempt
+
+
+def _key(publication: Publication) -> tuple[str, str, str]:
+    return (publication.snapshot_id, publication.model_digest, publication.settings_digest)
+
+
+def _insert(
+    connection: sa.Connection,
+    publication: Publication,
+    run: str,
+    revision: int,
+    now: datetime,
+    checkpoint: Callable[[str], None],
+) -> None:
+    scores = publication.score_columns | {"run_id": [run] * len(publication.scores)}
+    entry = {
+        "run_id": run,
+        "as_of": publication.as_of,
+        "revision": revision,
+        "snapshot_id": publication.snapshot_id,
+        "model_version": publication.model_version,
+        "model_digest": publication.model_digest,
+        "settings_digest": publication.settings_digest,
+        "digest": publication.digest,
+        "accounts": len(publication.scores),
+        "published_at": now.isoformat(),
+    }
+    _rows(connection, tables.runs, [entry])
+    _rows(connection, tables.scores, as_rows(scores))
+    checkpoint("scores_inserted")
+    _rows(connection, tables.firing, queries.firing_rows(run, scores))
+    listed = enumerate(as_rows(publication.outreach_columns), start=1)
+    _rows(connection, tables.outreach, [{"run_id": run, "position": n} | row for n, row in listed])
+    documents = [
+        {"run_id": run, "kind": kind, "key": key, "body": body}
+        for kind, key, body in publication.documents
+    ]
+    _rows(connection, tables.documents, documents)
+
+
+def _rows(connection: sa.Connection, table: sa.Table, rows: list[dict[str, Any]]) -> None:
+    if rows:
+        connection.execute(sa.insert(table), rows)
+
+
+def _flip(connection: sa.Connection, run: str, as_of: date) -> None:
+    standing = queries.current_run(connection)
+    if standing is not None and standing.as_of > as_of:
+        return
+    connection.execute(sa.delete(tables.current))
+    connection.execute(sa.insert(tables.current).values(slot=1, run_id=run))
+
+
+def _close(connection: sa.Connection, attempt: int) -> None:
+    mine = tables.attempts.c.attempt == attempt
+    connection.execute(sa.update(tables.attempts).where(mine).values(outcome="published"))
