@@ -1,0 +1,129 @@
+"""The revenue rules: what counts as MRR, and when it starts and stops counting.
+
+Every key of ``[revenue]`` stands here with its default. A value that the design knows and this
+version does not is refused by name: no choice is ever ignored in silence.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from features.configuration import Section
+
+__all__ = ["Rules"]
+
+_CHOICES: dict[str, tuple[Any, ...]] = {
+    "preset": ("default",),
+    "basis": ("committed+usage",),
+    "usage": ("trailing_3_months",),
+    "reactivation": ("own",),
+    "reactivation_gap_days": (None,),
+    "churn_date": ("service_end",),
+    "dunning_days": (30,),
+    "pause": ("zero",),
+    "discount": ("subtracted",),
+    "fx": ("fiscal_year",),
+    "fx_date": (None,),
+    "rollup": ("account",),
+    "merger": ("not_restated",),
+    "losses": ("net",),
+}
+
+
+class Rules(Section):
+    """The keys of ``[revenue]``.
+
+    Attributes
+    ----------
+    preset : str
+        Named set of the choices below.
+    basis : str
+        Committed recurring revenue plus usage-billed revenue, or one of them.
+    usage : str
+        Mean of the last three service months' billed usage, the billed month, or none.
+    reactivation : str
+        A return is a class of its own, dropped, new after ``reactivation_gap_days``, or added
+        to NRR (``"s002"``).
+    late_renewal_days : int
+        Longest gap, in days, that a late renewal may leave without being a churn; 0 for none.
+    late_renewal_min_term : int
+        Shortest term, in months, whose renewal may be late; 0 for any.
+    churn_date : str
+        Churn is dated at the end of paid service, or at the cancellation.
+    dunning_days : int
+        Days that an unpaid invoice may be past due before its account counts as churned.
+    pause : str
+        A paused line counts zero (and is flagged), or is unchanged.
+    trial, price, ramp, segment_as_of : str
+        One way each: a trial is no customer; a price rise is counted with its lever; a
+        contracted ramp has its own lever; a segment is that of the window's opening.
+    discount : str
+        Subtracted, its change a lever of its own, or ignored.
+    fx, fx_date : str, date
+        One rate set per fiscal year; the window's opening rate; a fixed date; spot.
+    rollup : str
+        Accounts stand alone, or under their ultimate parent.
+    merger : str
+        A merger does not restate history, or does.
+    losses : str
+        Losses of a window are net per account, or the sum of monthly movements.
+
+    Examples
+    --------
+    >>> Rules().late_renewal_days
+    31
+    >>> from features.configuration import read_section
+    >>> read_section(Rules, {"fx": "spot"}, "[revenue]")
+    Traceback (most recent call last):
+    ...
+    features.faults.ConfigurationRefused: [revenue]: config: Value error, fx = "spot" is not available yet; ...
+    """
+
+    preset: Literal["default", "board-ttm", "stripe-like", "chartmogul-like", "profitwell-like"] = (
+        "default"
+    )
+    basis: Literal["committed+usage", "committed", "usage"] = "committed+usage"
+    usage: Literal["trailing_3_months", "billed_month", "excluded"] = "trailing_3_months"
+    reactivation: Literal["own", "excluded", "new", "s002"] = "own"
+    reactivation_gap_days: int | None = Field(default=None, ge=1)
+    late_renewal_days: int = Field(default=31, ge=0, le=366)
+    late_renewal_min_term: int = Field(default=3, ge=0, le=120)
+    churn_date: Literal["service_end", "cancellation"] = "service_end"
+    dunning_days: int = Field(default=30, ge=0, le=366)
+    pause: Literal["zero", "unchanged"] = "zero"
+    trial: Literal["not_customer"] = "not_customer"
+    discount: Literal["subtracted", "ignored"] = "subtracted"
+    price: Literal["counted"] = "counted"
+    ramp: Literal["lever"] = "lever"
+    fx: Literal["fiscal_year", "window_opening", "fixed", "spot"] = "fiscal_year"
+    fx_date: date | None = None
+    rollup: Literal["account", "parent"] = "account"
+    merger: Literal["not_restated", "restated"] = "not_restated"
+    losses: Literal["net", "movements"] = "net"
+    segment_as_of: Literal["opening"] = "opening"
+
+    @model_validator(mode="after")
+    def _available(self) -> Rules:
+        for key, choices in _CHOICES.items():
+            if (value := getattr(self, key)) not in choices:
+                raise ValueError(_refusal(key, value, choices))
+        return self
+
+    def stamp(self) -> dict[str, Any]:
+        """Give every choice by name, in the shape that an output carries.
+
+        Examples
+        --------
+        >>> Rules(late_renewal_min_term=0).stamp()["late_renewal_min_term"]
+        0
+        """
+        return self.model_dump(mode="json")
+
+
+def _refusal(key: str, value: Any, choices: tuple[Any, ...]) -> str:
+    said = f'"{value}"' if isinstance(value, str) else str(value)
+    known = ", ".join("unset" if choice is None else str(choice) for choice in choices)
+    return f"{key} = {said} is not available yet; available now: {known}"
