@@ -1,0 +1,162 @@
+"""The endpoint flows of an opening cohort, and the cumulants of their sums.
+
+A cohort opens with M_0 per account and stands at M_h after h months. Expansion is
+max(0, M_h - M_0) of those that pay, contraction max(0, M_0 - M_h) of those that pay, churned is
+M_0 of those that do not. So closing = opening + expansion - contraction - churned, whoever moves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.factor import Chances
+from models.outcomes import Outlook
+
+__all__ = ["QUANTITIES", "Cohort", "cohort_at", "cumulants", "means"]
+
+Floats = NDArray[np.float64]
+
+QUANTITIES = ("expansion", "contraction", "churned", "closing", "loss", "logos")
+"""The sums that have a distribution; loss = contraction + churned, logos counts accounts."""
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """The accounts of an opening as they are expected at one horizon, booked things settled.
+
+    Attributes
+    ----------
+    mrr : array of float, (n,)
+        Opening MRR, in units of the book's currency.
+    p_churn, p_contract, p_expand : array of float, (n,)
+        Chances of what is not booked; a booked loss has churn 1, a signed account none of them.
+    up, down : array of float, (n, 3)
+        Raw moments of the relative rise and fall.
+    signed : array of bool, (n,)
+        Where a signed successor line fixes the MRR.
+    signed_up, signed_down : array of float, (n,)
+        The rise and the fall that are signed, in units of currency.
+    notice : array of bool, (n,)
+        Where notice was given and service has ended by the horizon.
+    """
+
+    mrr: Floats
+    p_churn: Floats
+    p_contract: Floats
+    p_expand: Floats
+    up: Floats
+    down: Floats
+    signed: NDArray[np.bool_]
+    signed_up: Floats
+    signed_down: Floats
+    notice: NDArray[np.bool_]
+
+    def of(self, who: NDArray[np.int64]) -> Cohort:
+        """Take some of the accounts, by position."""
+        return Cohort(**{field.name: getattr(self, field.name)[who] for field in fields(self)})
+
+
+def cohort_at(outlook: Outlook, horizon: int) -> Cohort:
+    """Read an outlook at one horizon: what is booked replaces what is expected.
+
+    A signed successor line outranks a notice: the account is then there at its signed amount.
+    """
+    column = horizon - 1
+    mrr = outlook.accounts["mrr_micros"].to_numpy(dtype=np.float64) / 1e6
+    amount = outlook.booked_mrr_micros[:, column] / 1e6
+    signed = np.isfinite(amount)
+    notice = outlook.booked_churn[:, column] & ~signed
+    change = np.where(signed, amount - mrr, 0.0)
+    open_ = ~(signed | notice)
+    return Cohort(
+        mrr=mrr,
+        p_churn=np.where(notice, 1.0, np.where(open_, outlook.p_churn[:, column], 0.0)),
+        p_contract=np.where(open_, outlook.p_contract[:, column], 0.0),
+        p_expand=np.where(open_, outlook.p_expand[:, column], 0.0),
+        up=outlook.up_moments,
+        down=outlook.down_moments,
+        signed=signed,
+        signed_up=np.maximum(change, 0.0),
+        signed_down=np.maximum(-change, 0.0),
+        notice=notice,
+    )
+
+
+def means(cohort: Cohort) -> dict[str, Floats]:
+    """Give each account's expected flows, in units of currency (logos: accounts).
+
+    Examples
+    --------
+    >>> from datetime import date
+    >>> one = np.ones(1)
+    >>> cohort = Cohort(one * 100, one * 0.1, one * 0.0, one * 0.2, np.full((1, 3), 0.5),
+    ...     np.zeros((1, 3)), one < 0, one * 0, one * 0, one < 0)
+    >>> {name: round(float(flow[0]), 6) for name, flow in means(cohort).items()}
+    {'expansion': 10.0, 'contraction': 0.0, 'churned': 10.0, 'closing': 100.0, 'loss': 10.0, 'logos': 0.1}
+    """
+    expansion = cohort.p_expand * cohort.mrr * cohort.up[:, 0] + cohort.signed_up
+    contraction = cohort.p_contract * cohort.mrr * cohort.down[:, 0] + cohort.signed_down
+    churned = cohort.p_churn * cohort.mrr
+    return {
+        "expansion": expansion,
+        "contraction": contraction,
+        "churned": churned,
+        "closing": cohort.mrr + expansion - contraction - churned,
+        "loss": contraction + churned,
+        "logos": cohort.p_churn,
+    }
+
+
+def cumulants(cohort: Cohort, chances: Chances, groups: Floats) -> dict[str, Floats]:
+    """Give mean, variance and third cumulant of each group's sums, given the factor.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        The accounts.
+    chances : Chances
+        Their chances at m values of the factor.
+    groups : array of float, (g, n)
+        One row per group, 1 where an account belongs to it.
+
+    Returns
+    -------
+    dict of str to array of float, (g, 3, m)
+        One array per name of `QUANTITIES`.
+    """
+    scale = cohort.mrr[:, None]
+    powers = [scale, scale**2, scale**3]
+    rise = [chances.expand * powers[k] * cohort.up[:, k, None] for k in range(3)]
+    fall = [chances.contract * powers[k] * cohort.down[:, k, None] for k in range(3)]
+    gone = [chances.churn * powers[k] for k in range(3)]
+    loss = [fall[k] + gone[k] for k in range(3)]
+    change = [rise[0] - loss[0], rise[1] + loss[1], rise[2] - loss[2]]
+    signed = {
+        "expansion": cohort.signed_up,
+        "contraction": cohort.signed_down,
+        "closing": cohort.mrr + cohort.signed_up - cohort.signed_down,
+        "loss": cohort.signed_down,
+    }
+    raw = {
+        "expansion": rise,
+        "contraction": fall,
+        "churned": gone,
+        "closing": change,
+        "loss": loss,
+        "logos": [chances.churn] * 3,
+    }
+    sums = {name: _sums(raw[name], groups) for name in QUANTITIES}
+    for name, constant in signed.items():
+        sums[name][:, 0, :] += (groups @ constant)[:, None]
+    return sums
+
+
+def _sums(raw: list[Floats], groups: Floats) -> Floats:
+    """Turn raw moments per account into the cumulants of sums per group."""
+    first, second, third = raw
+    variance = np.maximum(second - first**2, 0.0)
+    skewness = third - 3.0 * first * second + 2.0 * first**3
+    return np.stack([groups @ first, groups @ variance, groups @ skewness], axis=1)

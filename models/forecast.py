@@ -1,0 +1,270 @@
+"""The forecast of a book: NRR, GRR and the flows behind them, with honest intervals.
+
+A cohort opens with the accounts that pay at the as-of date. What is booked (notice given,
+successors signed) comes first; the rest is modelled; opening + expansion - contraction - churned
+= closing holds in every mean. NRR = closing / opening; GRR = 1 - (contraction + churned) /
+opening, both over the opening cohort; a cohort without MRR has neither and says why.
+
+Quantiles come from exact cumulants given the shared factor (``models.mixture``), or from seeded
+paths where a group is too lumpy for a curve (``models.view`` decides).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.asof import lead_day
+from features.configuration import Section
+from features.faults import InternalFault
+from models.flows import Cohort, cohort_at, means
+from models.outcomes import LEADS, Outlook
+from models.spread import phi_from_backtest, prior_phi, shared_scale
+from models.view import FIGURES, Group, View, groups_of, views_of
+
+__all__ = [
+    "FIGURES",
+    "ForecastSettings",
+    "forecast",
+    "phi_from_backtest",
+    "prior_phi",
+    "shared_scale",
+]
+
+Floats = NDArray[np.float64]
+
+PATHS_OF_A_MONTH = 4_000
+FEW_ACCOUNTS, LARGE_SHARE, LARGEST, FEW_PERIODS = 20, 0.5, 5, 2.0
+
+
+class ForecastSettings(Section):
+    """Section ``[forecast]``.
+
+    Attributes
+    ----------
+    nrr_target : float or None
+        NRR to reach, e.g. 1.05; the forecast then carries the probability of reaching it.
+    expansion_plan : float or None
+        Expansion MRR planned for the horizon, shown beside the forecast and never mixed into it.
+    """
+
+    nrr_target: float | None = None
+    expansion_plan: float | None = None
+
+
+def forecast(
+    outlook: Outlook,
+    horizon: int,
+    tau: float,
+    *,
+    as_of: date,
+    definition: Mapping[str, Any],
+    n_eff: float,
+    cuts: Sequence[str] = (),
+    reasons: Sequence[str] = (),
+    stretch: float = 1.0,
+    path_taus: Sequence[float] = (),
+    nrr_target: float | None = None,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Forecast the opening cohort of an outlook.
+
+    Parameters
+    ----------
+    outlook : Outlook
+        What is expected of each account.
+    horizon : int
+        Months ahead, 1 to 12.
+    tau : float
+        Scale of the shared factor at the horizon (`shared_scale`).
+    as_of : date
+        The as-of date; the period ends ``horizon`` months later.
+    definition : mapping
+        The revenue choices, carried along.
+    n_eff : float
+        How many independent past periods the width rests on.
+    cuts : sequence of str
+        Columns of ``outlook.accounts`` to forecast by.
+    reasons : sequence of str
+        Why the figures are thin beyond what is seen here (e.g. a prior-driven model).
+    stretch : float
+        Conformal factor on every quantile's distance from its median.
+    path_taus : sequence of float
+        Twelve scales for the monthly path; empty: ``tau`` in every month.
+    nrr_target : float or None
+        NRR whose probability is asked for.
+    seed : int
+        Seed of the simulated groups.
+
+    Returns
+    -------
+    dict
+        CONTRACT section 4: money in units of currency, not rounded; ratios as fractions; ``None``
+        where a cohort has no MRR to take a ratio of.
+
+    Raises
+    ------
+    InternalFault
+        ``forecast.input`` for a horizon, a scale or a cut that cannot be.
+    """
+    _check(outlook, horizon, tau, cuts, path_taus)
+    book = _in_order(outlook)
+    cohort = cohort_at(book, horizon)
+    groups = groups_of(book.accounts, cuts)
+    total, *parts = views_of(cohort, groups, tau, stretch=stretch, seed=seed)
+    by_cut = [_cut(group, view) for group, view in zip(groups[1:], parts, strict=True)]
+    scales = [*(path_taus or [tau] * LEADS)]
+    scales[horizon - 1] = tau
+    thin = _thin(cohort, n_eff, reasons)
+    return {
+        "as_of": as_of.isoformat(),
+        "horizon_months": horizon,
+        "period_end": lead_day(as_of, horizon).isoformat(),
+        "definition": dict(definition),
+        "opening_mrr": total.opening,
+        "cohort_accounts": total.accounts,
+        **total.figures(),
+        "nrr_target": nrr_target,
+        "p_target": total.reaches(nrr_target),
+        "bridge": _bridge(cohort),
+        "by_cut": by_cut,
+        "monthly_path": _path(book, total, horizon, scales, stretch, seed, as_of),
+        "concentration": _concentration(cohort, book),
+        "confidence": "thin" if thin else "normal",
+        "confidence_reasons": thin,
+        "n_eff": float(n_eff),
+        "interval_note": _note(n_eff),
+        "shared_scale": float(tau),
+    }
+
+
+def _check(
+    outlook: Outlook, horizon: int, tau: float, cuts: Sequence[str], path_taus: Sequence[float]
+) -> None:
+    absent = [cut for cut in cuts if cut not in outlook.accounts.columns]
+    if absent:
+        raise InternalFault("forecast.input", f"no column to cut by: {', '.join(absent)}")
+    if not 1 <= horizon <= LEADS:
+        raise InternalFault("forecast.input", f"horizon {horizon} is outside 1 to {LEADS}")
+    if not all(0.0 <= scale <= 3.0 for scale in (tau, *path_taus)):
+        raise InternalFault("forecast.input", f"scale {tau} is outside 0 to 3")
+    if len(path_taus) not in (0, LEADS):
+        raise InternalFault("forecast.input", f"{len(path_taus)} scales for {LEADS} months")
+
+
+def _in_order(outlook: Outlook) -> Outlook:
+    """Sort by account, so that the order in which accounts come changes nothing."""
+    order = np.argsort(outlook.accounts["account_id"].astype(str).to_numpy(), kind="stable")
+    return Outlook(
+        outlook.accounts.iloc[order].reset_index(drop=True),
+        outlook.p_churn[order],
+        outlook.p_contract[order],
+        outlook.p_expand[order],
+        outlook.up_moments[order],
+        outlook.down_moments[order],
+        outlook.booked_churn[order],
+        outlook.booked_mrr_micros[order],
+    )
+
+
+def _cut(group: Group, view: View) -> dict[str, Any]:
+    """Give one value of a cut in the shape of the whole."""
+    head = {"cut": group.cut, "cohort_accounts": view.accounts, "opening_mrr": view.opening}
+    return head | view.figures()
+
+
+def _bridge(cohort: Cohort) -> dict[str, Any]:
+    """Walk from opening over what is booked and what is modelled to the mean of closing."""
+    open_ = ~(cohort.notice | cohort.signed)
+    flows = {name: float(flow[open_].sum()) for name, flow in means(cohort).items()}
+    opening = float(cohort.mrr.sum())
+    booked = {
+        "notice_mrr": -float(cohort.mrr[cohort.notice].sum()),
+        "signed_increase_mrr": float(cohort.signed_up.sum()),
+        "signed_decrease_mrr": -float(cohort.signed_down.sum()),
+        "notice_accounts": int(cohort.notice.sum()),
+        "signed_accounts": int(cohort.signed.sum()),
+    }
+    settled = sum(value for name, value in booked.items() if name.endswith("_mrr"))
+    modelled = {
+        "expansion_mrr": flows["expansion"],
+        "contraction_mrr": -flows["contraction"],
+        "churned_mrr": -flows["churned"],
+    }
+    return {
+        "opening_mrr": opening,
+        "booked": booked,
+        "after_booked_mrr": opening + settled,
+        "modelled": modelled,
+        "closing_mrr": opening + settled + sum(modelled.values()),
+    }
+
+
+def _path(
+    book: Outlook,
+    total: View,
+    horizon: int,
+    scales: Sequence[float],
+    stretch: float,
+    seed: int,
+    as_of: date,
+) -> list[dict[str, Any]]:
+    """Give NRR and GRR of the same cohort month by month; the horizon's month is the forecast's."""
+    everyone = groups_of(book.accounts, [])
+    path = []
+    for month, tau in enumerate(scales, start=1):
+        view = total
+        if month != horizon:
+            cohort = cohort_at(book, month)
+            few = PATHS_OF_A_MONTH
+            view = views_of(cohort, everyone, tau, stretch=stretch, paths=few, seed=seed)[0]
+        figures = view.figures()
+        head = {"month": month, "period_end": lead_day(as_of, month).isoformat()}
+        path.append(head | {name: _three(figures[name]) for name in ("nrr", "grr")})
+    return path
+
+
+def _three(figure: dict[str, float] | None) -> dict[str, float] | None:
+    """Keep the mean and the middle 80 % of a figure."""
+    names = ("mean", "p10", "p50", "p90")
+    return None if figure is None else {name: figure[name] for name in names}
+
+
+def _concentration(cohort: Cohort, book: Outlook) -> dict[str, Any]:
+    """Say what the five largest accounts contribute, and what NRR would be without them."""
+    closing = means(cohort)["closing"]
+    largest = np.argsort(-cohort.mrr, kind="stable")[:LARGEST]
+    others = np.setdiff1d(np.arange(len(cohort.mrr)), largest)
+    opening, left = float(cohort.mrr.sum()), float(cohort.mrr[others].sum())
+    return {
+        "largest_accounts": book.accounts["account_id"].astype(str).iloc[largest].tolist(),
+        "largest_opening_mrr": float(cohort.mrr[largest].sum()),
+        "largest_share": float(cohort.mrr[largest].sum()) / opening if opening > 0 else None,
+        "largest_closing_mrr": float(closing[largest].sum()),
+        "nrr_without_largest": float(closing[others].sum()) / left if left > 0 else None,
+    }
+
+
+def _thin(cohort: Cohort, n_eff: float, reasons: Sequence[str]) -> list[str]:
+    """List why the figures are thin; an empty list is a normal forecast."""
+    accounts, opening = len(cohort.mrr), float(cohort.mrr.sum())
+    largest = float(np.sort(cohort.mrr)[::-1][:LARGEST].sum())
+    found = [str(reason) for reason in reasons]
+    if accounts < FEW_ACCOUNTS:
+        found.append(f"{accounts} accounts: fewer than {FEW_ACCOUNTS}")
+    if opening > 0 and largest >= LARGE_SHARE * opening:
+        found.append(f"the {LARGEST} largest accounts hold {largest / opening:.0%} of MRR")
+    if n_eff < FEW_PERIODS:
+        found.append(f"the width rests on {n_eff:.1f} independent past periods")
+    return found
+
+
+def _note(n_eff: float) -> str:
+    """Say what the interval's width rests on."""
+    if n_eff < FEW_PERIODS:
+        return "prior-driven width"
+    return f"width from {n_eff:.1f} independent past periods"

@@ -1,0 +1,247 @@
+"""One group of accounts as a forecast sees it: means, quantiles, and the chance of a target.
+
+A group of at most 400 accounts, or one that a few accounts dominate, is simulated
+(``models.paths``); every other one follows from its cumulants (``models.mixture``). Measured
+against brute force, a smooth curve misses the atoms and gaps of a sum of few parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from models.factor import Leaning, factor_nodes, lean
+from models.flows import QUANTITIES, Cohort, cumulants, means
+from models.mixture import mixture
+from models.paths import SINGLE, simulate
+
+__all__ = ["FIGURES", "LEVELS", "Group", "View", "groups_of", "is_lumpy", "views_of"]
+
+Floats = NDArray[np.float64]
+
+FIGURES = (
+    "nrr",
+    "grr",
+    "expansion_mrr",
+    "contraction_mrr",
+    "churned_mrr",
+    "closing_mrr",
+    "logos_lost",
+)
+"""What a forecast has a mean and quantiles of."""
+
+LEVELS = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95)
+"""Which quantiles it has."""
+
+FLOWS = {"expansion_mrr": "expansion", "contraction_mrr": "contraction", "churned_mrr": "churned"}
+EVEN = 60.0
+PATHS, FEWEST_PATHS, BUDGET = 20_000, 2_000, 30_000_000
+
+
+@dataclass(frozen=True)
+class Group:
+    """Some accounts of the book, by position, and the cut that they are."""
+
+    cut: dict[str, str]
+    members: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class View:
+    """One group's distribution: means, quantiles at `LEVELS`, and a way to ask for more."""
+
+    accounts: int
+    opening: float
+    mean: dict[str, float]
+    quantile: dict[str, Floats]
+    closing_above: Callable[[float], float]
+    stretch: float
+
+    def figures(self) -> dict[str, Any]:
+        """Give the seven figures of CONTRACT section 4."""
+        if self.opening <= 0.0:
+            why = "no opening MRR: the cohort is empty"
+            return dict.fromkeys(FIGURES) | {"reason": why}
+        return {name: _figure(self.mean[name], self.quantile[name]) for name in FIGURES}
+
+    def reaches(self, target: float | None) -> float | None:
+        """Give the probability of an NRR of at least ``target``."""
+        if target is None or self.opening <= 0.0:
+            return None
+        middle = float(self.quantile["nrr"][LEVELS.index(0.5)])
+        asked = middle + (target - middle) / self.stretch
+        return float(self.closing_above(asked * self.opening))
+
+
+def groups_of(accounts: pd.DataFrame, cuts: Sequence[str]) -> list[Group]:
+    """List the whole book first, then every value of every cut; a missing value is "unknown".
+
+    Examples
+    --------
+    >>> accounts = pd.DataFrame({"segment": ["smb", None, "smb"]})
+    >>> [(group.cut, group.members.tolist()) for group in groups_of(accounts, ["segment"])]
+    [({}, [0, 1, 2]), ({'segment': 'smb'}, [0, 2]), ({'segment': 'unknown'}, [1])]
+    """
+    groups = [Group({}, np.arange(len(accounts)))]
+    for cut in cuts:
+        labels = accounts[cut].astype("object").where(accounts[cut].notna(), "unknown").astype(str)
+        values = labels.to_numpy()
+        groups += [Group({cut: v}, np.flatnonzero(values == v)) for v in sorted(labels.unique())]
+    return groups
+
+
+def is_lumpy(mrr: Floats) -> bool:
+    """Say whether a sum over these accounts has too few parts for a smooth curve.
+
+    Examples
+    --------
+    >>> is_lumpy(np.ones(400)), is_lumpy(np.ones(1000)), is_lumpy(np.array([500.0] + [1.0] * 999))
+    (True, False, True)
+    """
+    few = len(mrr) <= SINGLE
+    return few or bool(mrr.sum() ** 2 < EVEN * np.square(mrr).sum())
+
+
+def views_of(
+    cohort: Cohort,
+    groups: Sequence[Group],
+    tau: float,
+    *,
+    stretch: float = 1.0,
+    paths: int = PATHS,
+    seed: int = 0,
+) -> list[View]:
+    """Give every group's distribution, by curve or by paths, whichever fits it.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        The accounts at one horizon.
+    groups : sequence of Group
+        Which of them belong together.
+    tau : float
+        Scale of the shared factor.
+    stretch : float
+        Conformal factor on every quantile's distance from its median.
+    paths : int
+        Paths per simulated group; fewer, never below 2,000, when many accounts are simulated.
+    seed : int
+        Seed of the simulated groups.
+    """
+    leaning = lean(cohort.p_churn, cohort.p_contract, cohort.p_expand, tau)
+    flows = means(cohort)
+    lumpy = [is_lumpy(cohort.mrr[group.members]) for group in groups]
+    smooth = [group for group, one in zip(groups, lumpy, strict=True) if not one]
+    played = sum(min(len(g.members), SINGLE) for g, one in zip(groups, lumpy, strict=True) if one)
+    count = int(np.clip(BUDGET / max(played, 1), min(FEWEST_PATHS, paths), paths))
+    curves = iter(_by_curve(cohort, leaning, smooth))
+    shapes = [
+        _by_paths(cohort, leaning, group, count, seed) if one else next(curves)
+        for group, one in zip(groups, lumpy, strict=True)
+    ]
+    return [
+        _view(cohort, flows, group, shape, stretch)
+        for group, shape in zip(groups, shapes, strict=True)
+    ]
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """Quantiles of a group's sums, in units of currency, and P(closing >= x)."""
+
+    quantile: dict[str, Floats]
+    closing_above: Callable[[float], float]
+
+
+def _by_curve(cohort: Cohort, leaning: Leaning, groups: Sequence[Group]) -> list[_Shape]:
+    """Find the quantiles of all groups and sums at once, from their cumulants."""
+    if not groups:
+        return []
+    z, _ = factor_nodes(leaning.tau)
+    member = np.zeros((len(groups), len(cohort.mrr)))
+    for row, group in enumerate(groups):
+        member[row, group.members] = 1.0
+    sums = np.stack(list(cumulants(cohort, leaning.at(z), member).values()), axis=1)
+    blend = mixture(z, sums.reshape(-1, 3, len(z)))
+    found = blend.quantiles(LEVELS).reshape(len(groups), len(QUANTITIES), len(LEVELS))
+    found[:, QUANTITIES.index("logos")] = np.ceil(found[:, QUANTITIES.index("logos")] - 0.5)
+
+    def above(group: int) -> Callable[[float], float]:
+        row = np.array([group * len(QUANTITIES) + QUANTITIES.index("closing")])
+        return lambda x: float(1.0 - blend.cdf(np.array([x]), row)[0])
+
+    return [
+        _Shape(dict(zip(QUANTITIES, found[g], strict=True)), above(g)) for g in range(len(groups))
+    ]
+
+
+def _by_paths(cohort: Cohort, leaning: Leaning, group: Group, paths: int, seed: int) -> _Shape:
+    """Simulate one group and read its quantiles."""
+    who = group.members
+    sums = simulate(cohort.of(who), leaning.of(who), paths, seed) if len(who) else {}
+    quantile = {q: np.quantile(sums[q], LEVELS, method="inverted_cdf") for q in sums}
+    return _Shape(quantile, lambda x: float(np.mean(sums["closing"] >= x - 1e-9 * abs(x))))
+
+
+def _view(
+    cohort: Cohort, flows: dict[str, Floats], group: Group, shape: _Shape, stretch: float
+) -> View:
+    """Bring a group's sums into the figures of a forecast, coherent with each other."""
+    opening = float(cohort.mrr[group.members].sum())
+    sums = {name: float(flow[group.members].sum()) for name, flow in flows.items()}
+    if opening <= 0.0:
+        return View(len(group.members), 0.0, {}, {}, shape.closing_above, stretch)
+    mean = {
+        "nrr": float(_tidy(np.array(sums["closing"] / opening))),
+        "grr": float(_tidy(np.array(1.0 - sums["loss"] / opening))),
+        "closing_mrr": sums["closing"],
+        "logos_lost": sums["logos"],
+        **{figure: sums[name] for figure, name in FLOWS.items()},
+    }
+    quantile = _coherent(shape.quantile, opening, len(group.members), stretch)
+    return View(len(group.members), opening, mean, quantile, shape.closing_above, stretch)
+
+
+def _coherent(
+    raw: dict[str, Floats], opening: float, accounts: int, stretch: float
+) -> dict[str, Floats]:
+    """Stretch the quantiles and keep what must hold: flows >= 0, churned <= opening, GRR <= NRR."""
+    share = {name: _stretched(values / opening, stretch) for name, values in raw.items()}
+    nrr = _tidy(np.maximum(share["closing"], 0.0))
+    loss = _stretched_log(raw["loss"] / opening, stretch)
+    grr = np.minimum(_tidy(np.clip(1.0 - loss[::-1], 0.0, 1.0)), nrr)
+    flows = {f: _tidy(np.maximum(share[name], 0.0)) * opening for f, name in FLOWS.items()}
+    flows["churned_mrr"] = np.minimum(flows["churned_mrr"], opening)
+    logos = np.clip(np.rint(share["logos"] * opening), 0.0, accounts)
+    return {"nrr": nrr, "grr": grr, "closing_mrr": nrr * opening, "logos_lost": logos, **flows}
+
+
+def _stretched(quantiles: Floats, stretch: float) -> Floats:
+    """Stretch quantiles about their median."""
+    middle = quantiles[LEVELS.index(0.5)]
+    return np.asarray(middle + stretch * (quantiles - middle))
+
+
+def _stretched_log(loss: Floats, stretch: float) -> Floats:
+    """Stretch the quantiles of a loss about their median on the log scale, so that it stays >= 0."""
+    loss = np.maximum(loss, 0.0)
+    middle = loss[LEVELS.index(0.5)]
+    if middle <= 0.0 or stretch == 1.0:
+        return np.asarray(_stretched(loss, stretch))
+    return np.asarray(middle * (loss / middle) ** stretch)
+
+
+def _tidy(ratio: Floats) -> Floats:
+    """Round a ratio to 12 digits, so that a book in which nothing moves reads exactly 1."""
+    return np.asarray(np.round(ratio, 12) + 0.0)
+
+
+def _figure(mean: float, quantiles: Floats) -> dict[str, float]:
+    """Name a mean and its quantiles."""
+    named = {f"p{round(100 * q):02d}": float(x) for q, x in zip(LEVELS, quantiles, strict=True)}
+    return {"mean": mean, **named}
