@@ -1,0 +1,92 @@
+"""The terms of a book's contract lines: since when, until when, and when the next decision is due.
+
+One row per line known before the as-of date. An end is known ahead only if it is the term's end,
+or was recorded or canceled before the as-of date; otherwise the line reads as open.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import narwhals.stable.v2 as nw
+
+from features.book import Book
+from features.faults import InputMissing
+
+__all__ = ["alive", "known_terms"]
+
+_SUBSCRIPTIONS = """
+    SELECT *,
+        CASE WHEN ends_on < DATE '{day}' OR canceled_on < DATE '{day}'
+            OR recorded_at < TIMESTAMPTZ '{day} 00:00:00+00' OR ends_on = renews_on
+            OR ends_on = CAST(starts_on + to_months(CAST(term_months AS INTEGER)) AS DATE)
+            OR ends_on = CAST(starts_on + to_months(CAST(interval_months AS INTEGER)) AS DATE)
+            THEN ends_on END AS known_end,
+        CASE WHEN canceled_on < DATE '{day}' THEN canceled_on END AS known_cancel,
+        coalesce(term_months, interval_months,
+            datediff('month', starts_on, renews_on)) AS term
+    FROM subscriptions WHERE known_at < TIMESTAMPTZ '{day} 00:00:00+00'"""
+
+_MONTHLY = """
+    SELECT account_id, product, plan, seats, currency, kind, mrr_micros,
+        mrr_micros AS list_mrr_micros, NULL::DOUBLE AS discount, NULL::BOOLEAN AS auto_renew,
+        NULL::DATE AS renews_on, NULL::DATE AS review_on,
+        CAST(date_trunc('month', month) AS DATE) AS starts_on,
+        CASE WHEN date_trunc('month', month) + INTERVAL 1 MONTH < DATE '{day}'
+            THEN CAST(date_trunc('month', month) + INTERVAL 1 MONTH AS DATE) END AS known_end,
+        NULL::DATE AS known_cancel, NULL::BIGINT AS term
+    FROM mrr_by_month WHERE known_at < TIMESTAMPTZ '{day} 00:00:00+00'"""
+
+_ROLLED = """
+    SELECT *, datesub('month', starts_on, DATE '{day}' - 1) // term + 1 AS turns FROM ({lines})"""
+
+_TERMS = """
+    SELECT account_id, coalesce(product, '') AS product, coalesce(plan, '') AS plan, seats,
+        currency, coalesce(kind, 'recurring') AS kind, mrr_micros,
+        coalesce(list_mrr_micros, mrr_micros) AS list_micros, discount, auto_renew, review_on,
+        term, starts_on, known_end, known_cancel,
+        datediff('day', DATE '1970-01-01', starts_on) AS start_day,
+        datediff('day', DATE '1970-01-01', known_end) AS end_day,
+        CASE WHEN known_end IS NOT NULL THEN known_end
+            WHEN renews_on >= DATE '{day}' THEN renews_on
+            WHEN CAST(starts_on + to_months(CAST(term * turns AS INTEGER)) AS DATE) >= DATE '{day}'
+            THEN CAST(starts_on + to_months(CAST(term * turns AS INTEGER)) AS DATE)
+            ELSE CAST(starts_on + to_months(CAST(term * (turns + 1) AS INTEGER)) AS DATE)
+            END AS due_on
+    FROM ({rolled})
+    WHERE mrr_micros > 0 AND coalesce(kind, 'recurring') NOT IN ('one_time', 'trial')
+        AND (known_end IS NULL OR known_end > starts_on)"""
+
+
+def known_terms(book: Book, as_of: date) -> nw.LazyFrame[Any]:
+    """Give the paid lines known before an as-of date, with what was known of their ends.
+
+    Returns
+    -------
+    LazyFrame
+        account_id, product, plan, seats, currency, kind, mrr_micros, list_micros, discount,
+        auto_renew, review_on, term (months, null = unknown), starts_on, known_end,
+        known_cancel, start_day, end_day (day numbers), due_on (the next date at which the
+        contract must be decided: its known end, else the end of the running term).
+
+    Raises
+    ------
+    InputMissing
+        ``table.missing`` if the book has neither form of revenue.
+    """
+    if book.has("subscriptions"):
+        lines = _SUBSCRIPTIONS
+    elif book.has("mrr_by_month"):
+        lines = _MONTHLY
+    else:
+        cure = "add subscriptions or mrr_by_month"
+        raise InputMissing("table.missing", "the book has no table of revenue", cure)
+    rolled = _ROLLED.format(day=as_of, lines=lines.format(day=as_of))
+    return nw.from_native(book.connection.sql(_TERMS.format(day=as_of, rolled=rolled)))
+
+
+def alive(day: int) -> nw.Expr:
+    """Say whether a line is in force on a day (its number)."""
+    open_still = nw.col("end_day").is_null() | (nw.col("end_day") > day)
+    return (nw.col("start_day") <= day) & open_still

@@ -1,0 +1,215 @@
+"""A view: what a book knew before an as-of date, and nothing else.
+
+Every family of signals reads through it, so that the rule of what was known stands in one place:
+a row counts if its ``known_at`` lies before the as-of date's midnight (UTC) and it has happened by
+then; a column that is filled in later (a ticket's close) is blank until its own date has passed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any
+
+import narwhals.stable.v2 as nw
+import numpy as np
+import pandas as pd
+
+from features.asof import instant, opening_day
+from features.book import Book
+from features.faults import InternalFault
+from features.ledger import mrr_on
+from features.rollup import day_number, number_of, usage_by_day
+from features.rules import Rules
+from features.standing import standing
+
+__all__ = ["FEEDS", "Feed", "View", "share", "total", "view_of"]
+
+HAPPENED = {
+    "tickets": "opened_at",
+    "touchpoints": "occurred_at",
+    "events": "occurred_at",
+    "limits": "observed_on",
+    "growth": "observed_on",
+}
+FEEDS = ("usage", *HAPPENED)
+LATER = {
+    "tickets": (
+        "closed_at",
+        ("closed_at", "csat", "reopened", "escalated", "first_response_minutes"),
+    )
+}
+STALE_DAYS = 3
+REMEMBERED_DAYS = 364
+PATIENCE = {"usage": 1}
+SPARSE_PATIENCE = 2
+
+
+@dataclass(frozen=True)
+class Feed:
+    """How far a feed reaches, seen from an as-of date.
+
+    Attributes
+    ----------
+    grain : int
+        Days that one row covers: 1, 7 or 28 (months).
+    end : int
+        Number of the day after the last one covered, never past the as-of date.
+    starts : int
+        Number of the first day covered.
+    stale : bool
+        True where the feed has been silent for more than 3 days beyond its own rhythm.
+    """
+
+    grain: int
+    end: int
+    starts: int
+    stale: bool
+
+
+@dataclass(frozen=True)
+class View:
+    """A book as it was known at an as-of date.
+
+    Attributes
+    ----------
+    book : Book
+        The opened snapshot.
+    as_of : date
+        Rows known from this day on are not seen.
+    rules : Rules
+        The choices of ``[revenue]``.
+    standing : DataFrame
+        The accounts that pay (index account_id, sorted) and their contract facts.
+    feeds : mapping of str to Feed
+        The feeds that have at least one known row.
+    """
+
+    book: Book
+    as_of: date
+    rules: Rules
+    standing: pd.DataFrame
+    feeds: Mapping[str, Feed] = field(default_factory=dict)
+
+    @property
+    def today(self) -> int:
+        """Number of the as-of day: every day seen is smaller."""
+        return number_of(self.as_of)
+
+    def fresh(self, table: str) -> bool:
+        """Say whether a feed is there and not behind: else its signals are missing."""
+        return table in self.feeds and not self.feeds[table].stale
+
+    def rows(self, table: str) -> nw.LazyFrame[Any]:
+        """Give the known rows of a table, with ``day`` and ``age`` (0 = the day before)."""
+        return known_rows(self.book, table, self.as_of)
+
+    def collect(self, rows: nw.LazyFrame[Any]) -> pd.DataFrame:
+        """Collect a result of one row per account onto the paying accounts (absent: missing)."""
+        frame = rows.collect("pandas").to_native().set_index("account_id")
+        return frame.reindex(self.standing.index)
+
+    def mrr_before(self, days: int) -> pd.Series:
+        """Give the MRR of so many days before the opening, as known now (not paying: missing)."""
+        day = opening_day(self.as_of) - timedelta(days=days)
+        then = mrr_on(self.book, day, self.rules, as_of=self.as_of)
+        micros = then.set_index("account_id")["mrr_micros"].astype(float)
+        return micros.reindex(self.standing.index)
+
+    def empty(self, slugs: list[str]) -> pd.DataFrame:
+        """Give the frame of a family about which nothing is known."""
+        return pd.DataFrame(np.nan, index=self.standing.index, columns=slugs)
+
+
+def view_of(book: Book, as_of: date, rules: Rules) -> View:
+    """Look at a book from an as-of date.
+
+    Raises
+    ------
+    InternalFault
+        ``leak.future_event`` if a row not yet known passes the filter (a bug).
+    """
+    paying = mrr_on(book, opening_day(as_of), rules, as_of=as_of)
+    paying = paying[paying["mrr_micros"] > 0].set_index("account_id").sort_index()
+    facts = standing(book, as_of, paying, rules.late_renewal_days)
+    present = [table for table in FEEDS if book.has(table)]
+    feeds = {table: feed_of(book, table, as_of) for table in present}
+    return View(book, as_of, rules, facts, {name: feed for name, feed in feeds.items() if feed})
+
+
+def known_rows(book: Book, table: str, as_of: date) -> nw.LazyFrame[Any]:
+    """Filter a table to what was known and had happened before an as-of date."""
+    today = number_of(as_of)
+    time = HAPPENED[table]
+    rows = book.table(table).filter(nw.col("known_at") < nw.lit(instant(as_of)))
+    rows = rows.with_columns(day=day_number(time), known_day=day_number("known_at"))
+    rows = rows.filter(nw.col("day") < today)
+    rows = rows.with_columns(age=today - 1 - nw.col("day"))
+    if table not in LATER:
+        return rows
+    gate, columns = LATER[table]
+    done = nw.col(gate) < nw.lit(instant(as_of))
+    return rows.with_columns(*(nw.when(done).then(nw.col(c)).alias(c) for c in columns))
+
+
+def feed_of(book: Book, table: str, as_of: date) -> Feed | None:
+    """Measure a feed's reach and rhythm from its known rows alone; None where there is none."""
+    today = number_of(as_of)
+    rows = _usage_rows(book, today) if table == "usage" else known_rows(book, table, as_of)
+    known = rows.group_by("day").agg(nw.col("known_day").max())
+    dates = known.collect("pandas").to_native().sort_values("day")
+    if dates.empty:
+        return None
+    assert_known(table, int(dates["known_day"].max()), today)
+    days = dates["day"].to_numpy(np.int64)
+    grain = _grain(days) if table == "usage" else 1
+    end = min(today, int(days[-1]) + grain)
+    gaps = np.diff(days[days >= days[-1] - REMEMBERED_DAYS])
+    rhythm = max(grain, float(np.quantile(gaps, 0.95)) if len(gaps) else 1.0)
+    patience = PATIENCE.get(table, SPARSE_PATIENCE)
+    stale = today - end > STALE_DAYS + patience * (rhythm - 1)
+    return Feed(grain, end if table == "usage" else today, int(days[0]), stale)
+
+
+def assert_known(table: str, latest_known: int, today: int) -> None:
+    """Refuse rows that became known at the as-of date or later (F01)."""
+    if latest_known >= today:
+        raise InternalFault(
+            "leak.future_event",
+            f"{table}: a row known {latest_known - today} days after the as-of date was used",
+            "report this as a bug",
+        )
+
+
+def share(part: pd.Series, whole: pd.Series) -> pd.Series:
+    """Divide, with a missing value where the whole is zero or missing.
+
+    Examples
+    --------
+    >>> share(pd.Series([1.0, 1.0]), pd.Series([4.0, 0.0])).tolist()
+    [0.25, nan]
+    """
+    whole = whole.astype(float)
+    return part.astype(float) / whole.where(whole != 0)
+
+
+def total(when: nw.Expr, column: str = "") -> nw.Expr:
+    """Sum a whole-number column (or count the rows) where a condition holds: exact, then float."""
+    what = nw.col(column) if column else nw.lit(1)
+    return nw.when(when).then(what).otherwise(0).sum().cast(nw.Float64)
+
+
+def _usage_rows(book: Book, today: int) -> nw.LazyFrame[Any]:
+    rows = usage_by_day(book)
+    return rows.filter(nw.col("known_day") < today, nw.col("day") < today)
+
+
+def _grain(days: np.ndarray[Any, np.dtype[np.int64]]) -> int:
+    """Find the days that a row covers: 7 where all rows fall on one weekday, 28 in months."""
+    if len(days) < 3:
+        return 1
+    if (np.diff(days) % 7 == 0).all():
+        return 7
+    firsts = pd.to_datetime(days, unit="D").day
+    return 28 if (firsts == 1).all() else 1
