@@ -35,8 +35,8 @@ def material_of(history: History, seed: int) -> Material:
     """Give the ladder its material: values, calendar facts and declared signs."""
     declared = {signal.slug: signal for signal in CATALOG}
     signs = {
-        "churn": [declared[slug].churn_sign for slug in history.signals],
-        "expand": [declared[slug].expansion_sign for slug in history.signals],
+        "churn": [declared[slug].churn for slug in history.signals],
+        "expand": [declared[slug].expansion for slug in history.signals],
         "contract": [0 for _ in history.signals],
     }
     values = history.frame.loc[:, list(history.signals)].to_numpy(dtype=float)

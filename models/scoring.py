@@ -1,0 +1,149 @@
+"""Scoring: snapshot rows to probabilities, amounts and reasons. Batch, API and backtest alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from features.signal import Signal
+from models.outcomes import Outlook
+from models.prediction import HealthModel, Prediction
+from models.reasons import effects, lines
+from models.renewal import Renewal
+
+__all__ = ["HORIZON", "Scored", "score_accounts"]
+
+Floats = NDArray[np.float64]
+
+HORIZON = 3
+"""Months ahead of the states that a scored account carries."""
+
+
+class Scored:
+    """Scored accounts: the table, and the outlook that a forecast is made of.
+
+    Attributes
+    ----------
+    table : DataFrame
+        One row per account, the columns of CONTRACT section 3 that a model gives, beside what
+        the matrix and the lists read: ``risk`` (1 - p_renew), ``p_churn_by_decision_or_12m``,
+        ``notice``.
+    outlook : Outlook
+    """
+
+    def __init__(self, table: pd.DataFrame, outlook: Outlook) -> None:
+        self.table = table
+        self.outlook = outlook
+
+
+def score_accounts(
+    model: HealthModel,
+    frame: pd.DataFrame,
+    signals: Sequence[Signal],
+    stability: Mapping[str, float],
+) -> Scored:
+    """Score snapshot rows.
+
+    Parameters
+    ----------
+    model : HealthModel
+    frame : DataFrame
+        Rows of ``features.snapshot.snapshot``.
+    signals : sequence of Signal
+        The catalogue; the model takes those that it was trained on.
+    stability : mapping of slug to float
+        Share of the training's refits in which a signal kept its sign.
+    """
+    prediction = model.predict(frame)
+    outlook = model.outlook(frame, prediction)
+    told = Renewal(model, prediction)
+    by_slug = {signal.slug: signal for signal in signals}
+    used = [by_slug[slug] for slug in model.signals]
+    column = HORIZON - 1
+    mrr = frame["mrr_micros"].to_numpy(dtype=float) / 1e6
+    churn, expand = prediction.p_churn[:, column], prediction.p_expand[:, column]
+    contract = prediction.p_contract[:, column]
+    up, down = outlook.up_moments[:, column, 0], outlook.down_moments[:, column, 0]
+    table = frame.loc[:, ["account_id", "name", "segment", "csm", "currency", "tenure_days"]].copy()
+    table["segment"] = table["segment"].where(table["segment"].notna(), frame["acv_segment"])
+    table["mrr"] = mrr.round(2)
+    table["next_renewal_on"] = frame["next_renewal_on"]
+    table["horizon_months"] = HORIZON
+    table["p_retain"] = 1 - churn
+    table["p_renew"] = told.booked()
+    table["renew_basis"] = told.basis
+    table["p_expand"], table["p_contract"], table["p_churn"] = expand, contract, churn
+    table["p_flat"] = np.clip(1 - churn - contract - expand, 0, 1)
+    table["expected_expansion_mrr"] = expand * up * mrr
+    table["expected_loss_mrr"] = (churn + contract * down) * mrr
+    table["expected_mrr"] = mrr + table["expected_expansion_mrr"] - table["expected_loss_mrr"]
+    for name, level in (("mrr_p10", 0.1), ("mrr_p50", 0.5), ("mrr_p90", 0.9)):
+        table[name] = _quantile(level, mrr, churn, contract, expand, up, down)
+    table["risk"] = 1 - table["p_renew"]
+    table["p_churn_by_decision_or_12m"] = told.leaves_within_a_year()
+    table["notice"] = prediction.booked.churn.any(axis=1)
+    table["reasons_retention"] = _retention(model, prediction, told, used, stability)
+    table["reasons_expansion"] = _expansion(model, prediction, used, stability)
+    return Scored(table, outlook)
+
+
+def _quantile(
+    level: float,
+    mrr: Floats,
+    churn: Floats,
+    contract: Floats,
+    expand: Floats,
+    up: Floats,
+    down: Floats,
+) -> Floats:
+    """Quantile of an account's MRR at the horizon: gone, less, as it is, or more, at mean sizes."""
+    at = np.select(
+        [level <= churn, level <= churn + contract, level > 1 - expand],
+        [np.zeros_like(mrr), mrr * (1 - down), mrr * (1 + up)],
+        default=mrr,
+    )
+    return np.asarray(at)
+
+
+def _retention(
+    model: HealthModel,
+    prediction: Prediction,
+    told: Renewal,
+    signals: Sequence[Signal],
+    stability: Mapping[str, float],
+) -> list[list[dict[str, object]]]:
+    parts = _contributions(model, "churn", prediction)
+    explained = effects(parts, told.given)
+    settled = told.booked() - told.modelled()
+    explained = replace(explained, rest={"booked": settled})
+    return lines(explained, prediction.values, signals, stability)
+
+
+def _expansion(
+    model: HealthModel,
+    prediction: Prediction,
+    signals: Sequence[Signal],
+    stability: Mapping[str, float],
+) -> list[list[dict[str, object]]]:
+    column = HORIZON - 1
+    target = model.targets["expand"]
+
+    def given(score: Floats) -> Floats:
+        return np.asarray(expit(target.logits(prediction.facts, score)[:, column]))
+
+    explained = effects(_contributions(model, "expand", prediction), given)
+    leaves = prediction.p_expand[:, column] - given(prediction.scores["expand"])
+    explained = replace(explained, rest={"leaves_first": leaves})
+    return lines(explained, prediction.values, signals, stability)
+
+
+def _contributions(model: HealthModel, name: str, prediction: Prediction) -> Floats:
+    target = model.targets[name]
+    if not target.uses_score:
+        return np.zeros(prediction.values.shape)
+    return target.score.contributions(prediction.values)

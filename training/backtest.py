@@ -1,0 +1,289 @@
+"""The backtest: every past quarter forecast again with what was known then.
+
+At each origin everything is fitted anew on what had closed there; predictions are kept and
+later laid beside what happened and beside the baselines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from features.asof import add_months, lead_day, months_between
+from models.calibration import choose_calibration
+from models.factor import Chances
+from models.flows import Cohort, cohort_at, cumulants
+from models.forecast import forecast, phi_from_backtest, shared_scale
+from models.outcomes import Outlook
+from models.prediction import HealthModel, Prediction
+from models.score import RUNGS
+from models.target import TARGETS, TargetModel
+from training.baselines import health_score, nrr_baselines
+from training.evaluate import Judged, judge
+from training.fit import calendar_only, fit_health, material_of
+from training.history import History
+from training.labels import REPORTING_LAG_DAYS
+from training.rows import all_rows
+
+__all__ = ["HORIZONS", "Backtest", "Replay", "backtest", "calibrated", "origins"]
+
+Floats = NDArray[np.float64]
+Progress = Callable[[str, int, int], None]
+
+HORIZONS = (1, 3, 12)
+JUDGED_HORIZON = 3
+ORIGINS = 6
+STEP_MONTHS = 3
+FIRST_ORIGIN_MONTHS = 6
+"""Months of snapshots before the first origin."""
+
+
+@dataclass(frozen=True)
+class Replay:
+    """One past origin: the model fitted there, and what it said of the book that it saw.
+
+    Attributes
+    ----------
+    origin : date
+    rows : array of int
+        Row numbers of the history that stand at the origin.
+    model : HealthModel
+    prediction : Prediction
+    calendar : Prediction
+        What the calendar alone said.
+    outlook, calendar_outlook : Outlook
+    """
+
+    origin: date
+    rows: NDArray[np.int64]
+    model: HealthModel
+    prediction: Prediction
+    calendar: Prediction
+    outlook: Outlook
+    calendar_outlook: Outlook
+
+
+@dataclass(frozen=True)
+class Backtest:
+    """All replays, judged.
+
+    Attributes
+    ----------
+    replays : tuple of Replay
+    probabilities : mapping of target to dict
+        Scores of ``training.evaluate.judge`` at three months.
+    periods : tuple of dict
+        One per origin and horizon: ``origin, horizon_months, period_end, opening_mrr, nrr``
+        (mean and quantiles), ``actual_nrr``, ``baselines``, ``z``.
+    factor : mapping of int to dict
+        Per horizon ``phi`` and ``n_eff``.
+    """
+
+    replays: tuple[Replay, ...]
+    probabilities: Mapping[str, dict[str, Any]]
+    periods: tuple[dict[str, Any], ...]
+    factor: Mapping[int, dict[str, float]]
+
+
+def origins(history: History) -> list[date]:
+    """List the last six quarterly origins whose three months have closed, in order."""
+    dates = history.dates
+    lag = timedelta(days=REPORTING_LAG_DAYS)
+    closed = [d for d in dates if lead_day(d, JUDGED_HORIZON) + lag < history.known_until]
+    usable = [day for day in closed if months_between(dates[0], day) >= FIRST_ORIGIN_MONTHS]
+    return sorted(usable[::-1][::STEP_MONTHS][:ORIGINS])
+
+
+def backtest(
+    history: History,
+    options: Callable[[date], Mapping[str, Mapping[str, Any]]],
+    seed: int,
+    progress: Progress | None = None,
+) -> Backtest:
+    """Replay the past.
+
+    Parameters
+    ----------
+    history : History
+    options : callable
+        Gives the searched configurations of an origin, from what had closed there.
+    seed : int
+    progress : callable, optional
+        Told ``("origins", done, all)``.
+    """
+    replays: list[Replay] = []
+    days = origins(history)
+    for at, origin in enumerate(days):
+        if progress:
+            progress("past quarters", at, len(days))
+        model = fit_health(history, origin, options(origin), seed)
+        replays.append(_replay(history, origin, calibrated(model, replays, history, origin)))
+    judged = {name: _judge(name, replays, history, seed) for name in TARGETS}
+    periods = _periods(replays, history)
+    factor = {h: _factor(_z(periods, h), h) for h in HORIZONS}
+    return Backtest(tuple(replays), judged, tuple(periods), factor)
+
+
+def calibrated(
+    model: HealthModel, replays: Sequence[Replay], history: History, known_until: date
+) -> HealthModel:
+    """Give a model its calibration, chosen on what earlier origins said and has closed since.
+
+    Only targets on the top rung are calibrated; below it a map costs more than it mends.
+    """
+    targets = {
+        name: _calibrated(target, replays, history, known_until)
+        for name, target in model.targets.items()
+    }
+    return replace(model, targets=targets)
+
+
+def _calibrated(
+    target: TargetModel, replays: Sequence[Replay], history: History, known_until: date
+) -> TargetModel:
+    past = [r for r in replays if r.model.targets[target.target].rung == RUNGS[-1]]
+    if target.rung != RUNGS[-1] or len(past) < 3:
+        return target
+    outcomes = history.outcomes(known_until)
+    rows = all_rows(target.target, outcomes, history.facts, history.modelled)
+    logits, leads, y, weight, origin = [], [], [], [], []
+    for number, replay in enumerate(past):
+        here = np.isin(rows.row, replay.rows)
+        bare = replace(replay.model.targets[target.target], calibration=target.calibration)
+        score = replay.prediction.scores[target.target]
+        matrix = bare.logits(replay.prediction.facts, score)
+        at = np.searchsorted(replay.rows, rows.row[here])
+        logits.append(matrix[at, rows.lead[here] - 1])
+        leads.append(rows.lead[here])
+        y.append(rows.y[here].astype(float))
+        weight.append(rows.weight[here])
+        origin.append(np.full(int(here.sum()), number))
+    chosen = choose_calibration(
+        *(np.concatenate(part) for part in (logits, leads, y, weight, origin))
+    )
+    return replace(target, calibration=chosen)
+
+
+def _replay(history: History, origin: date, model: HealthModel) -> Replay:
+    rows = history.at(origin)
+    frame = history.frame.iloc[rows].reset_index(drop=True)
+    bare = calendar_only(model)
+    prediction, calendar = model.predict(frame), bare.predict(frame)
+    return Replay(
+        origin,
+        rows,
+        model,
+        prediction,
+        calendar,
+        model.outlook(frame, prediction),
+        bare.outlook(frame, calendar),
+    )
+
+
+def _judge(target: str, replays: Sequence[Replay], history: History, seed: int) -> dict[str, Any]:
+    if not replays:
+        return {"rows": 0, "events": 0}
+    return judge(_judged(target, replays, history, seed), seed)
+
+
+def _judged(target: str, replays: Sequence[Replay], history: History, seed: int) -> Judged:
+    """Pool every origin's three-month probabilities of one event, with what happened."""
+    material, outcomes = material_of(history, seed), history.outcomes()
+    event = {"churn": outcomes.gone, "expand": outcomes.expand, "contract": outcomes.contract}
+    column = JUDGED_HORIZON - 1
+    account = pd.factorize(history.frame["account_id"])[0]
+    parts: list[Judged] = []
+    for replay in replays:
+        rows = replay.rows
+        parts.append(
+            Judged(
+                p=getattr(replay.prediction, f"p_{target}")[:, column],
+                calendar=getattr(replay.calendar, f"p_{target}")[:, column],
+                rules=health_score(material, target, rows),
+                y=event[target][rows, column].astype(np.int64),
+                account=account[rows],
+                at_risk=np.asarray(replay.prediction.free[:, :JUDGED_HORIZON].any(axis=1)),
+                mrr=outcomes.opening[rows] / 1e6,
+            )
+        )
+    names = Judged.__dataclass_fields__
+    return Judged(**{name: np.concatenate([getattr(p, name) for p in parts]) for name in names})
+
+
+def _periods(replays: Sequence[Replay], history: History) -> list[dict[str, Any]]:
+    outcomes = history.outcomes()
+    periods: list[dict[str, Any]] = []
+    for replay in replays:
+        for horizon in HORIZONS:
+            if outcomes.closed[replay.rows, horizon - 1].all():
+                past = [p for p in periods if _closed_by(p, replay.origin)]
+                periods.append(_period(replay, horizon, past, history))
+    return periods
+
+
+def _closed_by(period: Mapping[str, Any], origin: date) -> bool:
+    end = date.fromisoformat(period["period_end"])
+    return end + timedelta(days=REPORTING_LAG_DAYS) < origin
+
+
+def _period(
+    replay: Replay, horizon: int, past: Sequence[dict[str, Any]], history: History
+) -> dict[str, Any]:
+    """Lay one origin's forecast beside what happened; its width knows only earlier origins."""
+    outcomes = history.outcomes()
+    opening = float(outcomes.opening[replay.rows].sum())
+    closing = float(outcomes.mrr[replay.rows, horizon - 1].sum())
+    actual = closing / opening
+    mean, spread = _independent(cohort_at(replay.outlook, horizon))
+    factor = _factor(_z(past, horizon), horizon)
+    tau = shared_scale(replay.outlook, horizon, factor["phi"])
+    told = forecast(
+        replay.outlook,
+        horizon,
+        tau,
+        as_of=replay.origin,
+        definition={},
+        n_eff=factor["n_eff"],
+    )
+    month = months_between(history.panel.first, add_months(replay.origin, -1))
+    calendar, _ = _independent(cohort_at(replay.calendar_outlook, horizon))
+    return {
+        "origin": replay.origin.isoformat(),
+        "horizon_months": horizon,
+        "period_end": lead_day(replay.origin, horizon).isoformat(),
+        "accounts": len(replay.rows),
+        "opening_mrr": opening / 1e6,
+        "nrr": told["nrr"],
+        "grr": told["grr"],
+        "actual_nrr": actual,
+        "baselines": nrr_baselines(history.panel, month, horizon) | {"calendar": calendar},
+        "z": (actual - mean) / spread if spread > 0 else 0.0,
+    }
+
+
+def _independent(cohort: Cohort) -> tuple[float, float]:
+    """Mean and standard deviation of NRR if accounts moved independently."""
+    chances = Chances(cohort.p_churn[:, None], cohort.p_contract[:, None], cohort.p_expand[:, None])
+    moments = cumulants(cohort, chances, np.ones((1, len(cohort.mrr))))["closing"][0, :, 0]
+    total = float(cohort.mrr.sum())
+    return float(moments[0]) / total, float(np.sqrt(moments[1])) / total
+
+
+def _z(periods: Sequence[Mapping[str, Any]], horizon: int) -> list[tuple[date, float]]:
+    return [
+        (date.fromisoformat(period["origin"]), float(period["z"]))
+        for period in periods
+        if period["horizon_months"] == horizon
+    ]
+
+
+def _factor(z: Sequence[tuple[date, float]], horizon: int) -> dict[str, float]:
+    span = months_between(z[0][0], z[-1][0]) + horizon if z else 0
+    phi, n_eff = phi_from_backtest([value for _, value in z], horizon, span)
+    return {"phi": phi, "n_eff": n_eff}
