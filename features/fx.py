@@ -8,7 +8,7 @@ from features.book import Book
 from features.faults import DataRejected
 from features.lines import Steps, month_number, with_steps
 
-__all__ = ["conversion", "fiscal_year_of", "rate_steps"]
+__all__ = ["conversion", "fiscal_year_of", "has_foreign", "rate_steps"]
 
 # A rate is kept as an integer in 10^-12, so that a conversion is exact and rounds once.
 _UNIT = 10**12
@@ -27,7 +27,7 @@ def conversion(amount: str, rate: str) -> str:
     return f"coalesce(CAST({scaled} AS BIGINT), {amount})"
 
 
-def rate_steps(book: Book, steps: Steps, first: date, last: date) -> Steps:
+def rate_steps(book: Book, steps: Steps, first: date, last: date, carry: int = 0) -> Steps:
     """Write the step ``rates`` (currency, fiscal_year, rate) for all that lines need.
 
     Parameters
@@ -38,6 +38,8 @@ def rate_steps(book: Book, steps: Steps, first: date, last: date) -> Steps:
         The steps that end in ``lines``.
     first, last : date
         First and last day on which lines will be valued.
+    carry : int
+        Months after which a position is valued once more, at the rates of that later day.
 
     Raises
     ------
@@ -45,7 +47,7 @@ def rate_steps(book: Book, steps: Steps, first: date, last: date) -> Steps:
         ``fx.missing``, naming the pair and the date, where no rate is found on the fiscal
         year's first day or in the seven days before it.
     """
-    needed = _needed(book, steps, first, last) if _has_foreign(book) else []
+    needed = _needed(book, steps, first, last, carry) if has_foreign(book) else []
     rows = ", ".join(
         f"({_quoted(currency)}, {year}, CAST({_rate(book, currency, year)} AS HUGEINT))"
         for currency, year in needed
@@ -65,19 +67,19 @@ def fiscal_year_of(month: str, starts: int) -> str:
     return f"(({month} - {starts - 1}) // 12)"
 
 
-def _has_foreign(book: Book) -> bool:
+def has_foreign(book: Book) -> bool:
+    """Say whether any line is in another currency than the book's."""
     source = "subscriptions" if book.has("subscriptions") else "mrr_by_month"
     query = f"SELECT 1 FROM {source} WHERE currency <> ? LIMIT 1"
     return book.connection.execute(query, [book.facts.currency]).fetchone() is not None
 
 
-def _needed(book: Book, steps: Steps, first: date, last: date) -> list[tuple[str, int]]:
+def _needed(book: Book, steps: Steps, first: date, last: date, carry: int) -> list[tuple[str, int]]:
     """List the currencies other than the book's, with the fiscal years in which lines have them."""
     starts = book.facts.fiscal_year_starts
     start = fiscal_year_of(month_number(f"greatest(starts_on, DATE '{first}')"), starts)
-    end = fiscal_year_of(
-        month_number(f"least(coalesce(ends_on, DATE '{last}'), DATE '{last}')"), starts
-    )
+    stop = f"coalesce(ends_on + to_months({carry}), DATE '{last}')"
+    end = fiscal_year_of(month_number(f"least({stop}, DATE '{last}')"), starts)
     ending = f"""
     SELECT DISTINCT currency, unnest(range({start}, {end} + 1)) AS year FROM lines
     WHERE currency <> {_quoted(book.facts.currency)} AND starts_on <= DATE '{last}'

@@ -9,19 +9,27 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from features.asof import first_of_month, opening_day
 from features.book import Book
 from features.faults import InternalFault
 from features.fx import conversion, fiscal_year_of, rate_steps
-from features.levers import ORGANIC, lever_steps
+from features.levers import LEVERS, ORGANIC, lever_steps
 from features.lines import Steps, line_steps, month_number, with_steps
 from features.rules import Rules
 
-__all__ = ["account_months", "last_month_end", "ledger_steps", "movements", "mrr_on"]
-
-_EARLIEST = date(1900, 1, 1)
+__all__ = [
+    "account_months",
+    "last_month_end",
+    "ledger_steps",
+    "month_table",
+    "movements",
+    "mrr_on",
+    "openings",
+]
 
 
 def last_month_end(as_of: date) -> date:
@@ -134,19 +142,67 @@ def account_months(
     InternalFault
         ``identity.broken`` if opening and movements of a row do not make its closing.
     """
-    months = _frame(book, ledger_steps(book, rules, as_of=as_of, until=until), _ACCOUNT_MONTHS)
-    flows = months["new_micros"] + months["reactivation_micros"] + months["expansion_micros"]
-    losses = months["contraction_micros"] + months["churned_micros"] - months["fx_micros"]
-    broken = months["opening_micros"] + flows - losses != months["closing_micros"]
-    if broken.any():
-        row = months[broken].iloc[0]
+    table = month_table(book, rules, as_of=as_of, until=until)
+    return table.select(_COLUMNS).to_pandas(date_as_object=True)
+
+
+def month_table(
+    book: Book, rules: Rules, *, as_of: date | None = None, until: date | None = None
+) -> pa.Table:
+    """Give the ledger by account as a table, with every lever.
+
+    Returns
+    -------
+    pyarrow.Table
+        The columns of `account_months`, ``m`` (the month's number) and, for each lever of
+        `features.levers.LEVERS`, ``<lever>_micros`` (signed; expansions and contractions only).
+
+    Raises
+    ------
+    InternalFault
+        ``identity.broken`` if opening and movements of a row do not make its closing.
+    """
+    steps = ledger_steps(book, rules, as_of=as_of, until=until)
+    table = book.connection.execute(with_steps(steps, _ACCOUNT_MONTHS)).to_arrow_table()
+    get = {name: table.column(f"{name}_micros").to_numpy() for name in _FLOWS}
+    closing = get["opening"] + get["new"] + get["reactivation"] + get["expansion"] + get["fx"]
+    broken = np.flatnonzero(closing - get["contraction"] - get["churned"] != get["closing"])
+    if len(broken):
+        row = table.slice(broken[0], 1).to_pylist()[0]
         where = f"account {row['account_id']}, {row['month_end']}"
         raise InternalFault("identity.broken", f"{where}: movements do not make the closing MRR")
-    return months
+    return table
+
+
+def openings(
+    book: Book, rules: Rules, months: int, *, as_of: date | None = None, until: date | None = None
+) -> pa.Table:
+    """Give what accounts pay at each month-end, at the rates of the month-end ``months`` later.
+
+    A window's cohort is measured at one rate set, that of its closing.
+
+    Returns
+    -------
+    pyarrow.Table
+        ``account_id``, ``m`` (number of the opening month), ``micros`` (int64, more than 0).
+    """
+    steps = ledger_steps(book, rules, as_of=as_of, until=until, carry=months)
+    year = fiscal_year_of(f"(m + {months})", book.facts.fiscal_year_starts)
+    ending = f"""
+    SELECT account_id, m, CAST(sum({conversion("total_raw", "rate")}) AS BIGINT) AS micros
+    FROM line_months LEFT JOIN rates ON rates.currency = line_months.currency
+        AND rates.fiscal_year = {year}
+    WHERE NOT {_PAUSED} GROUP BY account_id, m"""
+    return book.connection.execute(with_steps(steps, ending)).to_arrow_table()
 
 
 def ledger_steps(
-    book: Book, rules: Rules, *, as_of: date | None = None, until: date | None = None
+    book: Book,
+    rules: Rules,
+    *,
+    as_of: date | None = None,
+    until: date | None = None,
+    carry: int = 0,
 ) -> Steps:
     """Write the steps of the ledger, for queries that go on from them.
 
@@ -160,7 +216,7 @@ def ledger_steps(
     end = last_month_end(until + timedelta(days=1) if until else as_of or book.facts.as_of)
     last = end.year * 12 + end.month - 1
     steps = line_steps(book, rules, end, as_of)
-    steps |= rate_steps(book, steps, _EARLIEST, end)
+    steps |= rate_steps(book, steps, _EARLIEST, end, carry)
     steps |= _position_steps(last, book.facts.fiscal_year_starts)
     return steps | lever_steps() | _movement_steps(last, book.facts.fiscal_year_starts)
 
@@ -183,8 +239,7 @@ def _position_steps(last: int, fiscal_year_starts: int) -> Steps:
     FROM lines""",
         "valued": f"""
     SELECT account_id, product, usage, plan, seats, ramp, m, {now}, {then},
-        coalesce({month_number("paused_from")} <= m
-            AND (paused_to IS NULL OR {month_number("paused_to")} > m), false) AS is_paused
+        {_PAUSED} AS is_paused
     FROM line_months
     LEFT JOIN rates AS now ON now.currency = line_months.currency AND now.fiscal_year = {year}
     LEFT JOIN rates AS next ON next.currency = line_months.currency
@@ -223,7 +278,6 @@ def _both_sides() -> str:
 def _movement_steps(last: int, fiscal_year_starts: int) -> Steps:
     start, end = month_number("starts_on"), month_number("ends_on")
     year = fiscal_year_of(start, fiscal_year_starts)
-    organic = ", ".join(f"'{lever}'" for lever in ORGANIC)
     return {
         "account_moves": """
     SELECT account_id, m, CAST(sum(b_own) AS BIGINT) AS opening,
@@ -269,7 +323,7 @@ def _movement_steps(last: int, fiscal_year_starts: int) -> Steps:
         "flows": f"""
     SELECT account_id, m, {_flow("new")}, {_flow("reactivation")}, {_flow("expansion")},
         {_flow("contraction", "-")}, {_flow("churn", "-")}, {_flow("fx")},
-        CAST(sum(micros) FILTER (lever IN ({organic})) AS BIGINT) AS organic
+        {", ".join(map(_lever_flow, LEVERS))}
     FROM moves GROUP BY account_id, m""",
     }
 
@@ -277,6 +331,16 @@ def _movement_steps(last: int, fiscal_year_starts: int) -> Steps:
 def _flow(movement: str, sign: str = "") -> str:
     return f"CAST({sign}sum(micros) FILTER (movement = '{movement}') AS BIGINT) AS {movement}"
 
+
+def _lever_flow(lever: str) -> str:
+    changes = "movement IN ('expansion', 'contraction', 'flat')"
+    return f"CAST(sum(micros) FILTER (lever = '{lever}' AND {changes}) AS BIGINT) AS {lever}"
+
+
+_EARLIEST = date(1900, 1, 1)
+
+_PAUSED = f"""coalesce({month_number("paused_from")} <= m
+        AND (paused_to IS NULL OR {month_number("paused_to")} > m), false)"""
 
 _MONTH_END = "last_day(make_date(m // 12, m % 12 + 1, 1))"
 
@@ -286,9 +350,23 @@ _ACCOUNT_MONTHS = f"""
         coalesce(new, 0) AS new_micros, coalesce(reactivation, 0) AS reactivation_micros,
         coalesce(expansion, 0) AS expansion_micros, coalesce(contraction, 0) AS contraction_micros,
         coalesce(churn, 0) AS churned_micros, coalesce(fx, 0) AS fx_micros,
-        coalesce(organic, 0) AS organic_micros
+        coalesce({") + coalesce(".join(f"{lever}, 0" for lever in ORGANIC)}) AS organic_micros,
+        {", ".join(f"coalesce({lever}, 0) AS {lever}_micros" for lever in LEVERS)}, m
     FROM spine LEFT JOIN account_moves USING (account_id, m) LEFT JOIN flows USING (account_id, m)
     ORDER BY account_id, m"""
+
+
+_FLOWS = (
+    "opening",
+    "closing",
+    "new",
+    "reactivation",
+    "expansion",
+    "contraction",
+    "churned",
+    "fx",
+)
+_COLUMNS = ["account_id", "month_end", *(f"{name}_micros" for name in (*_FLOWS, "organic"))]
 
 
 def _frame(book: Book, steps: Steps, ending: str) -> pd.DataFrame:
