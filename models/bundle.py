@@ -30,7 +30,7 @@ from models.trees import Forest, read_forest
 if TYPE_CHECKING:
     import lightgbm
 
-__all__ = ["Bundle", "copy_verified", "digest_of", "open_bundle", "write_bundle"]
+__all__ = ["Bundle", "copy_verified", "open_bundle", "read_contract", "write_bundle"]
 
 CONTRACT = "contract.json"
 FORMAT = 1
@@ -156,9 +156,9 @@ def open_bundle(directory: Path, digest: str | None = None) -> Bundle:
     return Bundle(sealed.contract, boosters, sealed.digest, directory)
 
 
-def digest_of(directory: Path) -> str:
-    """Give a bundle's digest after comparing every file's sha256; loads no model."""
-    return _verified(directory, None).digest
+def read_contract(directory: Path, digest: str | None = None) -> dict[str, Any]:
+    """Give a bundle's contract after comparing every file's sha256; loads no model."""
+    return _verified(directory, digest).contract
 
 
 def copy_verified(directory: Path, target: Path) -> Bundle:
@@ -271,8 +271,8 @@ def _check_fit(added: _Added, forests: Mapping[str, Forest], directory: Path) ->
 
 def _check_golden(added: _Added, boosters: Mapping[str, lightgbm.Booster]) -> None:
     columns, rows = added.golden.columns, added.golden.rows
-    if any(len(row) != len(columns) for row in rows):
-        raise DataRejected("model.golden", "golden rows of another width", _CURE)
+    if len(set(columns)) != len(columns) or any(len(row) != len(columns) for row in rows):
+        raise DataRejected("model.golden", "golden rows do not fit their columns", _CURE)
     frame = pd.DataFrame(rows, columns=columns, dtype=np.float64)
     for name, booster in boosters.items():
         expected = np.asarray(added.golden.raw.get(name, []), dtype=np.float64)
@@ -321,7 +321,7 @@ def _load(name: str, text: str) -> lightgbm.Booster:
     import lightgbm
 
     try:
-        return lightgbm.Booster(params={"num_threads": 1, "verbosity": -1}, model_str=text)
+        return lightgbm.Booster(model_str=text)
     except (lightgbm.basic.LightGBMError, ValueError) as refused:
         raise DataRejected("model.structure", f"{name}.lgb: {refused}", _CURE) from refused
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from features.faults import CannotWrite, DataRejected
 
-__all__ = ["no_space_is_a_fault", "read_sealed", "write_sealed"]
+__all__ = ["no_space_is_a_fault", "read_sealed", "write_once", "write_sealed"]
 
 MOST_BYTES = 256_000_000
 _CURE = "train again, or roll back to an earlier version"
@@ -69,7 +69,7 @@ def write_sealed(directory: Path, files: Mapping[str, bytes]) -> None:
         staging = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
         try:
             for name, data in files.items():
-                _write(staging / name, data)
+                write_once(staging / name, data)
             _move(staging, directory, files)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
@@ -88,7 +88,8 @@ def _move(staging: Path, directory: Path, files: Mapping[str, bytes]) -> None:
             raise
 
 
-def _write(path: Path, data: bytes) -> None:
+def write_once(path: Path, data: bytes) -> None:
+    """Write a file that must not exist yet, for its owner alone, down to the disk."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
     with os.fdopen(os.open(path, flags, 0o600), "wb") as file:
         file.write(data)
