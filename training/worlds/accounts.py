@@ -1,0 +1,297 @@
+"""The accounts of a simulated world: who they are, and the traits that nobody sees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from training.worlds.parameters import SEGMENTS, TERMS, Laws
+from training.worlds.timeline import Days, Timeline, as_dates
+
+__all__ = ["Roster", "accounts_table", "enlist"]
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+HEADS = [
+    "Alder",
+    "Amber",
+    "Ash",
+    "Birch",
+    "Briar",
+    "Bramble",
+    "Cedar",
+    "Cinder",
+    "Clover",
+    "Copper",
+    "Coral",
+    "Crown",
+    "Dapple",
+    "Dove",
+    "Drift",
+    "Ember",
+    "Fable",
+    "Fern",
+    "Flint",
+    "Frost",
+    "Glim",
+    "Gorse",
+    "Hazel",
+    "Heath",
+    "Hollow",
+    "Ivory",
+    "Juniper",
+    "Kestrel",
+    "Lark",
+    "Linden",
+    "Maple",
+    "Marrow",
+    "Mist",
+    "Moss",
+    "Nettle",
+    "North",
+    "Oat",
+    "Otter",
+    "Pebble",
+    "Pine",
+    "Quill",
+    "Raven",
+    "Reed",
+    "Rowan",
+    "Rush",
+    "Saffron",
+    "Sage",
+    "Silver",
+    "Slate",
+    "Sorrel",
+    "Sparrow",
+    "Thistle",
+    "Timber",
+    "Umber",
+    "Velvet",
+    "Wander",
+    "Willow",
+    "Winter",
+    "Wren",
+    "Yarrow",
+]
+TAILS = [
+    "brook",
+    "dale",
+    "fall",
+    "field",
+    "ford",
+    "gate",
+    "grove",
+    "haven",
+    "hollow",
+    "loom",
+    "march",
+    "mere",
+    "moor",
+    "point",
+    "ridge",
+    "shore",
+    "stead",
+    "stone",
+    "vale",
+    "wick",
+]
+TRADES = [
+    "Analytics",
+    "Atelier",
+    "Cooperative",
+    "Foods",
+    "Foundry",
+    "Freight",
+    "Health",
+    "Holdings",
+    "Instruments",
+    "Labs",
+    "Media",
+    "Mutual",
+    "Outfitters",
+    "Press",
+    "Robotics",
+    "Software",
+    "Studios",
+    "Supply",
+    "Systems",
+    "Works",
+]
+INDUSTRIES = ("software", "retail", "finance", "health", "manufacturing", "education", "media")
+REGIONS = ("north-america", "europe", "asia-pacific", "latin-america")
+CHANNELS = {"organic": 0.10, "paid": -0.30, "partner": 0.20, "outbound": 0.05, "referral": 0.35}
+PEOPLE = [
+    "Ada",
+    "Bea",
+    "Cleo",
+    "Dov",
+    "Edda",
+    "Fay",
+    "Gus",
+    "Hana",
+    "Ivo",
+    "Juno",
+    "Kaz",
+    "Lior",
+    "Mina",
+    "Nils",
+    "Oda",
+    "Pia",
+    "Quin",
+    "Rafe",
+    "Suki",
+    "Tove",
+    "Uma",
+    "Vito",
+    "Wanda",
+    "Xeni",
+    "Yara",
+    "Zed",
+]
+PER_CSM = (260, 60, 25)
+
+
+@dataclass(frozen=True)
+class Roster:
+    """One entry per account that ever is a customer, in the order of ``account_id``.
+
+    Attributes
+    ----------
+    segment, term, channel, currency : array of int
+        Positions in ``SEGMENTS``, term in months, position in ``CHANNELS``, position in the
+        world's currencies.
+    acv : array of float
+        Annual contract value at signing, in major units.
+    signed : array of int
+        Day number of signing, which may lie before the book opens.
+    month, day_of_month : array of int
+        When it starts to pay (month -1: a customer when the book opens).
+    soundness, growth : array of float
+        Hidden traits: lasting part of health, and appetite for more.
+    has_feed : array of bool
+        Whether its usage is tracked at all.
+    """
+
+    segment: Integers
+    term: Integers
+    channel: Integers
+    currency: Integers
+    acv: Floats
+    signed: Days
+    month: Integers
+    day_of_month: Integers
+    soundness: Floats
+    growth: Floats
+    has_feed: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.segment)
+
+    @property
+    def ids(self) -> NDArray[np.object_]:
+        """Account ids, ``A00001`` onwards."""
+        return np.array([f"A{number + 1:05d}" for number in range(len(self))], dtype=object)
+
+
+def enlist(accounts: int, time: Timeline, laws: Laws, rng: np.random.Generator) -> Roster:
+    """Draw the accounts of a world: some are customers when the book opens, others arrive."""
+    segment = rng.choice(3, size=accounts, p=laws.segment_share)
+    log_acv = np.log(laws.acv_median)[segment] + np.array(laws.acv_sigma)[segment] * (
+        rng.standard_normal(accounts)
+    )
+    channel = rng.choice(len(CHANNELS), size=accounts, p=[0.34, 0.26, 0.12, 0.16, 0.12])
+    month = _arrivals(accounts, time.months, laws.opening_share, rng)
+    day_of_month = rng.integers(1, 29, size=accounts)
+    age = np.minimum(rng.exponential(600.0, size=accounts).astype(np.int64) + 20, 2_200)
+    signed_before = rng.integers(0, 25, size=accounts)
+    starts = time.day(np.maximum(month, 0), day_of_month)
+    return Roster(
+        segment=segment,
+        term=_terms(segment, laws, rng),
+        channel=channel,
+        currency=rng.integers(0, len(laws.currencies), size=accounts),
+        acv=np.exp(log_acv),
+        signed=np.where(month < 0, time.start(0) - age, starts - signed_before),
+        month=month,
+        day_of_month=day_of_month,
+        soundness=np.array(list(CHANNELS.values()))[channel] + 0.5 * rng.standard_normal(accounts),
+        growth=rng.standard_normal(accounts),
+        has_feed=rng.random(accounts) >= laws.no_feed_share,
+    )
+
+
+def accounts_table(roster: Roster, last: int, rng: np.random.Generator) -> pd.DataFrame:
+    """Write the accounts as the source table ``accounts``."""
+    n = len(roster)
+    employees = np.rint(roster.acv / 90.0 * np.exp(0.7 * rng.standard_normal(n))) + 3
+    frame = pd.DataFrame(
+        {
+            "account_id": roster.ids,
+            "name": _names(n, rng),
+            "segment": np.array(SEGMENTS, dtype=object)[roster.segment],
+            "industry": rng.choice(np.array(INDUSTRIES, dtype=object), size=n),
+            "region": rng.choice(np.array(REGIONS, dtype=object), size=n, p=[0.45, 0.3, 0.15, 0.1]),
+            "acquisition_channel": np.array(list(CHANNELS), dtype=object)[roster.channel],
+            "csm": _csms(roster.segment, rng),
+            "parent_account_id": _parents(roster, rng),
+            "employees": pd.array(employees, dtype="Int64"),
+            "signed_on": as_dates(np.minimum(roster.signed, last)),
+        }
+    )
+    frame.loc[rng.random(n) < 0.12, "employees"] = pd.NA
+    return frame
+
+
+def _arrivals(accounts: int, months: int, opening: float, rng: np.random.Generator) -> Integers:
+    at_opening = max(1, round(accounts * opening))
+    later = np.sort(rng.integers(0, months, size=accounts - at_opening))
+    return np.concatenate([np.full(at_opening, -1, dtype=np.int64), later])
+
+
+def _terms(segment: Integers, laws: Laws, rng: np.random.Generator) -> Integers:
+    edges = np.cumsum(np.array(laws.term_share), axis=1)[segment]
+    choice = (rng.random(len(segment))[:, None] > edges).sum(axis=1)
+    return np.array(TERMS)[np.minimum(choice, len(TERMS) - 1)]
+
+
+def _names(n: int, rng: np.random.Generator) -> list[str]:
+    """Make up company names, all different: a number is added once the words run out."""
+    combinations = len(HEADS) * len(TAILS)
+    picks = np.concatenate([rng.permutation(combinations) for _ in range(n // combinations + 1)])
+    trades = rng.integers(0, len(TRADES), size=n)
+    words = [f"{HEADS[p // len(TAILS)]}{TAILS[p % len(TAILS)]}" for p in picks[:n]]
+    rounds = [f" {i // combinations + 1}" if i >= combinations else "" for i in range(n)]
+    return [f"{words[i]} {TRADES[trades[i]]}{rounds[i]}" for i in range(n)]
+
+
+def _csms(segment: Integers, rng: np.random.Generator) -> NDArray[np.object_]:
+    """Give every account a CSM; each CSM serves one segment."""
+    names = np.empty(len(segment), dtype=object)
+    hired = 0
+    for which, load in enumerate(PER_CSM):
+        mine = np.flatnonzero(segment == which)
+        team = max(1, round(0.6 * len(mine) / load))
+        members = [_person(hired + k) for k in range(team)]
+        names[mine] = np.array(members, dtype=object)[rng.integers(0, team, size=len(mine))]
+        hired += team
+    return names
+
+
+def _person(number: int) -> str:
+    turn, place = divmod(number, len(PEOPLE))
+    return f"{PEOPLE[place]} {HEADS[(7 * number + turn) % len(HEADS)]}"
+
+
+def _parents(roster: Roster, rng: np.random.Generator) -> NDArray[np.object_]:
+    """Make one account in twenty a subsidiary of an enterprise."""
+    parents = np.full(len(roster), None, dtype=object)
+    heads = np.flatnonzero(roster.segment == 2)[::3]
+    children = np.flatnonzero((roster.segment < 2) & (rng.random(len(roster)) < 0.05))
+    if len(heads):
+        parents[children] = roster.ids[rng.choice(heads, size=len(children))]
+    return parents

@@ -1,0 +1,348 @@
+"""The life of a simulated book: month by month, who leaves, shrinks, grows, renews, returns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.worlds.accounts import Roster
+from training.worlds.contracts import Contracts, first_contracts
+from training.worlds.hidden import (
+    Chances,
+    Situation,
+    State,
+    chances,
+    first_state,
+    macro_path,
+    moved,
+)
+from training.worlds.parameters import PLAN_PRICES, PLANS, Laws
+from training.worlds.timeline import BEYOND, Days, Timeline
+
+__all__ = ["History", "live_through"]
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+Booleans = NDArray[np.bool_]
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class History:
+    """What happened, as panels with one row per month-end and one column per account.
+
+    Row 0 is the opening (the end of month -1), row m + 1 the end of month m.
+
+    Attributes
+    ----------
+    alive : array of bool
+        Is a customer (a late renewal is one all along).
+    mrr, organic : array of float
+        Monthly run-rate in cents; running sum of its organic movements.
+    mood, gap : array of float
+        Hidden state, as ``fading`` and ``exploring`` are.
+    champion_lost : array of bool
+        The champion left in the month.
+    seats, plan, term, due_month, noticed
+        Contract at the month-end; month in which its term ends (-1: monthly).
+    first_month : array of int
+        Per account, the month from which tenure counts (negative before the book).
+    factor : array of float
+        Common factor at each month-end.
+    contracts : Contracts
+        All lines.
+    """
+
+    alive: Booleans
+    mrr: Floats
+    organic: Floats
+    mood: Floats
+    gap: Floats
+    fading: Booleans
+    exploring: Booleans
+    champion_lost: Booleans
+    seats: Integers
+    plan: Integers
+    term: Integers
+    due_month: Integers
+    noticed: Booleans
+    first_month: Integers
+    factor: Floats
+    contracts: Contracts
+
+
+@dataclass
+class Life:
+    """A book in the middle of its life."""
+
+    roster: Roster
+    time: Timeline
+    laws: Laws
+    rng: np.random.Generator
+    contracts: Contracts
+    state: State
+    alive: Booleans
+    organic: Floats
+    left_month: Integers
+    first_month: Integers
+    champion_lost: Booleans
+    factor: float = 0.0
+
+    def month(self, month: int, factor: float) -> None:
+        """Live one month, from the state at the month-end before."""
+        self.factor = factor
+        present = self.alive.copy()
+        now = self.situation(month)
+        odds = chances(self.state, self.roster.soundness, now, factor, self.laws)
+        leaves = present & self._leaves(odds, now, month)
+        stays = present & ~leaves & (self.contracts.notice < 0)
+        draw = self.rng.random((3, len(present)))
+        shrinks = stays & (draw[0] < odds.shrink)
+        adds = stays & ~shrinks & (draw[1] < odds.seats)
+        upgrades = stays & ~shrinks & (draw[2] < odds.upgrade)
+        self._leave(np.flatnonzero(leaves), now.due, month)
+        self._change(present & ~leaves, shrinks, adds, upgrades, now, month)
+        self._return(month)
+        self._arrive(month)
+        self._move()
+
+    def situation(self, month: int) -> Situation:
+        """See what is visible of the contracts in a month."""
+        monthly = self.contracts.term == 1
+        due = ~monthly & (self.time.month_of(self.contracts.end) == month)
+        tenure = np.maximum(month - self.first_month, 0)
+        return Situation(self.roster.segment, monthly, due, tenure)
+
+    def _leaves(self, odds: Chances, now: Situation, month: int) -> Booleans:
+        """Decide who leaves; a part of those whose term ends next month gives notice first."""
+        share = self.laws.notice_share
+        rest = (1.0 - share) * odds.leave / (1.0 - share * odds.leave)
+        noticed = self.contracts.notice >= 0
+        draw = self.rng.random(len(self.alive))
+        leaves = np.where(now.due, noticed | (draw < rest), now.monthly & (draw < odds.leave))
+        self._give_notice(month)
+        return leaves
+
+    def _give_notice(self, month: int) -> None:
+        coming = self.situation(month + 1)
+        ahead = chances(self.state, self.roster.soundness, coming, self.factor, self.laws)
+        draw = self.rng.random(len(self.alive))
+        gives = self.alive & coming.due & (draw < self.laws.notice_share * ahead.leave)
+        day = self.time.day(month, self.rng.integers(1, 29, size=len(gives)))
+        self.contracts.notice = np.where(gives, day, self.contracts.notice)
+
+    def _leave(self, who: Integers, due: Booleans, month: int) -> None:
+        """End the service: at the end of the term, or on a day of the month."""
+        day = self.time.day(month, self.rng.integers(3, 28, size=len(who)))
+        told = np.maximum(day - self.rng.integers(0, 20, size=len(who)), self.time.start(month))
+        contracts = self.contracts
+        ends = np.where(due[who], contracts.end[who], np.maximum(day, contracts.start[who] + 1))
+        canceled = np.where(due[who], contracts.notice[who], np.minimum(told, ends))
+        contracts.close(who, ends, canceled)
+        contracts.notice[who] = -1
+        self.alive[who] = False
+        self.left_month[who] = month
+
+    def _change(
+        self,
+        stays: Booleans,
+        shrinks: Booleans,
+        adds: Booleans,
+        upgrades: Booleans,
+        now: Situation,
+        month: int,
+    ) -> None:
+        """Renew what is due and change what changes, each as the end of a line and a new one."""
+        renews = stays & now.due
+        rises = self._price_rises(stays, renews, shrinks | adds | upgrades, now, month)
+        who = np.flatnonzero(renews | shrinks | adds | upgrades | rises)
+        contracts = self.contracts
+        day = self.time.day(month, self.rng.integers(2, 28, size=len(who)))
+        day = np.maximum(day, contracts.start[who] + 1)
+        renewing = renews[who]
+        ends = np.where(renewing, contracts.end[who], day)
+        contracts.close(who, ends, np.where(renewing, -1, day))
+        before = contracts.mrr()
+        self._shrink(np.flatnonzero(shrinks))
+        self._add_seats(np.flatnonzero(adds))
+        self._upgrade(np.flatnonzero(upgrades))
+        self.organic += contracts.mrr() - before
+        contracts.unit = np.where(rises, self._raised(contracts.unit), contracts.unit)
+        self._start_lines(who, ends, renewing)
+
+    def _price_rises(
+        self, stays: Booleans, renews: Booleans, busy: Booleans, now: Situation, month: int
+    ) -> Booleans:
+        """At renewal three in five prices rise; monthly list prices rise once a year."""
+        draw = self.rng.random(len(stays))
+        yearly = now.monthly & (now.tenure > 12) & (self.time.calendar_month(month) == 3)
+        return stays & ((renews & (draw < 0.6)) | (yearly & ~busy & (draw < 0.5)))
+
+    def _raised(self, unit: Integers) -> Integers:
+        rise = 1.0 + self.rng.uniform(0.02, 0.06, size=len(unit))
+        return np.rint(unit * rise).astype(np.int64)
+
+    def _start_lines(self, who: Integers, ends: Days, renewing: Booleans) -> None:
+        contracts = self.contracts
+        late = renewing & (self.rng.random(len(who)) < self.laws.late_renewal_share)
+        gap = np.where(late, self.rng.integers(1, 21, size=len(who)), 0)
+        start = ends + gap
+        contracts.start[who] = start
+        contracts.signed[who] = start
+        renewed = who[renewing]
+        contracts.end[renewed] = self._term_end(start[renewing], contracts.term[renewed])
+        expired = renewed[self.rng.random(len(renewed)) < 0.25]
+        contracts.discount[expired] = 0.0
+
+    def _term_end(self, start: Days, term: Integers) -> Days:
+        month = self.time.month_of(start)
+        day = np.minimum(start - self.time.start(month) + 1, 28)
+        return np.asarray(self.time.day(month + term, day))
+
+    def _shrink(self, who: Integers) -> None:
+        """Remove seats, or step down a plan."""
+        contracts, state = self.contracts, self.state
+        steps_down = (self.rng.random(len(who)) < 0.25) & (contracts.plan[who] > 0)
+        steps_down |= (contracts.seats[who] < 2) & (contracts.plan[who] > 0)
+        self._change_plan(who[steps_down], -1)
+        less = who[~steps_down]
+        factor = np.exp(np.minimum(state.gap[less], -0.05) * self.rng.uniform(0.5, 1.0, len(less)))
+        wanted = np.floor(contracts.seats[less] * np.clip(factor, 0.4, 0.97)).astype(np.int64)
+        self._set_seats(less, np.maximum(1, np.minimum(wanted, contracts.seats[less] - 1)))
+
+    def _add_seats(self, who: Integers) -> None:
+        """Buy the seats that are wanted and some room."""
+        room = self.rng.uniform(0.02, 0.22, size=len(who))
+        factor = np.exp(np.maximum(self.state.gap[who], -0.03) + room)
+        wanted = np.ceil(self.contracts.seats[who] * factor).astype(np.int64)
+        self._set_seats(who, np.maximum(wanted, self.contracts.seats[who] + 1))
+
+    def _set_seats(self, who: Integers, seats: Integers) -> None:
+        self.state.gap[who] += np.log(self.contracts.seats[who] / seats)
+        self.contracts.seats[who] = seats
+
+    def _upgrade(self, who: Integers) -> None:
+        """Move up a plan, or buy a product that the account lacks."""
+        contracts = self.contracts
+        up = (self.rng.random(len(who)) < 0.55) & (contracts.plan[who] < len(PLANS) - 1)
+        self._change_plan(who[up], 1)
+        buyers = who[~up]
+        core = contracts.seats[buyers] * contracts.unit[buyers]
+        price = np.rint(core * self.rng.uniform(0.12, 0.22, len(buyers))).astype(np.int64)
+        lacks_first = contracts.addons[buyers, 0] == 0
+        which = np.where(lacks_first, 0, 1)
+        contracts.addons[buyers, which] += np.maximum(price, 1)
+        self.state.exploring[who] = False
+
+    def _change_plan(self, who: Integers, step: int) -> None:
+        contracts = self.contracts
+        prices = np.array(PLAN_PRICES)
+        old = contracts.plan[who]
+        ratio = (prices[old + step] / prices[old]) ** 0.6
+        contracts.unit[who] = np.rint(contracts.unit[who] * ratio).astype(np.int64)
+        contracts.plan[who] = old + step
+
+    def _return(self, month: int) -> None:
+        """Bring back some that left two to eighteen months ago, on a smaller contract."""
+        away = month - self.left_month
+        could = ~self.alive & (self.left_month >= 0) & (away >= 2) & (away <= 18)
+        who = np.flatnonzero(could & (self.rng.random(len(could)) < self.laws.return_rate))
+        before = self.contracts.mrr()
+        less = self.contracts.seats[who] * self.rng.uniform(0.5, 1.0, size=len(who))
+        self.contracts.seats[who] = np.maximum(1, np.rint(less)).astype(np.int64)
+        self.organic += self.contracts.mrr() - before
+        self._begin(who, self.time.day(month, self.rng.integers(1, 29, size=len(who))))
+        self._become_customers(who)
+
+    def _begin(self, who: Integers, start: Days) -> None:
+        contracts = self.contracts
+        contracts.start[who] = start
+        contracts.signed[who] = start
+        ends = self._term_end(start, contracts.term[who])
+        contracts.end[who] = np.where(contracts.term[who] > 1, ends, -1)
+
+    def _become_customers(self, who: Integers) -> None:
+        fresh = first_state(len(who), self.rng)
+        for name in ("mood", "fading", "exploring", "gap"):
+            getattr(self.state, name)[who] = getattr(fresh, name)
+        self.alive[who] = True
+
+    def _arrive(self, month: int) -> None:
+        if month < self.time.months:
+            self._become_customers(np.flatnonzero(self.roster.month == month))
+
+    def _move(self) -> None:
+        roster = self.roster
+        self.state, lost = moved(
+            self.state, roster.soundness, roster.growth, roster.segment, self.laws, self.rng
+        )
+        self.champion_lost = lost & self.alive
+
+
+def live_through(
+    roster: Roster,
+    time: Timeline,
+    laws: Laws,
+    rng: np.random.Generator,
+    progress: Progress | None = None,
+) -> History:
+    """Live all months of the book, and those beyond it."""
+    total = time.months + BEYOND
+    factor = macro_path(total + 1, rng)
+    life = _opening(roster, time, laws, rng)
+    rows = [_seen(life)]
+    for month in range(total):
+        life.month(month, float(factor[month]))
+        rows.append(_seen(life))
+        if progress is not None:
+            progress(month + 1, total)
+    panels = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+    return History(**panels, first_month=life.first_month, factor=factor, contracts=life.contracts)
+
+
+def _opening(roster: Roster, time: Timeline, laws: Laws, rng: np.random.Generator) -> Life:
+    """Set up the book as it opens: its customers have had time to fade, explore and grow."""
+    n = len(roster)
+    state = first_state(n, rng)
+    opening = roster.month < 0
+    state.gap = np.where(opening, state.gap + 0.08 * rng.standard_normal(n), state.gap)
+    state.fading = opening & (rng.random(n) < 0.10)
+    first = np.where(opening, time.month_of(roster.signed), roster.month)
+    return Life(
+        roster=roster,
+        time=time,
+        laws=laws,
+        rng=rng,
+        contracts=first_contracts(roster, time, laws, rng),
+        state=state,
+        alive=opening.copy(),
+        organic=np.zeros(n),
+        left_month=np.full(n, -1, dtype=np.int64),
+        first_month=first,
+        champion_lost=np.zeros(n, dtype=bool),
+    )
+
+
+def _seen(life: Life) -> dict[str, Any]:
+    """Copy what the panels keep of a month-end."""
+    contracts, state = life.contracts, life.state
+    due = np.where(contracts.term > 1, life.time.month_of(contracts.end), -1)
+    return {
+        "alive": life.alive.copy(),
+        "mrr": np.where(life.alive, contracts.mrr(), 0.0),
+        "organic": life.organic.copy(),
+        "mood": state.mood.copy(),
+        "gap": state.gap.copy(),
+        "fading": state.fading.copy(),
+        "exploring": state.exploring.copy(),
+        "champion_lost": life.champion_lost.copy(),
+        "seats": contracts.seats.copy(),
+        "plan": contracts.plan.copy(),
+        "term": contracts.term.copy(),
+        "due_month": due,
+        "noticed": contracts.notice >= 0,
+    }
