@@ -175,7 +175,15 @@ def account(connection: sa.Connection, run: str | None, account_id: str) -> dict
     found = connection.execute(
         sa.select(tables.scores).where(s.run_id == run, s.account_id == account_id)
     ).first()
-    return dict(found._mapping) if found is not None else None
+    return dict(zip(SCORE_COLUMNS, found, strict=True)) if found is not None else None
+
+
+def cells(connection: sa.Connection, run: str | None) -> dict[str, tuple[int, float]]:
+    """Give accounts and MRR of each cell that has any."""
+    s = tables.scores.c
+    per_cell = sa.select(s.cell, sa.func.count(), sa.func.sum(s.mrr)).where(s.run_id == run)
+    found = connection.execute(per_cell.group_by(s.cell))
+    return {cell: (count, mrr or 0.0) for cell, count, mrr in found}
 
 
 def document(connection: sa.Connection, run: str | None, kind: str, key: str) -> Any:
@@ -198,7 +206,8 @@ def outreach(
     chosen = sa.select(*(placed.c[name] for name in OUTREACH_COLUMNS)).order_by(placed.c.position)
     if capacity is not None:
         chosen = chosen.where(placed.c.place <= capacity)
-    return [dict(row._mapping) for row in connection.execute(chosen)]
+    found = connection.execute(chosen)
+    return [dict(zip(OUTREACH_COLUMNS, row, strict=True)) for row in found]
 
 
 def previous(connection: sa.Connection, before: date, count: int) -> pd.DataFrame:
@@ -230,7 +239,7 @@ def page(
     ordered = (column.is_(None), column.desc() if down else column, tables.scores.c.account_id)
     beyond = [_beyond(column, after, down=down)] if after is not None else []
     chosen = sa.select(tables.scores).where(*wanted, *beyond).order_by(*ordered).limit(limit + 1)
-    rows = [dict(row._mapping) for row in connection.execute(chosen)]
+    rows = [dict(zip(SCORE_COLUMNS, row, strict=True)) for row in connection.execute(chosen)]
     last = rows[limit - 1] if len(rows) > limit else None
     next_start = (last[column.name], last["account_id"]) if last is not None else None
     return Page(run, rows[:limit], total or 0, next_start)

@@ -148,26 +148,35 @@ class Store:
             name = run or queries.current_name(connection)
             return queries.page(connection, name, filters or Filters(), sort, limit, after)
 
-    def account(self, account_id: str) -> dict[str, Any] | None:
-        """Give one account's row of the current run."""
+    def account(self, account_id: str, *, run: str | None = None) -> dict[str, Any] | None:
+        """Give one account's row (of the current run unless another is named)."""
         with reading(self.engine) as connection:
-            return queries.account(connection, queries.current_name(connection), account_id)
+            name = run or queries.current_name(connection)
+            return queries.account(connection, name, account_id)
 
-    def matrix(self) -> dict[str, Any] | None:
-        """Give the current run's matrix."""
+    def cells(self, *, run: str | None = None) -> dict[str, tuple[int, float]]:
+        """Give accounts and MRR of each cell that has any."""
         with reading(self.engine) as connection:
-            return queries.document(connection, queries.current_name(connection), "matrix", "")
+            return queries.cells(connection, run or queries.current_name(connection))
 
-    def forecast(self, horizon: int = 3) -> dict[str, Any] | None:
-        """Give the current run's forecast for a horizon in months."""
+    def matrix(self, *, run: str | None = None) -> dict[str, Any] | None:
+        """Give the run's matrix."""
         with reading(self.engine) as connection:
-            name = queries.current_name(connection)
+            name = run or queries.current_name(connection)
+            return queries.document(connection, name, "matrix", "")
+
+    def forecast(self, horizon: int = 3, *, run: str | None = None) -> dict[str, Any] | None:
+        """Give the run's forecast for a horizon in months."""
+        with reading(self.engine) as connection:
+            name = run or queries.current_name(connection)
             return queries.document(connection, name, "forecast", str(horizon))
 
-    def outreach(self, csm: str | None = None, capacity: int | None = None) -> list[dict[str, Any]]:
-        """Give the current run's outreach list; ``capacity`` is a length per CSM."""
+    def outreach(
+        self, csm: str | None = None, capacity: int | None = None, *, run: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Give the run's outreach list; ``capacity`` is a length per CSM."""
         with reading(self.engine) as connection:
-            name = queries.current_name(connection)
+            name = run or queries.current_name(connection)
             return queries.outreach(connection, name, csm, capacity)
 
     def previous_cells(self, before: date, runs: int = 1) -> pd.DataFrame:

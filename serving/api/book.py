@@ -1,0 +1,88 @@
+"""The book as a whole: matrix, outreach list, forecast, and the runs they came from."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from serving.api.replies import OutreachReply, Reply, RunsReply
+from serving.api.state import CurrentRun, State
+from serving.problems import PROBLEM_RESPONSES, Problem
+
+__all__ = ["HORIZONS", "ForecastQuery", "OutreachQuery", "RunsQuery", "router"]
+
+HORIZONS = (1, 3, 12)
+router = APIRouter(prefix="/v1", tags=["book"], responses=PROBLEM_RESPONSES)
+
+
+def _published(horizon: int) -> int:
+    if horizon not in HORIZONS:
+        raise ValueError("must be 1, 3 or 12 months")
+    return horizon
+
+
+class Nothing(BaseModel):
+    """No parameter is known."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class OutreachQuery(BaseModel):
+    """Whose list, and how long."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    csm: str | None = Field(None, max_length=256, pattern=r"^[^\x00]*$")
+    capacity: int | None = Field(None, ge=1, le=10_000, description="Accounts per CSM.")
+    limit: int = Field(100, ge=1, le=1000)
+
+
+class ForecastQuery(BaseModel):
+    """Which horizon."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    horizon: Annotated[int, AfterValidator(_published)] = Field(3, description="1, 3 or 12 months.")
+
+
+class RunsQuery(BaseModel):
+    """How many runs."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: int = Field(100, ge=1, le=1000)
+
+
+@router.get("/matrix", responses={200: {"model": dict[str, Any]}})
+def matrix(_query: Annotated[Nothing, Query()], run: CurrentRun, state: State) -> Reply:
+    """Give the nine cells with counts and MRR, and the flows since the run before."""
+    body = state.store.matrix(run=run.run_id) or {}
+    return Reply({"run_id": run.run_id, "as_of": run.as_of} | body)
+
+
+@router.get("/outreach", responses={200: {"model": OutreachReply}})
+def outreach(query: Annotated[OutreachQuery, Query()], run: CurrentRun, state: State) -> Reply:
+    """Give the ranked list, for one CSM if asked."""
+    rows = state.store.outreach(query.csm, query.capacity, run=run.run_id)
+    answer = {"run_id": run.run_id, "as_of": run.as_of, "total": len(rows)}
+    return Reply(answer | {"items": rows[: query.limit]})
+
+
+@router.get("/forecast", responses={200: {"model": dict[str, Any]}})
+def forecast(query: Annotated[ForecastQuery, Query()], run: CurrentRun, state: State) -> Reply:
+    """Give the forecast for a horizon (CONTRACT section 4)."""
+    body = state.store.forecast(query.horizon, run=run.run_id)
+    if body is None:
+        raise Problem(404, "no_forecast", "the current run carries no forecast of this horizon")
+    return Reply(body)
+
+
+@router.get("/runs", responses={200: {"model": RunsReply}})
+def runs(query: Annotated[RunsQuery, Query()], state: State) -> Reply:
+    """List the published runs, newest date first."""
+    current = state.store.current()
+    listed = [asdict(run) for run in state.store.runs(query.limit)]
+    return Reply({"current": current.run_id if current else None, "items": listed})

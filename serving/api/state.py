@@ -1,0 +1,61 @@
+"""What the routes ask: the store, the scorer, and the run that serves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+
+from serving.problems import Problem
+from serving.protection import host_of, is_loopback
+from serving.store import Run, Store
+
+__all__ = ["CurrentRun", "Serving", "State", "trusted_host"]
+
+
+@dataclass(frozen=True)
+class Serving:
+    """What one serving process stands on.
+
+    Attributes
+    ----------
+    store : Store
+        The published runs.
+    key : bytes
+        Signs cursors.
+    score_accounts : callable or None
+        Scores named accounts now; leaves out those that it does not know.
+    model_ready : callable
+        The version of the model that serves, or None when there is none.
+    """
+
+    store: Store
+    key: bytes
+    score_accounts: Callable[[list[str]], list[dict[str, Any]]] | None
+    model_ready: Callable[[], str | None]
+
+
+def _serving(request: Request) -> Serving:
+    serving: Serving = request.app.state.serving
+    return serving
+
+
+def _current(serving: Annotated[Serving, Depends(_serving)]) -> Run:
+    run = serving.store.current()
+    if run is None:
+        detail = "nothing has been published yet: run `perennial score`"
+        raise Problem(503, "no_published_run", detail, headers={"Retry-After": "60"})
+    return run
+
+
+def trusted_host(request: Request) -> None:
+    """Refuse a request that names another host than this machine: a page elsewhere sent it."""
+    if not is_loopback(host_of(request.headers.get("host", ""))):
+        at = {"header": "host", "code": "untrusted_host", "message": "use 127.0.0.1 or localhost"}
+        raise Problem(400, "untrusted_host", "this server answers for this machine only", [at])
+
+
+State = Annotated[Serving, Depends(_serving)]
+CurrentRun = Annotated[Run, Depends(_current)]

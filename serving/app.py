@@ -1,0 +1,69 @@
+"""The serving process: store, scorer, API and page put together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from fastapi import Depends, FastAPI
+
+from serving.api import accounts, book, health, scoring
+from serving.api.state import Serving, trusted_host
+from serving.cursors import secret
+from serving.dashboard import routes
+from serving.problems import install
+from serving.protection import Protection
+from serving.store import Store
+
+__all__ = ["create_app"]
+
+
+def create_app(
+    home: Path,
+    score_accounts: Callable[[list[str]], list[dict[str, Any]]] | None = None,
+    model_ready: Callable[[], str | None] | None = None,
+) -> FastAPI:
+    """Put the serving process together.
+
+    Parameters
+    ----------
+    home : Path
+        The folder of state; its store is created if it is not there.
+    score_accounts : callable, optional
+        Gives one CONTRACT section 3 row per account that it knows; without it
+        ``POST /v1/score`` answers 503.
+    model_ready : callable, optional
+        Gives the version of the model that serves, or None when there is none; without it
+        the model of the published run counts.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> app = create_app(Path(tempfile.mkdtemp()))
+    >>> app.title
+    'Perennial'
+    """
+    store = Store.open(home)
+    app = FastAPI(
+        title="Perennial",
+        summary="Which customers will renew, which will grow, and what NRR will be.",
+        version="1",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        dependencies=[Depends(trusted_host)],
+    )
+    app.state.serving = Serving(
+        store, secret(home), score_accounts, model_ready or (lambda: _published_model(store))
+    )
+    install(app)
+    app.add_middleware(Protection)
+    for part in (accounts, book, scoring, health, routes):
+        app.include_router(part.router)
+    return app
+
+
+def _published_model(store: Store) -> str | None:
+    run = store.current()
+    return run.model_version if run is not None else None

@@ -1,0 +1,106 @@
+"""What every answer carries, whoever asks: safe headers and a request id; and who may ask."""
+
+from __future__ import annotations
+
+import ipaddress
+import uuid
+from typing import Any
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from features.faults import ConfigurationRefused
+
+__all__ = ["SAFE_HEADERS", "Protection", "host_of", "is_loopback", "refuse_open_bind", "request_id"]
+
+SAFE_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
+        "object-src 'none'"
+    ),
+    "X-Frame-Options": "DENY",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether a host name or address is this machine and nothing else.
+
+    Examples
+    --------
+    >>> [is_loopback(h) for h in ("127.0.0.1", "::1", "localhost", "0.0.0.0", "crm.example")]
+    [True, True, True, False, False]
+    """
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def host_of(header: str) -> str:
+    """Give the host that a Host header names, without its port.
+
+    Examples
+    --------
+    >>> [host_of(h) for h in ("127.0.0.1:8000", "localhost", "[::1]:80", "[::1]")]
+    ['127.0.0.1', 'localhost', '::1', '::1']
+    """
+    host = header.rpartition(":")[0] if ":" in header and not header.endswith("]") else header
+    return host.strip("[]").lower()
+
+
+def refuse_open_bind(host: str) -> None:
+    """Refuse to listen beyond this machine while no key has been made.
+
+    Raises
+    ------
+    ConfigurationRefused
+        ``serve.open`` (exit code 78).
+
+    Examples
+    --------
+    >>> refuse_open_bind("127.0.0.1")
+    >>> refuse_open_bind("0.0.0.0")
+    Traceback (most recent call last):
+    ...
+    features.faults.ConfigurationRefused: 0.0.0.0: serve.open: no key made yet, so the server runs open and listens on 127.0.0.1 only
+    """
+    if not is_loopback(host):
+        cure = "no key made yet, so the server runs open and listens on 127.0.0.1 only"
+        raise ConfigurationRefused("serve.open", host, cure)
+
+
+def request_id(scope: Scope) -> str:
+    """Give the id of a request, made on first asking."""
+    state: dict[str, Any] = scope.setdefault("state", {})
+    made: str = state.setdefault("request_id", uuid.uuid4().hex)
+    return made
+
+
+class Protection:
+    """ASGI middleware: safe headers and a request id on every answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, and complete its answer's headers."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        number = request_id(scope)
+
+        async def completed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in SAFE_HEADERS.items():
+                    headers.setdefault(name, value)
+                headers["X-Request-Id"] = number
+            await send(message)
+
+        await self.app(scope, receive, completed)
