@@ -1,0 +1,362 @@
+"""The two-axis matrix: Retention Health by Expansion Readiness, nine cells, one action each.
+
+The first letter of a cell is Retention Health, the second Expansion Readiness. A raw cell follows
+this week's probabilities; the published cell follows it with hysteresis.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from features.faults import InternalFault
+from models.bands import Bands, BandSettings, fit_bands
+from models.guards import GuardSettings
+from models.hysteresis import HysteresisSettings, State, follow, start
+from models.memory import Memory, iso_week, recall, week_before
+from models.moves import effects_of, moved_because, trigger_names
+
+__all__ = [
+    "ACTIONS",
+    "CELLS",
+    "Bands",
+    "MatrixSettings",
+    "fit_bands",
+    "place",
+    "summary",
+]
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+ACTIONS: dict[str, str] = {
+    "HH": "Priority expansion outreach; bring in sales",
+    "HM": "Plant seeds; wait for a trigger signal",
+    "HL": "Maintain the relationship; focus on advocacy",
+    "MH": "Stabilise retention first; expansion can wait 60 days",
+    "MM": "Standard QBR cadence",
+    "ML": "Investigate retention risk",
+    "LH": "Unusual: investigate before any expansion conversation",
+    "LM": "Churn risk: engage immediately",
+    "LL": "Immediate intervention required",
+}
+"""What every cell asks for."""
+
+CELLS: tuple[str, ...] = tuple(ACTIONS)
+"""The nine cells, Retention Health first."""
+
+HEALTH = np.array(["High", "Medium", "Low"])
+READINESS = np.array(["Low", "Medium", "High"])
+RULE_CUTS = np.array([0.5, 1.5])
+HARD_RISK = 2
+
+
+class MatrixSettings(BandSettings, HysteresisSettings):
+    """Section ``[matrix]``: cut-offs, hysteresis, hard events and guards.
+
+    Attributes
+    ----------
+    hard_events : tuple of str
+        Triggers that move an account to its raw band at once.
+    guards : GuardSettings
+        Section ``[matrix.guards]``.
+    """
+
+    hard_events: tuple[str, ...] = ("champion_left", "notice_given")
+    guards: GuardSettings = GuardSettings()
+
+
+def place(
+    scores: pd.DataFrame,
+    bands: Bands,
+    previous: pd.DataFrame | None,
+    as_of: date,
+    *,
+    settings: MatrixSettings | None = None,
+    rule_based: bool = False,
+) -> pd.DataFrame:
+    """Place every account in its cell.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        ``account_id, p_renew, renew_basis, p_expand`` and, where known, ``next_renewal_on,
+        notice, triggers, reasons_retention``.
+    bands : Bands
+        The model's cut-offs.
+    previous : DataFrame or None
+        ``account_id, memory`` of the last published run.
+    as_of : date
+        The as-of date; its ISO week is the week that counts.
+    settings : MatrixSettings, optional
+        Hysteresis and hard events.
+    rule_based : bool
+        On the lowest rung the triggers place an account: one red retention trigger is at most
+        Medium, two or a hard event Low; expansion triggers at "act" count likewise.
+
+    Returns
+    -------
+    DataFrame
+        One row per row of ``scores``, same index: ``account_id, retention_health,
+        expansion_readiness, raw_cell, cell, previous_cell, moved_because (list), action,
+        cell_basis ("model" or "rule-based"), waits_since (date or None), memory (JSON text)``.
+
+    Raises
+    ------
+    InternalFault
+        ``score.not_finite`` if a probability is not in [0, 1].
+
+    Examples
+    --------
+    >>> from models.bands import Cut
+    >>> bands = Bands({"pooled": Cut(0.1, 0.3)}, Cut(0.1, 0.3))
+    >>> scores = pd.DataFrame({"account_id": ["a", "b"], "p_renew": [0.97, 0.4],
+    ...     "renew_basis": "decision", "p_expand": [0.5, 0.2]})
+    >>> place(scores, bands, None, date(2025, 7, 1))[["cell", "action"]].values.tolist()
+    [['HH', 'Priority expansion outreach; bring in sales'], ['LM', 'Churn risk: engage immediately']]
+    """
+    chosen = settings or MatrixSettings()
+    facts = _facts(scores, chosen)
+    past = _past(scores["account_id"], previous, as_of)
+    risk, expansion = _distances(scores, facts, bands, rule_based)
+    in_a_row = np.array([m is not None and m.week == week_before(as_of) for m in past], dtype=bool)
+    risk_state = _follow(risk, [m and m.risk for m in past], in_a_row, chosen)
+    expansion_state = _follow(expansion, [m and m.expansion for m in past], in_a_row, chosen)
+    raw, raw_expansion = start(risk, chosen).level, start(expansion, chosen).level
+    hard = _hard(facts, past, chosen)
+    renewed = np.array([_passed(m, as_of) for m in past], dtype=bool)
+    level = np.where(hard, np.maximum(risk_state.level, raw), risk_state.level)
+    level = np.where(renewed, raw, level)
+    state = State(
+        np.asarray(level), *(_reset(c, renewed) for c in (risk_state.up, risk_state.back))
+    )
+    out = pd.DataFrame(
+        {
+            "account_id": scores["account_id"],
+            "retention_health": HEALTH[level],
+            "expansion_readiness": READINESS[expansion_state.level],
+            "raw_cell": _cells(raw, raw_expansion),
+            "cell": _cells(level, expansion_state.level),
+            "previous_cell": [None if m is None else m.cell for m in past],
+        },
+        index=scores.index,
+    ).astype({"previous_cell": "object"})
+    wait = timedelta(days=chosen.guards.wait_days)
+    memories = _remember(out, scores, facts, past, (state, expansion_state), as_of, wait)
+    out["moved_because"] = [
+        moved_because(m, now, hard=bool(h), renewed=bool(r), rule_based=rule_based)
+        for m, now, h, r in zip(past, memories, hard, renewed, strict=True)
+    ]
+    out["action"] = [ACTIONS[cell] for cell in out["cell"]]
+    out["cell_basis"] = "rule-based" if rule_based else "model"
+    out["waits_since"] = pd.Series(
+        [m.waits_since and date.fromisoformat(m.waits_since) for m in memories],
+        index=scores.index,
+        dtype="object",
+    )
+    out["memory"] = [memory.text() for memory in memories]
+    return out
+
+
+def summary(scores: pd.DataFrame) -> dict[str, Any]:
+    """Count accounts and MRR per cell, and the flows between cells since the last run.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        ``cell, previous_cell, mrr``.
+
+    Examples
+    --------
+    >>> told = summary(pd.DataFrame({"cell": ["HH", "LL"], "previous_cell": ["HH", "MM"],
+    ...     "mrr": [10.0, 5.0]}))
+    >>> told["cells"]["LL"]["mrr"], len(told["cells"]), told["moved"]
+    (5.0, 9, 1)
+    >>> told["flows"]
+    [{'from': 'MM', 'to': 'LL', 'accounts': 1, 'mrr': 5.0}]
+    """
+    known = scores["previous_cell"].notna()
+    moved = scores[known & (scores["previous_cell"] != scores["cell"])]
+    flows = moved.groupby(["previous_cell", "cell"])["mrr"].agg(["size", "sum"])
+    cells = scores.groupby("cell")["mrr"].agg(["size", "sum"]).reindex(CELLS, fill_value=0)
+    return {
+        "accounts": len(scores),
+        "mrr": float(scores["mrr"].sum()),
+        "cells": {
+            cell: {
+                "accounts": int(cells.at[cell, "size"]),
+                "mrr": float(cells.at[cell, "sum"]),
+                "retention_health": _word(cell[0]),
+                "expansion_readiness": _word(cell[1]),
+                "action": ACTIONS[cell],
+            }
+            for cell in CELLS
+        },
+        "flows": [
+            {"from": pair[0], "to": pair[1], "accounts": int(row["size"]), "mrr": float(row["sum"])}
+            for pair, row in flows.iterrows()
+        ],
+        "moved": len(moved),
+        "new": int((~known).sum()),
+    }
+
+
+def _facts(scores: pd.DataFrame, settings: MatrixSettings) -> pd.DataFrame:
+    """Bring what is optional in the scores into one shape: notice, renewal, triggers."""
+    for name in ("p_renew", "p_expand"):
+        p = scores[name].to_numpy(dtype=np.float64)
+        if not ((p >= 0.0) & (p <= 1.0)).all():
+            raise InternalFault("score.not_finite", f"{name} lies outside [0, 1]")
+    if scores["account_id"].duplicated().any():
+        raise InternalFault("score.duplicate", "an account is scored twice")
+    empty: list[list[Any]] = [[] for _ in range(len(scores))]
+    triggers = list(scores["triggers"]) if "triggers" in scores else empty
+    reasons = list(scores["reasons_retention"]) if "reasons_retention" in scores else empty
+    renewal = (
+        pd.to_datetime(scores["next_renewal_on"]).dt.date if "next_renewal_on" in scores else None
+    )
+    notice = scores["notice"].fillna(value=False).astype(bool) if "notice" in scores else False
+    names = [trigger_names(fired) for fired in triggers]
+    return pd.DataFrame(
+        {
+            "notice": notice,
+            "renewal": None if renewal is None else renewal.astype("object"),
+            "triggers": pd.Series(names, index=scores.index, dtype="object"),
+            "effects": pd.Series([effects_of(r) for r in reasons], index=scores.index),
+            "red": [_count(fired, "retention") for fired in triggers],
+            "act": [_count(fired, "expansion") for fired in triggers],
+            "hard": [bool(set(named) & set(settings.hard_events)) for named in names],
+        },
+        index=scores.index,
+    )
+
+
+def _count(fired: Sequence[Any], side: str) -> int:
+    """Count the triggers of one side that ask for action."""
+    asks = ("act", "red")
+    found = [t for t in fired if isinstance(t, Mapping) and t.get("level", "act") in asks]
+    return sum(t.get("side", "retention") == side for t in found)
+
+
+def _past(
+    accounts: pd.Series[Any], previous: pd.DataFrame | None, as_of: date
+) -> list[Memory | None]:
+    """Give what each account remembers from before this week."""
+    if previous is None:
+        return [None] * len(accounts)
+    texts = dict(zip(previous["account_id"], previous["memory"], strict=True))
+    return [recall(texts.get(account), iso_week(as_of)) for account in accounts]
+
+
+def _distances(
+    scores: pd.DataFrame, facts: pd.DataFrame, bands: Bands, rule_based: bool
+) -> tuple[Floats, Floats]:
+    """Give how far both sides lie beyond their cut-offs; notice given is beyond all of them."""
+    if rule_based:
+        hard = (facts["hard"] | facts["notice"]).to_numpy(dtype=bool)
+        red = np.where(hard, HARD_RISK, np.minimum(facts["red"].to_numpy(), HARD_RISK))
+        act = np.minimum(facts["act"].to_numpy(), 2)
+        return red[:, None] - RULE_CUTS, act[:, None] - RULE_CUTS
+    p_renew = scores["p_renew"].to_numpy(dtype=np.float64)
+    risk = np.where(facts["notice"].to_numpy(dtype=bool), 1.0, 1.0 - p_renew)
+    basis = scores["renew_basis"].astype(str).to_numpy()
+    expand = scores["p_expand"].to_numpy(dtype=np.float64)
+    return bands.risk_distance(risk, basis), bands.expansion_distance(expand)
+
+
+def _follow(
+    distance: Floats,
+    remembered: list[Any],
+    in_a_row: NDArray[np.bool_],
+    settings: MatrixSettings,
+) -> State:
+    """Follow the accounts that have a past; start the others at their raw band."""
+    fresh = start(distance, settings)
+    known = np.array([row is not None for row in remembered], dtype=bool)
+    rows = [row if row is not None else [0] * 5 for row in remembered]
+    table = np.array(rows, dtype=np.int64).reshape(-1, 5)
+    moved = follow(State(table[:, 0], table[:, 1:3], table[:, 3:5]), distance, in_a_row, settings)
+    return State(
+        np.where(known, moved.level, fresh.level),
+        np.where(known[:, None], moved.up, fresh.up),
+        np.where(known[:, None], moved.back, fresh.back),
+    )
+
+
+def _hard(
+    facts: pd.DataFrame, past: list[Memory | None], settings: MatrixSettings
+) -> NDArray[np.bool_]:
+    """Find the accounts that a hard event has hit since the last scoring."""
+    hit = []
+    for notice, names, memory in zip(facts["notice"], facts["triggers"], past, strict=True):
+        seen = set(memory.triggers) if memory else set()
+        new = (set(names) & set(settings.hard_events)) - seen
+        hit.append(bool(notice) or bool(new))
+    return np.array(hit, dtype=bool)
+
+
+def _passed(memory: Memory | None, as_of: date) -> bool:
+    """Say whether the renewal that was ahead has passed since."""
+    return memory is not None and memory.renewal is not None and memory.renewal < as_of.isoformat()
+
+
+def _reset(counters: Ints, renewed: NDArray[np.bool_]) -> Ints:
+    return np.asarray(np.where(renewed[:, None], 0, counters), dtype=np.int64)
+
+
+def _cells(risk: Ints, expansion: Ints) -> list[str]:
+    """Name the cells of two levels."""
+    pairs = zip(HEALTH[risk], READINESS[expansion], strict=True)
+    return [f"{health[0]}{readiness[0]}" for health, readiness in pairs]
+
+
+def _word(letter: str) -> str:
+    return {"H": "High", "M": "Medium", "L": "Low"}[letter]
+
+
+def _remember(
+    out: pd.DataFrame,
+    scores: pd.DataFrame,
+    facts: pd.DataFrame,
+    past: list[Memory | None],
+    states: tuple[State, State],
+    as_of: date,
+    wait: timedelta,
+) -> list[Memory]:
+    """Write down this week's state of every account, with the state that it started from."""
+    memories = []
+    rows = zip(out["cell"], scores["p_renew"], scores["p_expand"], strict=True)
+    for i, (cell, p_renew, p_expand) in enumerate(rows):
+        renewal, before = facts["renewal"].iloc[i], past[i]
+        memories.append(
+            Memory(
+                week=iso_week(as_of),
+                cell=cell,
+                risk=_row(states[0], i),
+                expansion=_row(states[1], i),
+                p=[round(float(p_renew), 6), round(float(p_expand), 6)],
+                renewal=None if renewal is None or pd.isna(renewal) else renewal.isoformat(),
+                waits_since=_waits(cell, before, as_of, wait),
+                triggers=facts["triggers"].iloc[i],
+                effects=facts["effects"].iloc[i],
+                before=None if before is None else before.without_past(),
+            )
+        )
+    return memories
+
+
+def _row(state: State, i: int) -> list[int]:
+    return [int(state.level[i]), *state.up[i].tolist(), *state.back[i].tolist()]
+
+
+def _waits(cell: str, before: Memory | None, as_of: date, wait: timedelta) -> str | None:
+    """Keep the first published week of Medium/High until it has waited and Retention is High."""
+    since = before.waits_since if before else None
+    if since is not None and cell[0] == "H" and as_of >= date.fromisoformat(since) + wait:
+        since = None
+    return (since or as_of.isoformat()) if cell == "MH" else since
