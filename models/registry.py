@@ -11,11 +11,12 @@ import logging
 import math
 import os
 import shutil
+import sqlite3
 import urllib.parse
 import urllib.request
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -30,7 +31,6 @@ from features.faults import (
     Fault,
     InputMissing,
     InternalFault,
-    NotPermitted,
     UsageFault,
 )
 from features.locking import held
@@ -213,12 +213,13 @@ class Registry:
         InputMissing
             ``registry.no_version`` where there is none of that number.
         """
-        with self._asking() as client:
-            found = _or_none(client.get_model_version, NAME, str(number))
-            if found is None:
-                said = f"there is no version {number}"
-                raise InputMissing("registry.no_version", said, "list the versions, then choose")
-            return _version(client, found)
+        if not self._is_new():
+            with self._asking() as client:
+                found = _or_none(client.get_model_version, NAME, str(number))
+                if found is not None:
+                    return _version(client, found)
+        said = f"there is no version {number}"
+        raise InputMissing("registry.no_version", said, "list the versions, then choose")
 
     def versions(self) -> list[Version]:
         """List all versions, oldest first."""
@@ -298,18 +299,23 @@ class Registry:
         part.rename(self.root / "mlflow.db")
 
     def _check_database(self) -> None:
-        # MLflow would try a file that is no database ten times, for 100 s.
+        # MLflow would try a file that is no database ten times, for 100 s, and would migrate an
+        # older one in place.
         if not self._is_own():
             return
+        from mlflow.store.db import utils  # heavy: see the head of this file
+
+        path, expected = self.root / "mlflow.db", utils._get_latest_schema_revision()
         try:
-            with (self.root / "mlflow.db").open("rb") as file:
-                magic = file.read(16)
-        except PermissionError as refused:
-            said = f"{self.root / 'mlflow.db'}: may not be read"
-            raise NotPermitted("registry.permission", said, "run as its owner") from refused
-        if magic != b"SQLite format 3\x00":
-            said = f"{self.root / 'mlflow.db'}: not a database"
-            raise DependencyDown("registry.unavailable", said, "restore it from a backup")
+            with closing(sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True)) as database:
+                found = database.execute("SELECT version_num FROM alembic_version").fetchall()
+        except sqlite3.DatabaseError as refused:
+            cure = "restore it from a backup, or move it away and train again"
+            raise DependencyDown("registry.unavailable", f"{path}: {refused}", cure) from refused
+        if found != [(expected,)]:
+            said = f"{path}: its schema is {found[0][0] if found else None}, MLflow's {expected}"
+            cure = f"back it up, then run `mlflow db upgrade sqlite:///{path}`"
+            raise ConfigurationRefused("registry.schema", said, cure)
 
     def _shown(self) -> str:
         parts = urllib.parse.urlsplit(self.tracking_uri)

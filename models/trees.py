@@ -21,7 +21,7 @@ MOST_LEAVES = 4_096
 
 _HEADER = re.compile(
     r"tree\nversion=v4\nnum_class=1\nnum_tree_per_iteration=1\nlabel_index=0\n"
-    r"max_feature_idx=(?P<last>\d{1,5})\nobjective=(?P<objective>[a-z_]+(?: [a-z_]+:[0-9.e+-]+)*)\n"
+    r"max_feature_idx=(?P<last>\d{1,5})\nobjective=(?P<objective>[a-z_]+(?: [a-z_]+:[0-9.]+)*)\n"
     r"feature_names=(?P<names>[^\n]+)\n(?:monotone_constraints=(?P<signs>[-01 ]+)\n)?"
     r"feature_infos=(?P<infos>[^\n]+)\ntree_sizes=(?P<sizes>\d{1,8}(?: \d{1,8})*)\n\n"
 )
