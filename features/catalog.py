@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from features import commercial, usage
+from features import adoption, commercial, expansion, relationship, support, usage
 from features.signal import Signal
 from features.view import View
 
@@ -14,8 +14,10 @@ __all__ = ["CATALOG", "FAMILIES", "as_markdown"]
 
 Measure = Callable[[View, pd.DataFrame], pd.DataFrame]
 
-FAMILIES: tuple[Measure, ...] = (usage.measure, commercial.measure)
-CATALOG: tuple[Signal, ...] = (*usage.SIGNALS, *commercial.SIGNALS)
+_FILES = (usage, adoption, support, relationship, commercial, expansion)
+
+FAMILIES: tuple[Measure, ...] = tuple(family.measure for family in _FILES)
+CATALOG: tuple[Signal, ...] = tuple(signal for family in _FILES for signal in family.SIGNALS)
 
 _SIGNS = {-1: "−", 0: "", 1: "+"}
 _HEAD = """# Signals

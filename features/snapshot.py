@@ -31,9 +31,6 @@ CONTRACT = (
     "successor_on",
     "successor_mrr_micros",
 )
-# Annual contract value from which a segment starts, in units of the book's currency (SIGNALS).
-ACV_SEGMENTS = ((0, "smb"), (5_000, "mid-market"), (50_000, "enterprise"), (200_000, "strategic"))
-MICROS_PER_YEAR = 12 / 1e6
 
 
 def snapshot(
@@ -70,7 +67,8 @@ def snapshot(
     """
     view = view_of(book, as_of, rules or Rules())
     signals = _measured(view)
-    facts = _identified(view)
+    facts = view.standing.copy()
+    facts["currency"] = facts["currency"].fillna(book.facts.currency)
     facts["tenure_days"] = (pd.Timestamp(as_of) - facts["first_paid_on"]).dt.days.astype(float)
     facts["as_of"] = pd.Timestamp(as_of)
     frame = pd.concat([facts[["as_of", *IDENTITY, *CONTRACT]], signals], axis=1).reset_index()
@@ -110,18 +108,3 @@ def _finite(signals: pd.DataFrame) -> None:
             f"{slug}: not finite for {infinite[slug]} accounts",
             "look for a value beyond all bounds in its source table",
         )
-
-
-def _identified(view: View) -> pd.DataFrame:
-    """Add who the account is: the names by which a book is cut, never signals."""
-    columns = ("account_id", "name", "segment", "csm")
-    people = view.book.table("accounts").select(*columns).collect("pandas").to_native()
-    facts = view.standing.join(people.set_index("account_id"))
-    starts, names = zip(*ACV_SEGMENTS, strict=True)
-    acv = facts["mrr_micros"] * MICROS_PER_YEAR
-    band = np.searchsorted(np.array(starts), acv.to_numpy(), side="right") - 1
-    facts["acv_segment"] = np.array(names)[band]
-    if facts["segment"].isna().all():
-        facts["segment"] = facts["acv_segment"]
-    facts["currency"] = facts["currency"].fillna(view.book.facts.currency)
-    return facts

@@ -129,12 +129,21 @@ SIGNALS = (
         "nobody active in the four weeks before, or users not known",
     ),
     _usage(
-        "usage_active_weeks_before",
-        "weeks",
+        "usage_wau_vs_segment",
+        "ratio",
         35,
         (-1, 1),
-        "active weeks among the four before the last",
-        "active in {value:.0f} of the 4 weeks before",
+        "usage_wau_ratio / the median of its segment: a holiday of all is no drop of one",
+        "weekly users at {value:.0%} of what its segment's change would leave",
+        "usage_wau_ratio is missing, or zero in the median of the segment",
+    ),
+    _usage(
+        "usage_weeks_before_quiet",
+        "weeks",
+        None,
+        (-1, 1),
+        "active weeks among the four that end with the last activity",
+        "active in {value:.0f} of the 4 weeks before it went quiet",
     ),
     _usage(
         "usage_active_weeks_8w",
@@ -173,6 +182,7 @@ def measure(view: View, so_far: pd.DataFrame) -> pd.DataFrame:
     sums = view.collect(_sums(view))
     named = view.collect(_named(view))
     columns = _events(sums) | _trend(sums) | _rhythm(view, sums) | _users(_heads(sums, named))
+    columns["usage_wau_vs_segment"] = _against(columns["usage_wau_ratio"], view.standing["segment"])
     return pd.DataFrame(columns, index=sums.index).reindex(columns=slugs)
 
 
@@ -236,13 +246,19 @@ def _named(view: View) -> nw.LazyFrame[Any]:
 
 
 def _gaps(view: View) -> nw.LazyFrame[Any]:
-    """Give the 95th percentile of the days between an account's active days, and their number."""
-    active = _days(view).filter(nw.col("count") > 0, nw.col("age") < GAP_DAYS)
+    """Give the 95th percentile of the days between active days, and the weeks before the quiet."""
+    active = _days(view).filter(nw.col("count") > 0)
     before = nw.col("day").shift(1).over("account_id", order_by="day")
-    gaps = active.with_columns(gap=nw.col("day") - before).filter(~nw.col("gap").is_null())
-    return gaps.group_by("account_id").agg(
+    quiet = nw.col("age").min().over("account_id")
+    active = active.with_columns(
+        gap=nw.when(nw.col("age") < GAP_DAYS).then(nw.col("day") - before),
+        week=(nw.col("age") - quiet) // 7,
+    )
+    weeks = (nw.when(nw.col("week") == k).then(1).otherwise(0).max() for k in range(4))
+    return active.group_by("account_id").agg(
         nw.col("gap").quantile(0.95, "linear").cast(nw.Float64).alias("usual"),
-        nw.len().alias("gaps"),
+        nw.col("gap").count().alias("gaps"),
+        *(week.cast(nw.Float64).alias(f"active{k}") for k, week in enumerate(weeks)),
     )
 
 
@@ -267,7 +283,6 @@ def _trend(sums: pd.DataFrame) -> dict[str, pd.Series]:
     known = weeks["w0"].notna()
     return {
         "usage_slope_13w": share((weeks * pull).sum(axis=1) / SUM_OF_SQUARES, weeks.mean(axis=1)),
-        "usage_active_weeks_before": active.iloc[:, 1:5].sum(axis=1).where(known),
         "usage_active_weeks_8w": active.iloc[:, :8].sum(axis=1).where(known),
     }
 
@@ -275,7 +290,9 @@ def _trend(sums: pd.DataFrame) -> dict[str, pd.Series]:
 def _rhythm(view: View, sums: pd.DataFrame) -> dict[str, pd.Series]:
     gaps = view.collect(_gaps(view))
     usual = gaps["usual"].clip(lower=view.feeds["usage"].grain)
+    weeks = gaps[[f"active{k}" for k in range(4)]]
     return {
+        "usage_weeks_before_quiet": weeks.sum(axis=1, min_count=1),
         "usage_days_since_last": sums["last"],
         "usage_gap_ratio": share(sums["last"], usual.where(gaps["gaps"] >= FEWEST_GAPS)),
     }
@@ -295,3 +312,8 @@ def _users(heads: pd.DataFrame) -> dict[str, pd.Series]:
         "usage_wau_before": before,
         "usage_wau_ratio": share(heads["u0"], before),
     }
+
+
+def _against(ratio: pd.Series, segment: pd.Series) -> pd.Series:
+    """Divide by the segment's median, over the whole book (no segment: as it is)."""
+    return share(ratio, ratio.groupby(segment).transform("median").fillna(1.0))

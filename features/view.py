@@ -19,6 +19,7 @@ import pandas as pd
 from features.asof import instant, opening_day
 from features.book import Book
 from features.faults import InternalFault
+from features.identity import identity
 from features.ledger import mrr_on
 from features.rollup import day_number, number_of, usage_by_day
 from features.rules import Rules
@@ -81,7 +82,7 @@ class View:
     rules : Rules
         The choices of ``[revenue]``.
     standing : DataFrame
-        The accounts that pay (index account_id, sorted) and their contract facts.
+        The accounts that pay (index account_id, sorted): contract facts and identity.
     feeds : mapping of str to Feed
         The feeds that have at least one known row.
     """
@@ -133,6 +134,7 @@ def view_of(book: Book, as_of: date, rules: Rules) -> View:
     paying = mrr_on(book, opening_day(as_of), rules, as_of=as_of)
     paying = paying[paying["mrr_micros"] > 0].set_index("account_id").sort_index()
     facts = standing(book, as_of, paying, rules.late_renewal_days)
+    facts = facts.join(identity(book, as_of, paying))
     present = [table for table in FEEDS if book.has(table)]
     feeds = {table: feed_of(book, table, as_of) for table in present}
     return View(book, as_of, rules, facts, {name: feed for name, feed in feeds.items() if feed})

@@ -1,0 +1,62 @@
+"""Who an account is: the names by which a book is cut, never signals."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import narwhals.stable.v2 as nw
+import numpy as np
+import pandas as pd
+
+from features.book import Book
+
+__all__ = ["ACV_SEGMENTS", "acv_segment", "identity"]
+
+# Annual contract value from which a segment starts, in units of the book's currency (SIGNALS).
+ACV_SEGMENTS = ((0, "smb"), (5_000, "mid-market"), (50_000, "enterprise"), (200_000, "strategic"))
+MICROS_TO_YEAR = 12 / 1e6
+DATED = ("segment", "csm")
+
+
+def identity(book: Book, as_of: date, paying: pd.DataFrame) -> pd.DataFrame:
+    """Name the paying accounts: name, segment, acv_segment, csm.
+
+    ``segment`` is the column of accounts (or its dated form in account_history, as it was on the
+    day before ``as_of``); the band of annual contract value stands in only where the book has no
+    segment at all.
+    """
+    columns = ("account_id", "name", "segment", "csm")
+    people = book.table("accounts").select(*columns).collect("pandas").to_native()
+    facts = paying[["mrr_micros"]].join(people.set_index("account_id"))
+    if book.has("account_history"):
+        facts = _as_it_was(book, as_of, facts)
+    facts["acv_segment"] = acv_segment(facts["mrr_micros"])
+    if facts["segment"].isna().all():
+        facts["segment"] = facts["acv_segment"]
+    return facts.drop(columns="mrr_micros")
+
+
+def acv_segment(mrr_micros: pd.Series) -> np.ndarray:
+    """Give the band of annual contract value, 12 times MRR.
+
+    Examples
+    --------
+    >>> acv_segment(pd.Series([100_000_000, 5_000_000_000])).tolist()
+    ['smb', 'enterprise']
+    """
+    starts, names = zip(*ACV_SEGMENTS, strict=True)
+    acv = mrr_micros.to_numpy(np.float64) * MICROS_TO_YEAR
+    return np.array(names)[np.searchsorted(np.array(starts), acv, side="right") - 1]
+
+
+def _as_it_was(book: Book, as_of: date, facts: pd.DataFrame) -> pd.DataFrame:
+    """Take segment and csm from the last dated row before the as-of date, where there is one."""
+    rows = book.table("account_history").filter(nw.col("valid_from") < nw.lit(as_of))
+    for column in DATED:
+        stated = rows.filter(~nw.col(column).is_null())
+        last = stated.unique("account_id", keep="last", order_by=["valid_from", column])
+        known = last.select("account_id", column).collect("pandas").to_native()
+        facts[column] = (
+            known.set_index("account_id")[column].reindex(facts.index).fillna(facts[column])
+        )
+    return facts
