@@ -44,33 +44,33 @@ class Laws:
 
     segment_share: Three = (0.62, 0.28, 0.10)
     acv_median: Three = (3_600.0, 21_000.0, 110_000.0)
-    acv_sigma: Three = (0.60, 0.55, 0.60)
+    acv_sigma: Three = (0.60, 0.55, 0.50)
     term_share: tuple[tuple[float, ...], ...] = (
         (0.60, 0.38, 0.02, 0.00),
         (0.20, 0.62, 0.13, 0.05),
         (0.03, 0.50, 0.22, 0.25),
     )
-    opening_share: float = 0.40
+    opening_share: float = 0.56
     fiscal_share: float = 0.35
     fiscal_year_starts: int = 2
-    no_feed_share: float = 0.06
+    no_feed_share: float = 0.08
     late_row_share: float = 0.03
     late_renewal_share: float = 0.06
     return_rate: float = 0.012
-    churn_monthly: Three = (-4.35, -4.7, -5.0)
-    churn_due: Three = (-2.1, -2.6, -3.0)
-    cliff: tuple[float, ...] = (0.0, 0.5, 1.0, 0.75)
+    churn_monthly: Three = (-4.15, -4.65, -5.0)
+    churn_due: Three = (-1.95, -2.55, -3.0)
+    cliff: tuple[float, ...] = (0.0, 0.4, 0.9, 0.65)
     health_pull: float = 1.0
     fading_pull: float = 1.3
     notice_share: float = 0.4
-    contract: Three = (-4.6, -4.4, -4.6)
+    contract: Three = (-4.4, -4.3, -4.6)
     contract_due: float = 1.6
     contract_gap_pull: float = 4.0
-    seat: Three = (-2.9, -2.7, -2.4)
+    seat: Three = (-3.2, -3.0, -2.85)
     gap_pull: float = 6.0
-    upgrade_exploring: float = 0.11
-    upgrade_otherwise: float = 0.004
-    drift: Three = (0.020, 0.018, 0.021)
+    upgrade_exploring: float = 0.07
+    upgrade_otherwise: float = 0.003
+    drift: Three = (0.0105, 0.010, 0.0120)
     shock: float = 0.25
     currencies: tuple[str, ...] = ("USD",)
     most_accounts: int = 10**9
@@ -86,8 +86,8 @@ SCENARIOS: dict[str, Laws] = {
         fading_pull=0.0,
         gap_pull=0.0,
         contract_gap_pull=0.0,
-        upgrade_exploring=0.012,
-        upgrade_otherwise=0.012,
+        upgrade_exploring=0.008,
+        upgrade_otherwise=0.008,
     ),
     "currencies": Laws(currencies=("USD", "EUR", "GBP")),
     "tiny": Laws(most_accounts=40, most_months=18),

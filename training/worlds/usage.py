@@ -28,20 +28,19 @@ DAY = 86_400_000_000
 # feature, tier, least plan, share of active users, actions a user a week, weeks until adopted
 FEATURES: tuple[tuple[str, str, int, float, float, float], ...] = (
     ("workspace", "core", 0, 1.00, 14.0, 0.0),
-    ("boards", "core", 0, 0.60, 8.0, 1.0),
-    ("first_project", "core", 0, 0.30, 2.0, 2.0),
-    ("comments", "core", 0, 0.45, 6.0, 4.0),
-    ("search", "core", 0, 0.25, 4.0, 6.0),
-    ("dashboards", "advanced", 1, 0.18, 3.0, 16.0),
-    ("automations", "advanced", 1, 0.10, 5.0, 22.0),
-    ("forecasts", "advanced", 2, 0.08, 2.0, 30.0),
-    ("api", "integration", 1, 0.05, 40.0, 20.0),
-    ("chat_sync", "integration", 0, 0.15, 6.0, 14.0),
-    ("crm_sync", "integration", 2, 0.06, 9.0, 28.0),
-    ("roles", "admin", 1, 0.02, 1.5, 12.0),
-    ("audit_log", "admin", 3, 0.02, 1.5, 30.0),
+    ("boards", "core", 0, 0.38, 8.0, 1.0),
+    ("projects", "core", 0, 0.18, 2.0, 2.0),
+    ("comments", "core", 0, 0.24, 6.0, 4.0),
+    ("dashboards", "advanced", 1, 0.11, 3.0, 16.0),
+    ("automations", "advanced", 1, 0.07, 5.0, 22.0),
+    ("forecasts", "advanced", 2, 0.06, 2.0, 30.0),
+    ("api", "integration", 1, 0.04, 40.0, 20.0),
+    ("chat_sync", "integration", 0, 0.08, 6.0, 14.0),
+    ("crm_sync", "integration", 2, 0.04, 9.0, 28.0),
+    ("roles", "admin", 1, 0.015, 1.5, 12.0),
+    ("audit_log", "admin", 3, 0.015, 1.5, 30.0),
 )
-ACTIVATION = "first_project"
+ACTIVATION = "projects"
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ def catalog_table() -> pd.DataFrame:
     Examples
     --------
     >>> catalog_table().query("activation").feature.tolist()
-    ['first_project']
+    ['projects']
     """
     from_plan = np.array(["starter", "team", "business", "enterprise"], dtype=object)
     return pd.DataFrame(
