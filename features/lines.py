@@ -13,7 +13,7 @@ from features.book import Book
 from features.faults import InputMissing
 from features.rules import Rules
 
-__all__ = ["Steps", "line_steps", "month_number", "with_steps"]
+__all__ = ["Steps", "line_steps", "month_number", "unbilled", "with_steps"]
 
 Steps = dict[str, str]
 
@@ -99,6 +99,15 @@ def line_steps(book: Book, rules: Rules, until: date, as_of: date | None) -> Ste
         | _usage_steps(until)
         | {"lines": _LINES}
     )
+
+
+def unbilled(book: Book, month_end: date, as_of: date | None) -> bool:
+    """Say whether usage was billed for the month before this one, but not yet for this one."""
+    month = month_number(f"DATE '{month_end}'")
+    steps = {"known_lines": _known_lines(book, as_of)} | _usage_steps(month_end)
+    ending = f"SELECT max(service) = {month} - 1 FROM billed"
+    wanted = {name: steps[name] for name in ("known_lines", "billed")}
+    return bool(book.connection.execute(with_steps(wanted, ending)).fetchall()[0][0])
 
 
 def _known_lines(book: Book, as_of: date | None) -> str:
