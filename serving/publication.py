@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 from typing import Any
@@ -42,6 +42,9 @@ class Publication:
         Counts, MRR, action per cell, and flows.
     forecast : dict of str to dict
         CONTRACT section 4, keyed by horizon in months: ``"1"``, ``"3"``, ``"12"``.
+    memory : dict of str to str
+        Per account what the next scoring needs of this one (JSON text of ``models.memory``);
+        kept beside the scores and never shown.
     """
 
     as_of: date
@@ -53,6 +56,7 @@ class Publication:
     matrix: dict[str, Any]
     forecast: dict[str, dict[str, Any]]
     settings_digest: str
+    memory: dict[str, str] = field(default_factory=dict)
 
     @cached_property
     def score_columns(self) -> Columns:
@@ -78,7 +82,7 @@ class Publication:
     def digest(self) -> str:
         """Sha256 of the content: no clock, no run, no path."""
         content = [self.as_of, self.model_version, self.score_columns]
-        content += [self.outreach_columns, self.documents]
+        content += [self.outreach_columns, self.documents, self.memory]
         return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 

@@ -9,11 +9,12 @@ from typing import Any
 import pandas as pd
 import sqlalchemy as sa
 
+from models.moves import trigger_names
 from serving import tables
 from serving.columns import Columns
 from serving.schemas import OUTREACH_COLUMNS, SCORE_COLUMNS
 
-__all__ = ["SORTS", "Filters", "Page", "Run", "trigger_code"]
+__all__ = ["SORTS", "Filters", "Page", "Run"]
 
 SORTS = (
     "account_id",
@@ -114,27 +115,12 @@ class Page:
     after: tuple[Any, str] | None
 
 
-def trigger_code(trigger: Any) -> str:
-    """Name a trigger, given as its code or as an object that carries it.
-
-    Examples
-    --------
-    >>> trigger_code("seat_limit"), trigger_code({"trigger": "seat_limit", "level": "act"})
-    ('seat_limit', 'seat_limit')
-    """
-    if isinstance(trigger, dict):
-        for name in ("trigger", "slug", "code", "kind", "name"):
-            if name in trigger:
-                return str(trigger[name])
-    return str(trigger)
-
-
 def firing_rows(run: str, scores: Columns) -> list[dict[str, Any]]:
     """List which trigger fires for which account."""
     pairs = {
-        (trigger_code(trigger), account)
+        (name, account)
         for account, triggers in zip(scores["account_id"], scores["triggers"], strict=True)
-        for trigger in triggers
+        for name in trigger_names(triggers)
     }
     return [{"run_id": run, "trigger": name, "account_id": a} for name, a in sorted(pairs)]
 
@@ -218,10 +204,13 @@ def previous(connection: sa.Connection, before: date, count: int) -> pd.DataFram
     last = newest.order_by(r.as_of.desc()).limit(count).subquery()
     same = sa.and_(r.as_of == last.c.as_of, r.revision == last.c.revision)
     of_runs = sa.select(r.run_id).join(last, same).scalar_subquery()
-    s = tables.scores.c
-    chosen = sa.select(tables.scores).where(s.run_id.in_(of_runs))
+    s, m = tables.scores.c, tables.memories.c
+    kept = sa.and_(m.run_id == s.run_id, m.account_id == s.account_id)
+    joined = tables.scores.outerjoin(tables.memories, kept)
+    chosen = sa.select(tables.scores, m.body).select_from(joined).where(s.run_id.in_(of_runs))
     rows = connection.execute(chosen.order_by(s.as_of.desc(), s.account_id)).all()
-    return pd.DataFrame([tuple(row) for row in rows], columns=list(SCORE_COLUMNS))
+    frame = pd.DataFrame([tuple(row)[:-1] for row in rows], columns=list(SCORE_COLUMNS))
+    return frame.assign(memory=pd.Series([row.body for row in rows], dtype="object"))
 
 
 def page(

@@ -185,8 +185,8 @@ class Store:
         Returns
         -------
         DataFrame
-            Columns of CONTRACT section 3, newest date first; of each date its newest revision;
-            empty when there is none.
+            Columns of CONTRACT section 3 and ``memory`` (None where none was kept), newest date
+            first; of each date its newest revision; empty when there is none.
         """
         with reading(self.engine) as connection:
             return queries.previous(connection, before, runs)
@@ -256,6 +256,11 @@ def _insert(
     _rows(connection, tables.scores, as_rows(scores))
     checkpoint("scores_inserted")
     _rows(connection, tables.firing, queries.firing_rows(run, scores))
+    memory = [
+        {"run_id": run, "account_id": account, "body": body}
+        for account, body in sorted(publication.memory.items())
+    ]
+    _rows(connection, tables.memories, memory)
     listed = enumerate(as_rows(publication.outreach_columns), start=1)
     _rows(connection, tables.outreach, [{"run_id": run, "position": n} | row for n, row in listed])
     documents = [

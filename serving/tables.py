@@ -8,7 +8,17 @@ import sqlalchemy as sa
 
 from serving.schemas import OUTREACH_TABLE, SCORE_TABLE, Column
 
-__all__ = ["attempts", "current", "documents", "firing", "metadata", "outreach", "runs", "scores"]
+__all__ = [
+    "attempts",
+    "current",
+    "documents",
+    "firing",
+    "memories",
+    "metadata",
+    "outreach",
+    "runs",
+    "scores",
+]
 
 metadata = sa.MetaData(naming_convention={"ix": "ix_%(table_name)s_%(column_0_N_name)s"})
 
@@ -72,9 +82,17 @@ scores = sa.Table(
 firing = sa.Table(
     "firing",
     metadata,
-    sa.Column("run_id", sa.Text, primary_key=True),
+    sa.Column("run_id", sa.Text, sa.ForeignKey("runs.run_id"), primary_key=True),
     sa.Column("trigger", sa.Text, primary_key=True),
     sa.Column("account_id", sa.Text, primary_key=True),
+)
+
+memories = sa.Table(
+    "memories",
+    metadata,
+    sa.Column("run_id", sa.Text, sa.ForeignKey("runs.run_id"), primary_key=True),
+    sa.Column("account_id", sa.Text, primary_key=True),
+    sa.Column("body", sa.Text, nullable=False),
 )
 
 documents = sa.Table(

@@ -60,7 +60,7 @@ def test_an_empty_store_answers_with_nothing(store):
     assert store.matrix() is None
     assert store.forecast(3) is None
     assert store.outreach() == []
-    assert list(store.previous_cells(date(2030, 1, 1)).columns) == list(SCORE_COLUMNS)
+    assert list(store.previous_cells(date(2030, 1, 1)).columns) == [*SCORE_COLUMNS, "memory"]
 
 
 @pytest.mark.fault("B04")
@@ -112,6 +112,15 @@ def test_previous_cells_go_back_as_many_dates_as_asked_newest_revision_of_each(s
     assert list(dict.fromkeys(cells.as_of)) == [date(2025, 6, 24), date(2025, 6, 17)]
     assert cells.run_id.iloc[0] == newer.run_id
     assert len(cells) == 24
+
+
+def test_what_an_account_remembers_comes_back_with_its_cell(store):
+    memory = {"a01": '{"week": "2025-W26"}'}
+    store.publish(example(as_of=date(2025, 6, 24), memory=memory), now=NOW)
+    cells = store.previous_cells(date(2025, 7, 1)).set_index("account_id")
+    assert cells.memory["a01"] == memory["a01"]
+    assert cells.memory["a02"] is None
+    assert example(memory=memory).digest != example().digest
 
 
 def test_run_ids_are_the_same_wherever_and_whenever_they_are_published(tmp_path):

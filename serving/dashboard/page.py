@@ -1,10 +1,153 @@
-"""The page: the book's matrix, list and forecast."""
+"""The page: what the published run says, put into words and handed to the template."""
 
-from serving.store import Store
+from __future__ import annotations
 
-__all__ = ["render"]
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from serving.dashboard.figures import Range, day, money, percent, ranges
+from serving.store import Run, Store
+
+__all__ = ["LISTED", "render"]
+
+LISTED = 15
+HORIZONS = (1, 3, 12)
+_SPANS = {1: "1 month", 3: "3 months", 12: "12 months"}
+_BANDS = (("H", "High"), ("M", "Medium"), ("L", "Low"))
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One of the nine cells as shown."""
+
+    code: str
+    retention: str
+    expansion: str
+    accounts: int
+    mrr: float
+    share: float
+    action: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One horizon of the forecast as shown."""
+
+    span: str
+    body: Mapping[str, Any]
+    nrr: Range | None
+    grr: Range | None
+    baselines: list[tuple[str, float]]
 
 
 def render(store: Store) -> str:
-    """Write the page of the current run."""
-    return "<!doctype html><title>Perennial</title>"
+    """Write the page of the current run, or the next step when there is none."""
+    run = store.current()
+    if run is None:
+        return _template("empty.html").render()
+    return _template("book.html").render(_view(store, run))
+
+
+def _view(store: Store, run: Run) -> dict[str, Any]:
+    first = store.scores(run=run.run_id, limit=1).rows
+    listed = store.outreach(run=run.run_id)
+    rows, accounts, opening = _cells(store, run)
+    outcomes = _outcomes(store, run)
+    return {
+        "run": run,
+        "currency": first[0]["currency"] if first else "",
+        "horizon": first[0]["horizon_months"] if first else 3,
+        "rows": rows,
+        "accounts": accounts,
+        "opening": opening,
+        "listed": listed[:LISTED],
+        "list_length": len(listed),
+        "outcomes": outcomes,
+        "thin": _thin(outcomes),
+    }
+
+
+def _cells(store: Store, run: Run) -> tuple[list[tuple[str, list[Cell]]], int, float]:
+    found = store.cells(run=run.run_id)
+    actions = _actions(store.matrix(run=run.run_id) or {})
+    accounts = sum(count for count, _ in found.values())
+    opening = sum(mrr for _, mrr in found.values())
+    rows = []
+    for retention, down in _BANDS:
+        row = []
+        for expansion, across in _BANDS:
+            code = retention + expansion
+            count, mrr = found.get(code, (0, 0.0))
+            share = mrr / opening if opening else 0.0
+            row.append(Cell(code, down, across, count, mrr, share, actions.get(code, "")))
+        rows.append((down, row))
+    return rows, accounts, opening
+
+
+def _actions(matrix: Mapping[str, Any]) -> dict[str, str]:
+    cells = matrix.get("cells", [])
+    if isinstance(cells, Mapping):
+        return {code: cell.get("action", "") for code, cell in cells.items()}
+    return {cell["cell"]: cell.get("action", "") for cell in cells}
+
+
+def _outcomes(store: Store, run: Run) -> list[Outcome]:
+    bodies = {h: store.forecast(h, run=run.run_id) for h in HORIZONS}
+    present = {h: body for h, body in bodies.items() if body is not None}
+    nrr = ranges([body["nrr"] for body in present.values()])
+    grr = ranges([body["grr"] for body in present.values()])
+    return [
+        Outcome(_SPANS[h], body, one, other, _baselines(body.get("baselines") or {}))
+        for (h, body), one, other in zip(present.items(), nrr, grr, strict=True)
+    ]
+
+
+def _baselines(baselines: Mapping[str, Any]) -> list[tuple[str, float]]:
+    """Give the NRR that simpler rules would say, in words."""
+    found = []
+    for name, said in baselines.items():
+        value = said.get("nrr") if isinstance(said, Mapping) else said
+        if isinstance(value, Mapping):
+            value = value.get("mean")
+        if isinstance(value, (int, float)):
+            found.append((name.replace("_", " "), float(value)))
+    return found
+
+
+def _phrases(items: Iterable[Any]) -> list[str]:
+    """Give what can be read of reasons and triggers, in their order and each once."""
+    said = (item.get("phrase") if isinstance(item, Mapping) else str(item) for item in items)
+    return list(dict.fromkeys(phrase for phrase in said if phrase))
+
+
+def _thin(outcomes: list[Outcome]) -> list[tuple[str, str]]:
+    """Say why forecasts are thin, horizons of one reason together."""
+    spans: dict[str, list[str]] = {}
+    for outcome in outcomes:
+        body = outcome.body
+        if body.get("confidence") == "thin":
+            said = body.get("confidence_reasons") or body.get("confidence_reason") or "few data"
+            reason = said if isinstance(said, str) else "; ".join(said)
+            spans.setdefault(f"{reason} ({body['interval_note']})", []).append(outcome.span)
+    return [(", ".join(found), reason) for reason, found in spans.items()]
+
+
+@cache
+def _template(name: str) -> Any:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined
+    )
+    environment.trim_blocks = environment.lstrip_blocks = True
+    environment.filters |= {
+        "money": money,
+        "percent": percent,
+        "day": day,
+        "phrases": _phrases,
+    }
+    return environment.get_template(name)

@@ -1,4 +1,4 @@
-"""The first schema: runs, scores, triggers that fire, outreach, documents, attempts, current."""
+"""The first schema: runs and what they publish, and which of them is current."""
 
 from __future__ import annotations
 
@@ -22,13 +22,6 @@ def upgrade() -> None:
         sa.Column("started_at", sa.Text(), nullable=False),
         sa.Column("outcome", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("attempt"),
-    )
-    op.create_table(
-        "firing",
-        sa.Column("run_id", sa.Text(), nullable=False),
-        sa.Column("trigger", sa.Text(), nullable=False),
-        sa.Column("account_id", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("run_id", "trigger", "account_id"),
     )
     op.create_table(
         "runs",
@@ -117,6 +110,28 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("run_id", "kind", "key"),
     )
     op.create_table(
+        "firing",
+        sa.Column("run_id", sa.Text(), nullable=False),
+        sa.Column("trigger", sa.Text(), nullable=False),
+        sa.Column("account_id", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["run_id"],
+            ["runs.run_id"],
+        ),
+        sa.PrimaryKeyConstraint("run_id", "trigger", "account_id"),
+    )
+    op.create_table(
+        "memories",
+        sa.Column("run_id", sa.Text(), nullable=False),
+        sa.Column("account_id", sa.Text(), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["run_id"],
+            ["runs.run_id"],
+        ),
+        sa.PrimaryKeyConstraint("run_id", "account_id"),
+    )
+    op.create_table(
         "outreach",
         sa.Column("run_id", sa.Text(), nullable=False),
         sa.Column("position", sa.Integer(), autoincrement=False, nullable=False),
@@ -150,6 +165,8 @@ def downgrade() -> None:
     """Drop them."""
     op.drop_index(op.f("ix_outreach_run_id_csm"), table_name="outreach")
     op.drop_table("outreach")
+    op.drop_table("memories")
+    op.drop_table("firing")
     op.drop_table("documents")
     op.drop_table("current")
     op.drop_index(op.f("ix_scores_run_id_mrr"), table_name="scores")
@@ -157,5 +174,4 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_scores_run_id_cell"), table_name="scores")
     op.drop_table("scores")
     op.drop_table("runs")
-    op.drop_table("firing")
     op.drop_table("attempts")

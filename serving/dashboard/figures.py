@@ -1,0 +1,103 @@
+"""Figures as people read them: money, shares, dates, and intervals drawn on a common scale."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+__all__ = ["Range", "day", "money", "percent", "ranges"]
+
+NONE = "–"
+_MARGIN = 0.08
+
+
+def money(amount: float | None, sign: bool = False) -> str:
+    """Write an amount in whole units, small ones with cents.
+
+    Examples
+    --------
+    >>> money(17199.4), money(31.25), money(-1250.0), money(1250.0, sign=True), money(None)
+    ('17,199', '31.25', '−1,250', '+1,250', '–')
+    """
+    if amount is None:
+        return NONE
+    decimals = 2 if abs(amount) < 100 and amount != int(amount) else 0
+    text = f"{abs(amount):,.{decimals}f}"
+    if amount < 0:
+        return f"−{text}"
+    return f"+{text}" if sign and amount > 0 else text
+
+
+def percent(share: float | None, decimals: int = 1) -> str:
+    """Write a fraction as a percentage.
+
+    Examples
+    --------
+    >>> percent(1.0284), percent(0.3, 0), percent(None)
+    ('102.8 %', '30 %', '–')
+    """
+    return NONE if share is None else f"{share * 100:.{decimals}f} %"
+
+
+def day(value: date | str | None) -> str:
+    """Write a date, or the day of an instant.
+
+    Examples
+    --------
+    >>> day(date(2025, 7, 1)), day("2025-09-30"), day(None)
+    ('1 Jul 2025', '30 Sep 2025', '–')
+    """
+    if value is None:
+        return NONE
+    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+    return f"{moment.day} {moment:%b %Y}"
+
+
+@dataclass(frozen=True)
+class Range:
+    """One interval on a scale from 0 to 100.
+
+    Attributes
+    ----------
+    low, mean, high : float
+        Where the interval starts, its mean lies, and it ends.
+    par : float or None
+        Where the reference (100 %) lies, None when off the scale.
+    """
+
+    low: float
+    mean: float
+    high: float
+    par: float | None
+
+    @property
+    def width(self) -> float:
+        """Length of the interval, never so short that it cannot be seen."""
+        return max(self.high - self.low, 0.8)
+
+
+def ranges(figures: Sequence[Mapping[str, Any] | None], par: float = 1.0) -> list[Range | None]:
+    """Draw 80 % intervals of several figures on one scale that holds them and the reference.
+
+    Examples
+    --------
+    >>> drawn = ranges([{"mean": 1.0, "p10": 0.9, "p90": 1.1}, None])
+    >>> (round(drawn[0].low, 1), round(drawn[0].mean, 1), round(drawn[0].high, 1)), drawn[1]
+    ((6.9, 50.0, 93.1), None)
+    """
+    present = [figure for figure in figures if figure is not None]
+    ends = [par, *(figure[name] for figure in present for name in ("p10", "mean", "p90"))]
+    spread = (max(ends) - min(ends)) or 0.02
+    start, length = min(ends) - _MARGIN * spread, spread * (1 + 2 * _MARGIN)
+
+    def place(value: float) -> float:
+        return round((value - start) / length * 100, 2)
+
+    return [
+        None
+        if figure is None
+        else Range(place(figure["p10"]), place(figure["mean"]), place(figure["p90"]), place(par))
+        for figure in figures
+    ]
