@@ -76,8 +76,8 @@ def cohort_at(outlook: Outlook, horizon: int) -> Cohort:
         p_churn=np.where(notice, 1.0, np.where(open_, outlook.p_churn[:, column], 0.0)),
         p_contract=np.where(open_, outlook.p_contract[:, column], 0.0),
         p_expand=np.where(open_, outlook.p_expand[:, column], 0.0),
-        up=outlook.up_moments,
-        down=outlook.down_moments,
+        up=outlook.up_moments[:, column],
+        down=outlook.down_moments[:, column],
         signed=signed,
         signed_up=np.maximum(change, 0.0),
         signed_down=np.maximum(-change, 0.0),
@@ -110,7 +110,9 @@ def means(cohort: Cohort) -> dict[str, Floats]:
     }
 
 
-def cumulants(cohort: Cohort, chances: Chances, groups: Floats) -> dict[str, Floats]:
+def cumulants(
+    cohort: Cohort, chances: Chances, groups: Floats, names: tuple[str, ...] = QUANTITIES
+) -> dict[str, Floats]:
     """Give mean, variance and third cumulant of each group's sums, given the factor.
 
     Parameters
@@ -121,11 +123,13 @@ def cumulants(cohort: Cohort, chances: Chances, groups: Floats) -> dict[str, Flo
         Their chances at m values of the factor.
     groups : array of float, (g, n)
         One row per group, 1 where an account belongs to it.
+    names : tuple of str
+        Which of `QUANTITIES` are asked for.
 
     Returns
     -------
     dict of str to array of float, (g, 3, m)
-        One array per name of `QUANTITIES`.
+        One array per name.
     """
     scale = cohort.mrr[:, None]
     powers = [scale, scale**2, scale**3]
@@ -148,9 +152,9 @@ def cumulants(cohort: Cohort, chances: Chances, groups: Floats) -> dict[str, Flo
         "loss": loss,
         "logos": [chances.churn] * 3,
     }
-    sums = {name: _sums(raw[name], groups) for name in QUANTITIES}
-    for name, constant in signed.items():
-        sums[name][:, 0, :] += (groups @ constant)[:, None]
+    sums = {name: _sums(raw[name], groups) for name in names}
+    for name in sums.keys() & signed.keys():
+        sums[name][:, 0, :] += (groups @ signed[name])[:, None]
     return sums
 
 

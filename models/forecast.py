@@ -24,7 +24,7 @@ from features.faults import InternalFault
 from models.flows import Cohort, cohort_at, means
 from models.outcomes import LEADS, Outlook
 from models.spread import phi_from_backtest, prior_phi, shared_scale
-from models.view import FIGURES, Group, View, groups_of, views_of
+from models.view import FIGURES, Group, View, groups_of, month_of, views_of
 
 __all__ = [
     "FIGURES",
@@ -37,7 +37,6 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 
-PATHS_OF_A_MONTH = 4_000
 FEW_ACCOUNTS, LARGE_SHARE, LARGEST, FEW_PERIODS = 20, 0.5, 5, 2.0
 
 
@@ -214,17 +213,14 @@ def _path(
     as_of: date,
 ) -> list[dict[str, Any]]:
     """Give NRR and GRR of the same cohort month by month; the horizon's month is the forecast's."""
-    everyone = groups_of(book.accounts, [])
     path = []
     for month, tau in enumerate(scales, start=1):
-        view = total
-        if month != horizon:
-            cohort = cohort_at(book, month)
-            few = PATHS_OF_A_MONTH
-            view = views_of(cohort, everyone, tau, stretch=stretch, paths=few, seed=seed)[0]
-        figures = view.figures()
         head = {"month": month, "period_end": lead_day(as_of, month).isoformat()}
-        path.append(head | {name: _three(figures[name]) for name in ("nrr", "grr")})
+        if month == horizon:
+            figures = total.figures()
+            path.append(head | {name: _three(figures[name]) for name in ("nrr", "grr")})
+        else:
+            path.append(head | month_of(cohort_at(book, month), tau, stretch=stretch, seed=seed))
     return path
 
 

@@ -17,7 +17,7 @@ __all__ = ["Mixture", "mixture", "shifted_gamma_cdf"]
 
 Floats = NDArray[np.float64]
 
-DENSE = 241
+FEWEST, MOST, CORE = 49, 1201, 4.0
 MILD = 0.2
 
 
@@ -115,10 +115,23 @@ def mixture(z: Floats, sums: Floats) -> Mixture:
     >>> mixture(z, flat).quantiles((0.05, 0.5)).round(3).tolist()
     [[8.355, 10.0]]
     """
-    dense = np.linspace(z[0], z[-1], DENSE)
+    dense = np.linspace(z[0], z[-1], _density(z, sums))
     weight = np.exp(-0.5 * dense**2)
     mean, variance, third = np.moveaxis(CubicSpline(z, sums, axis=2)(dense), 1, 0)
-    floor = 1e-15 * np.maximum(mean**2, 1e-300)
-    sd = np.sqrt(np.where(variance > floor, variance, 0.0))
+    sd = _sd(mean, variance)
     skew = np.where(sd > 0.0, third / np.where(sd > 0.0, sd, 1.0) ** 3, 0.0)
     return Mixture(mean, sd, skew, weight / weight.sum())
+
+
+def _sd(mean: Floats, variance: Floats) -> Floats:
+    """Take the root of a variance; what is rounding beside the mean is no variance."""
+    return np.asarray(np.sqrt(np.where(variance > 1e-15 * mean**2, variance, 0.0)))
+
+
+def _density(z: Floats, sums: Floats) -> int:
+    """Give how many factor values keep the step between two means below their spread."""
+    mean, sd = sums[:, 0], _sd(sums[:, 0], sums[:, 1])
+    step = np.abs(np.gradient(mean, z, axis=1))
+    seen = (sd > 0.0) & (np.abs(z) <= CORE)
+    ratio = np.where(seen, step / np.where(sd > 0.0, sd, 1.0), 0.0).max(initial=0.0)
+    return int(np.clip(np.ceil((z[-1] - z[0]) * ratio) + 1, FEWEST, MOST))

@@ -85,7 +85,7 @@ def shared_scale(outlook: Outlook, horizon: int, phi: float) -> float:
     >>> n = 500
     >>> p = np.full((n, 12), 0.05)
     >>> outlook = Outlook(pd.DataFrame({"account_id": range(n), "mrr_micros": [10**9] * n}),
-    ...     p, p, p, np.tile([0.2, 0.05, 0.02], (n, 1)), np.tile([0.3, 0.1, 0.04], (n, 1)),
+    ...     p, p, p, np.tile([0.2, 0.05, 0.02], (n, 12, 1)), np.tile([0.3, 0.1, 0.04], (n, 12, 1)),
     ...     np.zeros((n, 12), bool), np.full((n, 12), np.nan))
     >>> shared_scale(outlook, 3, 1.0)
     0.0

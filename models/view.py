@@ -20,7 +20,16 @@ from models.flows import QUANTITIES, Cohort, cumulants, means
 from models.mixture import mixture
 from models.paths import SINGLE, simulate
 
-__all__ = ["FIGURES", "LEVELS", "Group", "View", "groups_of", "is_lumpy", "views_of"]
+__all__ = [
+    "FIGURES",
+    "LEVELS",
+    "Group",
+    "View",
+    "groups_of",
+    "is_lumpy",
+    "month_of",
+    "views_of",
+]
 
 Floats = NDArray[np.float64]
 
@@ -41,6 +50,7 @@ LEVELS = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95)
 FLOWS = {"expansion_mrr": "expansion", "contraction_mrr": "contraction", "churned_mrr": "churned"}
 EVEN = 60.0
 PATHS, FEWEST_PATHS, BUDGET = 20_000, 2_000, 30_000_000
+MONTH_PATHS, MONTH_LEVELS = 4_000, (0.10, 0.50, 0.90)
 
 
 @dataclass(frozen=True)
@@ -67,7 +77,7 @@ class View:
         if self.opening <= 0.0:
             why = "no opening MRR: the cohort is empty"
             return dict.fromkeys(FIGURES) | {"reason": why}
-        return {name: _figure(self.mean[name], self.quantile[name]) for name in FIGURES}
+        return {name: _figure(self.mean[name], self.quantile[name], LEVELS) for name in FIGURES}
 
     def reaches(self, target: float | None) -> float | None:
         """Give the probability of an NRR of at least ``target``."""
@@ -113,7 +123,6 @@ def views_of(
     tau: float,
     *,
     stretch: float = 1.0,
-    paths: int = PATHS,
     seed: int = 0,
 ) -> list[View]:
     """Give every group's distribution, by curve or by paths, whichever fits it.
@@ -128,26 +137,56 @@ def views_of(
         Scale of the shared factor.
     stretch : float
         Conformal factor on every quantile's distance from its median.
-    paths : int
-        Paths per simulated group; fewer, never below 2,000, when many accounts are simulated.
     seed : int
-        Seed of the simulated groups.
+        Seed of the simulated groups: 20,000 paths each, fewer (never below 2,000) when the cuts
+        are so many that a large share of the book is simulated.
     """
     leaning = lean(cohort.p_churn, cohort.p_contract, cohort.p_expand, tau)
     flows = means(cohort)
     lumpy = [is_lumpy(cohort.mrr[group.members]) for group in groups]
     smooth = [group for group, one in zip(groups, lumpy, strict=True) if not one]
     played = sum(min(len(g.members), SINGLE) for g, one in zip(groups, lumpy, strict=True) if one)
-    count = int(np.clip(BUDGET / max(played, 1), min(FEWEST_PATHS, paths), paths))
-    curves = iter(_by_curve(cohort, leaning, smooth))
+    paths = int(np.clip(BUDGET / max(played, 1), FEWEST_PATHS, PATHS))
+    curves = iter(_by_curve(cohort, leaning, smooth, QUANTITIES, LEVELS))
     shapes = [
-        _by_paths(cohort, leaning, group, count, seed) if one else next(curves)
+        _by_paths(cohort, leaning, group, paths, seed, LEVELS) if one else next(curves)
         for group, one in zip(groups, lumpy, strict=True)
     ]
     return [
         _view(cohort, flows, group, shape, stretch)
         for group, shape in zip(groups, shapes, strict=True)
     ]
+
+
+def month_of(
+    cohort: Cohort, tau: float, *, stretch: float = 1.0, seed: int = 0
+) -> dict[str, dict[str, float] | None]:
+    """Give NRR and GRR of a whole cohort at one month: mean, p10, p50, p90.
+
+    Examples
+    --------
+    >>> one, no = np.ones(2), np.zeros(2, dtype=bool)
+    >>> flat = np.zeros((2, 3))
+    >>> still = Cohort(one, 0 * one, 0 * one, 0 * one, flat, flat, no, 0 * one, 0 * one, no)
+    >>> month_of(still, 0.2)["grr"]
+    {'mean': 1.0, 'p10': 1.0, 'p50': 1.0, 'p90': 1.0}
+    """
+    opening = float(cohort.mrr.sum())
+    if opening <= 0.0:
+        return {"nrr": None, "grr": None}
+    leaning = lean(cohort.p_churn, cohort.p_contract, cohort.p_expand, tau)
+    everyone = Group({}, np.arange(len(cohort.mrr)))
+    shape = (
+        _by_paths(cohort, leaning, everyone, MONTH_PATHS, seed, MONTH_LEVELS)
+        if is_lumpy(cohort.mrr)
+        else _by_curve(cohort, leaning, [everyone], ("closing", "loss"), MONTH_LEVELS)[0]
+    )
+    sums = {name: float(flow.sum()) for name, flow in means(cohort).items()}
+    nrr, grr = _ratios(shape.quantile, opening, stretch)
+    return {
+        "nrr": _figure(_tidy_one(sums["closing"] / opening), nrr, MONTH_LEVELS),
+        "grr": _figure(_tidy_one(1.0 - sums["loss"] / opening), grr, MONTH_LEVELS),
+    }
 
 
 @dataclass(frozen=True)
@@ -158,7 +197,13 @@ class _Shape:
     closing_above: Callable[[float], float]
 
 
-def _by_curve(cohort: Cohort, leaning: Leaning, groups: Sequence[Group]) -> list[_Shape]:
+def _by_curve(
+    cohort: Cohort,
+    leaning: Leaning,
+    groups: Sequence[Group],
+    names: tuple[str, ...],
+    at: tuple[float, ...],
+) -> list[_Shape]:
     """Find the quantiles of all groups and sums at once, from their cumulants."""
     if not groups:
         return []
@@ -166,25 +211,28 @@ def _by_curve(cohort: Cohort, leaning: Leaning, groups: Sequence[Group]) -> list
     member = np.zeros((len(groups), len(cohort.mrr)))
     for row, group in enumerate(groups):
         member[row, group.members] = 1.0
-    sums = np.stack(list(cumulants(cohort, leaning.at(z), member).values()), axis=1)
-    blend = mixture(z, sums.reshape(-1, 3, len(z)))
-    found = blend.quantiles(LEVELS).reshape(len(groups), len(QUANTITIES), len(LEVELS))
-    found[:, QUANTITIES.index("logos")] = np.ceil(found[:, QUANTITIES.index("logos")] - 0.5)
+    found = cumulants(cohort, leaning.at(z), member, names)
+    blend = mixture(z, np.stack([found[name] for name in names], axis=1).reshape(-1, 3, len(z)))
+    quantiles = blend.quantiles(at).reshape(len(groups), len(names), len(at))
+    if "logos" in names:
+        quantiles[:, names.index("logos")] = np.ceil(quantiles[:, names.index("logos")] - 0.5)
 
     def above(group: int) -> Callable[[float], float]:
-        row = np.array([group * len(QUANTITIES) + QUANTITIES.index("closing")])
+        row = np.array([group * len(names) + names.index("closing")])
         return lambda x: float(1.0 - blend.cdf(np.array([x]), row)[0])
 
     return [
-        _Shape(dict(zip(QUANTITIES, found[g], strict=True)), above(g)) for g in range(len(groups))
+        _Shape(dict(zip(names, quantiles[g], strict=True)), above(g)) for g in range(len(groups))
     ]
 
 
-def _by_paths(cohort: Cohort, leaning: Leaning, group: Group, paths: int, seed: int) -> _Shape:
+def _by_paths(
+    cohort: Cohort, leaning: Leaning, group: Group, paths: int, seed: int, at: tuple[float, ...]
+) -> _Shape:
     """Simulate one group and read its quantiles."""
     who = group.members
     sums = simulate(cohort.of(who), leaning.of(who), paths, seed) if len(who) else {}
-    quantile = {q: np.quantile(sums[q], LEVELS, method="inverted_cdf") for q in sums}
+    quantile = {q: np.quantile(sums[q], at, method="inverted_cdf") for q in sums}
     return _Shape(quantile, lambda x: float(np.mean(sums["closing"] >= x - 1e-9 * abs(x))))
 
 
@@ -197,8 +245,8 @@ def _view(
     if opening <= 0.0:
         return View(len(group.members), 0.0, {}, {}, shape.closing_above, stretch)
     mean = {
-        "nrr": float(_tidy(np.array(sums["closing"] / opening))),
-        "grr": float(_tidy(np.array(1.0 - sums["loss"] / opening))),
+        "nrr": _tidy_one(sums["closing"] / opening),
+        "grr": _tidy_one(1.0 - sums["loss"] / opening),
         "closing_mrr": sums["closing"],
         "logos_lost": sums["logos"],
         **{figure: sums[name] for figure, name in FLOWS.items()},
@@ -210,38 +258,49 @@ def _view(
 def _coherent(
     raw: dict[str, Floats], opening: float, accounts: int, stretch: float
 ) -> dict[str, Floats]:
-    """Stretch the quantiles and keep what must hold: flows >= 0, churned <= opening, GRR <= NRR."""
-    share = {name: _stretched(values / opening, stretch) for name, values in raw.items()}
-    nrr = _tidy(np.maximum(share["closing"], 0.0))
-    loss = _stretched_log(raw["loss"] / opening, stretch)
-    grr = np.minimum(_tidy(np.clip(1.0 - loss[::-1], 0.0, 1.0)), nrr)
-    flows = {f: _tidy(np.maximum(share[name], 0.0)) * opening for f, name in FLOWS.items()}
+    """Stretch the quantiles and keep what must hold: flows >= 0, churned <= opening."""
+    nrr, grr = _ratios(raw, opening, stretch)
+    flows = {
+        figure: _tidy(np.maximum(_stretched(raw[name] / opening, stretch), 0.0)) * opening
+        for figure, name in FLOWS.items()
+    }
     flows["churned_mrr"] = np.minimum(flows["churned_mrr"], opening)
-    logos = np.clip(np.rint(share["logos"] * opening), 0.0, accounts)
+    logos = np.clip(np.rint(_stretched(raw["logos"], stretch)), 0.0, accounts)
     return {"nrr": nrr, "grr": grr, "closing_mrr": nrr * opening, "logos_lost": logos, **flows}
 
 
+def _ratios(raw: dict[str, Floats], opening: float, stretch: float) -> tuple[Floats, Floats]:
+    """Give the quantiles of NRR and GRR; GRR is never above 1 nor above NRR."""
+    nrr = _tidy(np.maximum(_stretched(raw["closing"] / opening, stretch), 0.0))
+    loss = _stretched_log(raw["loss"] / opening, stretch)
+    return nrr, np.minimum(_tidy(np.clip(1.0 - loss[::-1], 0.0, 1.0)), nrr)
+
+
 def _stretched(quantiles: Floats, stretch: float) -> Floats:
-    """Stretch quantiles about their median."""
-    middle = quantiles[LEVELS.index(0.5)]
+    """Stretch quantiles about their median, which is the one in the middle."""
+    middle = quantiles[len(quantiles) // 2]
     return np.asarray(middle + stretch * (quantiles - middle))
 
 
 def _stretched_log(loss: Floats, stretch: float) -> Floats:
     """Stretch the quantiles of a loss about their median on the log scale, so that it stays >= 0."""
     loss = np.maximum(loss, 0.0)
-    middle = loss[LEVELS.index(0.5)]
+    middle = loss[len(loss) // 2]
     if middle <= 0.0 or stretch == 1.0:
         return np.asarray(_stretched(loss, stretch))
     return np.asarray(middle * (loss / middle) ** stretch)
 
 
 def _tidy(ratio: Floats) -> Floats:
-    """Round a ratio to 12 digits, so that a book in which nothing moves reads exactly 1."""
+    """Round ratios to 12 digits, so that a book in which nothing moves reads exactly 1."""
     return np.asarray(np.round(ratio, 12) + 0.0)
 
 
-def _figure(mean: float, quantiles: Floats) -> dict[str, float]:
+def _tidy_one(ratio: float) -> float:
+    return round(ratio, 12) + 0.0
+
+
+def _figure(mean: float, quantiles: Floats, at: tuple[float, ...]) -> dict[str, float]:
     """Name a mean and its quantiles."""
-    named = {f"p{round(100 * q):02d}": float(x) for q, x in zip(LEVELS, quantiles, strict=True)}
+    named = {f"p{round(100 * q):02d}": float(x) for q, x in zip(at, quantiles, strict=True)}
     return {"mean": mean, **named}
