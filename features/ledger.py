@@ -46,10 +46,9 @@ def mrr_on(book: Book, day: date, rules: Rules, *, as_of: date | None = None) ->
 
     Examples
     --------
-    >>> book = Book.of({"mrr_by_month": pd.DataFrame({
-    ...     "account_id": ["a"], "month": [pd.Timestamp("2025-06-01")], "mrr_micros": [10_000_000],
-    ...     "product": [None], "plan": [None], "seats": [None], "currency": ["USD"],
-    ...     "kind": [None], "known_at": [pd.Timestamp("2025-06-30 23:59:59", tz="UTC")]})})
+    >>> from features.contracts import canonical
+    >>> june = {"account_id": ["a"], "month": ["2025-06-01"], "mrr_micros": [10_000_000]}
+    >>> book = Book.of({"mrr_by_month": canonical("mrr_by_month", pd.DataFrame(june))})
     >>> mrr_on(book, date(2025, 6, 30), Rules()).to_dict("records")
     [{'account_id': 'a', 'mrr_micros': 10000000}]
     """

@@ -169,8 +169,8 @@ def _bridge_steps(rules: Rules) -> Steps:
 def _usage_steps(until: date) -> Steps:
     """Average billed usage over its last three service months, known at each month's end.
 
-    Two months without a bill, or a bill-less month of an account whose recurring lines have
-    ended, are zero at once.
+    Two months without a bill are zero at once, and so is an account that had recurring lines
+    too, from the day on which none of its lines is alive.
     """
     last = until.year * 12 + until.month - 1
     start, end = month_number("starts_on"), month_number("ends_on")
@@ -189,16 +189,37 @@ def _usage_steps(until: date) -> Steps:
     FROM billed JOIN billed_since USING (account_id, product, currency),
         (VALUES (0), (1), (2)) AS lags (lag)
     GROUP BY ALL""",
-        "closed": """
-    SELECT account_id, CASE WHEN NOT bool_or(ends_on IS NULL) THEN max(ends_on) END AS day
-    FROM held GROUP BY account_id""",
         "usage_lines": """
-    SELECT mean.account_id, product, currency, CAST((2 * micros + least(3, m - mean.since + 1))
-            // (2 * least(3, m - mean.since + 1)) AS BIGINT) AS mrr_micros,
+    SELECT account_id, product, currency, CAST((2 * micros + least(3, m - since + 1))
+            // (2 * least(3, m - since + 1)) AS BIGINT) AS mrr_micros,
         last_day(make_date(m // 12, m % 12 + 1, 1)) AS starts_on,
-        last_day(make_date((m + 1) // 12, (m + 1) % 12 + 1, 1)) AS next_on,
-        CASE WHEN this_month IS NULL THEN closed.day END AS closed_on
-    FROM usage_means AS mean LEFT JOIN closed USING (account_id) WHERE two_months > 0""",
+        last_day(make_date((m + 1) // 12, (m + 1) % 12 + 1, 1)) AS next_on
+    FROM usage_means WHERE two_months > 0""",
+        # All lines of accounts that have both kinds: where none is alive, the account is closed.
+        "both_kinds": """
+    SELECT account_id, starts_on, ends_on FROM held
+    WHERE account_id IN (SELECT account_id FROM billed_since)
+    UNION ALL
+    SELECT account_id, starts_on, ends_on FROM known_lines
+    WHERE kind = 'usage' AND account_id IN (SELECT account_id FROM held)""",
+        "closings": """
+    SELECT DISTINCT account_id, ends_on AS day FROM both_kinds AS line
+    WHERE ends_on IS NOT NULL AND NOT EXISTS (FROM both_kinds AS other
+        WHERE other.account_id = line.account_id AND other.starts_on <= line.ends_on
+        AND (other.ends_on IS NULL OR other.ends_on > line.ends_on))""",
+        "closed": """
+    SELECT DISTINCT account_id, usage.starts_on FROM usage_lines AS usage
+    JOIN both_kinds USING (account_id)
+    WHERE NOT EXISTS (FROM both_kinds AS line WHERE line.account_id = usage.account_id
+        AND line.starts_on <= usage.starts_on
+        AND (line.ends_on IS NULL OR line.ends_on > usage.starts_on))""",
+        "open_usage": """
+    SELECT usage.*, least(next_on, coalesce(closing.day, next_on)) AS ends_on
+    FROM usage_lines AS usage
+    ANTI JOIN closed ON closed.account_id = usage.account_id
+        AND closed.starts_on = usage.starts_on
+    ASOF LEFT JOIN closings AS closing ON closing.account_id = usage.account_id
+        AND closing.day > usage.starts_on""",
     }
 
 
@@ -207,5 +228,4 @@ _LINES = """
         ramp, starts_on, ends_on, paused_from, paused_to FROM held
     UNION ALL
     SELECT account_id, product, '' AS plan, NULL AS seats, currency, true, mrr_micros,
-        mrr_micros, false, starts_on, least(next_on, coalesce(closed_on, next_on)), NULL, NULL
-    FROM usage_lines WHERE closed_on IS NULL OR closed_on > starts_on"""
+        mrr_micros, false, starts_on, ends_on, NULL, NULL FROM open_usage"""
