@@ -1,0 +1,163 @@
+"""Coverage: what a book holds, and in plain words what it cannot answer."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from features.asof import first_of_month, month_end, months_between
+
+__all__ = ["cover", "default_as_of", "limits_of"]
+
+DATED = {
+    "subscriptions": "starts_on",
+    "mrr_by_month": "month",
+    "usage": "occurred_at",
+    "events": "occurred_at",
+    "tickets": "opened_at",
+    "touchpoints": "occurred_at",
+    "limits": "observed_on",
+    "growth": "observed_on",
+}
+YEAR = 13
+
+
+def _ask(table: pa.Table, sql: str) -> tuple[Any, ...]:
+    connection = duckdb.connect(":memory:")
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.register("t", table)
+    return connection.execute(sql).fetchone() or ()
+
+
+def _share(table: pa.Table, accounts: set[str]) -> float | None:
+    if "account_id" not in table.column_names or not accounts:
+        return None
+    covered = set(table["account_id"].unique().to_pylist()) & accounts
+    return round(len(covered) / len(accounts), 4)
+
+
+def cover(tables: dict[str, pa.Table]) -> dict[str, Any]:
+    """Give rows, share of accounts covered, first and last date of every table.
+
+    Examples
+    --------
+    >>> accounts = pa.table({"account_id": ["a", "b"]})
+    >>> cover({"accounts": accounts})["accounts"]
+    {'rows': 2, 'accounts_covered': 1.0, 'first': None, 'last': None}
+    """
+    accounts = set(tables["accounts"]["account_id"].to_pylist()) if "accounts" in tables else set()
+    return {name: _covered(name, table, accounts) for name, table in tables.items()}
+
+
+def _covered(name: str, table: pa.Table, accounts: set[str]) -> dict[str, Any]:
+    dated = DATED.get(name)
+    first, last = (
+        _ask(table, f"SELECT min({dated})::DATE::VARCHAR, max({dated})::DATE::VARCHAR FROM t")
+        if dated
+        else (None, None)
+    )
+    return {
+        "rows": table.num_rows,
+        "accounts_covered": _share(table, accounts),
+        "first": first,
+        "last": last,
+    }
+
+
+def default_as_of(tables: dict[str, pa.Table], now: datetime, grains: dict[str, str]) -> date:
+    """Give the day after the latest thing that happened, never after today.
+
+    Aggregated rows count to the end of their grain. A book of monthly figures snaps back to a
+    month's start.
+
+    Examples
+    --------
+    >>> from datetime import UTC
+    >>> months = pa.table({"month": pa.array([date(2025, 5, 1)])})
+    >>> default_as_of({"mrr_by_month": months}, datetime(2026, 1, 9, tzinfo=UTC), {})
+    datetime.date(2025, 6, 1)
+    """
+    today = now.date()
+    latest = [
+        _latest(name, tables[name], grains.get(name), today) for name in DATED if name in tables
+    ]
+    as_of = min(max([day for day in latest if day] or [today]) + timedelta(days=1), today)
+    return first_of_month(as_of) if "mrr_by_month" in tables else as_of
+
+
+def _latest(name: str, table: pa.Table, grain: str | None, today: date) -> date | None:
+    value = DATED[name]
+    if name == "mrr_by_month":
+        grain = "month"
+    if grain:
+        value = f"{value} + INTERVAL 1 {grain.upper()} - INTERVAL 1 DAY"
+    started = f"{DATED[name]}::DATE <= DATE '{today.isoformat()}'"
+    (text,) = _ask(table, f"SELECT max(({value})::DATE)::VARCHAR FROM t WHERE {started}")
+    return date.fromisoformat(text) if text else None
+
+
+def limits_of(tables: dict[str, pa.Table], as_of: date) -> list[str]:
+    """Say what the book cannot answer: no ended line, no history, too few month-ends.
+
+    Examples
+    --------
+    >>> line = {"starts_on": [date(2025, 5, 3)], "ends_on": pa.array([None], pa.date32())}
+    >>> for said in limits_of({"subscriptions": pa.table(line)}, date(2025, 7, 1)):
+    ...     print(said)
+    no line has ended: a book of today's subscriptions has no churn in it, and NRR would be overstated
+    2 month-ends (2025-05-31 to 2025-06-30): month exists; quarter needs 4, trailing 12 months needs 13
+    """
+    if "subscriptions" in tables:
+        said = _history(tables["subscriptions"], as_of)
+        (first,) = _ask(tables["subscriptions"], "SELECT min(starts_on)::VARCHAR FROM t")
+    elif "mrr_by_month" in tables:
+        said = []
+        (first,) = _ask(
+            tables["mrr_by_month"], "SELECT min(month)::VARCHAR FROM t WHERE mrr_micros > 0"
+        )
+    else:
+        return []
+    return said + (_windows(date.fromisoformat(first), as_of) if first else ["nobody ever paid"])
+
+
+def _history(lines: pa.Table, as_of: date) -> list[str]:
+    ended, total = _ask(
+        lines, f"SELECT count(*) FILTER (ends_on <= DATE '{as_of}'), count(*) FROM t"
+    )
+    if total and not ended:
+        return [
+            "no line has ended: a book of today's subscriptions has no churn in it, "
+            "and NRR would be overstated"
+        ]
+    (recent,) = _ask(
+        lines,
+        "SELECT avg((starts_on > (SELECT max(starts_on) FROM t) - INTERVAL 31 DAY)::INT) FROM t",
+    )
+    if total >= 20 and recent is not None and recent > 0.9:
+        return [
+            f"{recent:.0%} of lines start in the last cycle: there is no history, "
+            "and NRR would be overstated"
+        ]
+    return []
+
+
+def _windows(first: date, as_of: date) -> list[str]:
+    last = (
+        month_end(as_of) if month_end(as_of) < as_of else as_of.replace(day=1) - timedelta(days=1)
+    )
+    ends = months_between(first, last) + 1
+    if ends >= YEAR:
+        return []
+    if ends < 1:
+        return ["no month has closed yet: no window exists"]
+    spans = {"month": 2, "quarter": 4, "trailing 12 months": YEAR}
+    there = [name for name, needed in spans.items() if ends >= needed]
+    lacking = [f"{name} needs {needed}" for name, needed in spans.items() if ends < needed]
+    have = (
+        f"{' and '.join(there)} exist{'s' if len(there) == 1 else ''}" if there else "none exists"
+    )
+    span = f"{month_end(first)} to {last}"
+    return [f"{ends} month-ends ({span}): {have}; {', '.join(lacking)}"]

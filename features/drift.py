@@ -1,0 +1,44 @@
+"""Drift: when so many rows are bad that the file is not what it was, and is refused whole."""
+
+from __future__ import annotations
+
+from features.contracts import TableContract
+from features.faults import DataRejected, Fault
+from features.report import TableReport
+
+__all__ = ["refuse_drift"]
+
+TYPE_SHARE, TYPE_ROWS = 0.01, 50
+BAD_SHARE, BAD_ROWS = 0.05, 100
+CAST = ("number.format", "number.not_finite", "boolean.format", "timestamp.format")
+
+
+def refuse_drift(contract: TableContract, report: TableReport) -> list[Fault]:
+    """Give the faults that refuse a table for what its rows have in common.
+
+    A column of epoch numbers (``timestamp.unit``, more than half of the rows), more than 1 % of
+    rows whose type has changed (``schema.type_drift``, from 50 such values on), more than 5 % of
+    bad rows (``feed.bad_rows``, from 100 on).
+
+    Examples
+    --------
+    >>> from features.contracts import TABLES
+    >>> report = TableReport(rows_in=4, quarantined=3, codes={"timestamp.unit": 3})
+    >>> refuse_drift(TABLES["usage"], report)[0].code
+    'timestamp.unit'
+    """
+    label = ", ".join(report.files) or contract.name
+    epochs = report.codes.get("timestamp.unit", 0)
+    if 2 * epochs > report.rows_in:
+        cure = 'declare units = "epoch_s" or "epoch_ms" for the column'
+        return [DataRejected("timestamp.unit", f"{label}: {epochs} numbers for dates", cure)]
+    drifted = sum(report.codes.get(code, 0) for code in CAST)
+    if drifted >= TYPE_ROWS and drifted > TYPE_SHARE * report.rows_in:
+        lines = [str(each.row) for each in report.errors if each.code in CAST][:10]
+        message = f"{label}: {drifted} values of {report.rows_in} rows, lines {', '.join(lines)}"
+        return [DataRejected("schema.type_drift", message, "map the column, or mend the export")]
+    if report.quarantined >= BAD_ROWS and report.quarantined > BAD_SHARE * report.rows_in:
+        most = max(report.codes, key=lambda code: report.codes[code])
+        message = f"{label}: {report.quarantined} of {report.rows_in} rows, mostly {most}"
+        return [DataRejected("feed.bad_rows", message, "see the errors; mend the export")]
+    return []

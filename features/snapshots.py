@@ -1,0 +1,179 @@
+"""Snapshots: an immutable folder of Parquet, named by its content, published by one rename.
+
+The name is a digest of what the tables hold and of the book's facts: no clock, no path, no order
+of rows. A process that dies half-way leaves a temporary folder, which the next one removes.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from features.faults import CannotWrite
+
+__all__ = ["content_digest", "publish", "read_manifest", "snapshot_id", "sweep"]
+
+FORMAT = 1
+POINTER = "latest"
+
+
+def content_digest(table: pa.Table) -> str:
+    """Digest the names, types and values of a table, in its order of rows.
+
+    Examples
+    --------
+    >>> one = pa.table({"a": [1, None]})
+    >>> content_digest(one) == content_digest(pa.concat_tables([one[:1], one[1:]]))
+    True
+    >>> content_digest(one) == content_digest(one.rename_columns(["b"]))
+    False
+    """
+    digest = hashlib.sha256()
+    for column in table.schema:
+        digest.update(f"{column.name}\x1f{column.type}\x1f{table.num_rows}\x1e".encode())
+        values = table[column.name].combine_chunks()
+        digest.update(_bytes(pc.is_valid(values).cast(pa.uint8())))
+        if pa.types.is_string(column.type):
+            digest.update(_bytes(pc.binary_length(values).fill_null(0)))
+            digest.update("".join(_texts(values)).encode("utf-8", "surrogatepass"))
+        else:
+            digest.update(_bytes(_numbers(values)))
+    return digest.hexdigest()
+
+
+def _texts(values: pa.Array) -> list[str]:
+    return [text for text in values.to_pylist() if text is not None]
+
+
+def _numbers(values: pa.Array) -> pa.Array:
+    if pa.types.is_boolean(values.type):
+        return values.cast(pa.uint8()).fill_null(0)
+    if pa.types.is_date32(values.type):
+        return values.cast(pa.int32()).fill_null(0)
+    if pa.types.is_timestamp(values.type):
+        return values.cast(pa.int64()).fill_null(0)
+    return values.fill_null(0)
+
+
+def _bytes(values: pa.Array) -> bytes:
+    return bytes(values.to_numpy(zero_copy_only=False).tobytes())
+
+
+def snapshot_id(tables: dict[str, pa.Table], facts: dict[str, Any]) -> str:
+    """Name a snapshot by what it holds (20 hexadecimal digits)."""
+    parts = {name: content_digest(table) for name, table in sorted(tables.items())}
+    text = json.dumps({"format": FORMAT, "book": facts, "tables": parts}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+def sweep(home: Path) -> None:
+    """Remove what a process that died left behind. The caller holds the lock."""
+    for left in (home / "snapshots").glob(".tmp-*"):
+        shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink()
+
+
+def publish(
+    home: Path,
+    name: str,
+    tables: dict[str, pa.Table],
+    manifest: dict[str, Any],
+) -> bool:
+    """Write a snapshot and let ``latest`` point at it; say whether it was new.
+
+    A snapshot that is there already is not written again: only its manifest (source digests,
+    default as-of date) is renewed, and the pointer moved.
+
+    Raises
+    ------
+    CannotWrite
+        ``disk.full`` if the disk refuses; the last good snapshot keeps serving.
+    """
+    try:
+        return _publish(home, name, tables, manifest)
+    except OSError as refused:
+        sweep(home)
+        if refused.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS):
+            cause = os.strerror(refused.errno)
+            raise CannotWrite("disk.full", f"{home}: {cause}", "make room") from refused
+        raise
+
+
+def _publish(home: Path, name: str, tables: dict[str, pa.Table], manifest: dict[str, Any]) -> bool:
+    folder = home / "snapshots"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    target, staged = folder / name, folder / f".tmp-{name}"
+    fresh = not (target / "manifest.json").is_file()
+    if fresh:
+        staged.mkdir(mode=0o700)
+        files = {table: _write(staged / f"{table}.parquet", rows) for table, rows in tables.items()}
+        _write_text(staged / "manifest.json", _manifest(name, manifest, files))
+        _sync(staged)
+        staged.rename(target)
+    else:
+        kept = json.loads((target / "manifest.json").read_text(encoding="utf-8"))
+        digests = {table: entry["sha256"] for table, entry in kept["tables"].items()}
+        _replace(target / "manifest.json", _manifest(name, manifest, digests))
+    _sync(folder)
+    _replace(folder / POINTER, name + "\n")
+    return fresh
+
+
+def _manifest(name: str, manifest: dict[str, Any], digests: dict[str, str]) -> str:
+    tables = {
+        table: entry | {"file": f"{table}.parquet", "sha256": digests[table]}
+        for table, entry in manifest["tables"].items()
+    }
+    whole = {"format": FORMAT, "id": name} | manifest | {"tables": tables}
+    return json.dumps(whole, indent=1, sort_keys=True) + "\n"
+
+
+def _write(path: Path, rows: pa.Table) -> str:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as sink:
+        pq.write_table(rows, sink, compression="zstd", row_group_size=1 << 17)
+        sink.flush()
+        os.fsync(sink.fileno())
+    with path.open("rb") as written:
+        return hashlib.file_digest(written, "sha256").hexdigest()
+
+
+def _write_text(path: Path, text: str) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as sink:
+        sink.write(text)
+        sink.flush()
+        os.fsync(sink.fileno())
+
+
+def _replace(path: Path, text: str) -> None:
+    staged = path.with_name(f".tmp-{path.name}")
+    _write_text(staged, text)
+    staged.replace(path)
+    _sync(path.parent)
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def read_manifest(home: Path) -> dict[str, Any] | None:
+    """Give the manifest of the snapshot that serves; None when there is none."""
+    pointer = home / "snapshots" / POINTER
+    if not pointer.is_file():
+        return None
+    name = pointer.read_text(encoding="utf-8").strip()
+    path = home / "snapshots" / name / "manifest.json"
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None

@@ -1,0 +1,179 @@
+"""Staging: the files of one table as one typed DuckDB table, with what is wrong beside it.
+
+Three tables stand in the connection while a table is worked on: ``text`` (what the files said),
+``typed`` (the same rows, cast) and ``bad`` (row, column, code). ``__i`` numbers the rows,
+``__f`` the files, ``__r`` is the line.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from features.casting import Frame, cast, literal, more_decimals, prepared, quoted
+from features.contracts import TableContract
+from features.faults import ConfigurationRefused
+from features.placement import Placement
+from features.readers import SourceRows
+
+__all__ = ["Loaded", "desk", "load", "matching", "stage"]
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """One file, placed and filtered.
+
+    Attributes
+    ----------
+    source : SourceRows
+        What was read.
+    placement : Placement
+        Where its columns go.
+    rows : pyarrow.Table
+        Contract columns (and extras) as text, ``__r`` and ``__row`` (digest of the whole row).
+    filtered : int
+        Rows that ``where`` left out.
+    """
+
+    source: SourceRows
+    placement: Placement
+    rows: pa.Table
+    filtered: int
+
+
+def desk() -> duckdb.DuckDBPyConnection:
+    """Open a DuckDB that reaches no file, no network, and cannot be told otherwise."""
+    off = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
+    connection = duckdb.connect(":memory:", config=off)
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+    return connection
+
+
+def matching(rows: pa.Table, where: str, table: str) -> pa.Array:
+    """Say which rows a predicate keeps; it sees the source's columns as text and nothing else.
+
+    Raises
+    ------
+    ConfigurationRefused
+        ``config`` if the predicate is not one SQL expression over those columns.
+
+    Examples
+    --------
+    >>> rows = pa.table({"product": ["base", "meetings", None]})
+    >>> matching(rows, "product not in ('meetings')", "subscriptions").to_pylist()
+    [True, False, False]
+    """
+    connection = desk()
+    connection.register("source", rows)
+    sql = f"SELECT coalesce(CAST(({where}\n) AS BOOLEAN), false) AS keep FROM source"
+    try:
+        if len(connection.extract_statements(sql)) != 1:
+            raise ConfigurationRefused("config", f"[tables.{table}] where", "one predicate only")
+        kept = connection.sql(sql).to_arrow_table()["keep"].combine_chunks()
+    except duckdb.Error as refused:
+        first = str(refused).splitlines()[0]
+        cure = "write one SQL predicate over the source's columns (all text)"
+        raise ConfigurationRefused("config", f"[tables.{table}] where: {first}", cure) from refused
+    if len(kept) != rows.num_rows:
+        raise ConfigurationRefused("config", f"[tables.{table}] where", "one predicate only")
+    return kept
+
+
+def load(source: SourceRows, placement: Placement, frame: Frame, table: str) -> Loaded:
+    """Filter a file's rows and give its columns the contract's names."""
+    rows, lines = source.rows, source.lines
+    if frame.settings.where:
+        keep = matching(rows, frame.settings.where, table)
+        rows, lines = rows.filter(keep), lines.filter(keep)
+    names = placement.columns | placement.extras
+    placed = pa.table([rows[theirs] for theirs in names.values()], names=list(names))
+    placed = placed.append_column("__r", pa.array(lines, pa.int64()))
+    placed = placed.append_column("__row", _digests(rows))
+    return Loaded(source, placement, placed, source.rows.num_rows - rows.num_rows)
+
+
+def _digests(rows: pa.Table) -> pa.Array:
+    connection = desk()
+    connection.register("source", rows)
+    names = sorted(rows.column_names)
+    parts = ", ".join(f"trim(coalesce({quoted(name)}, ''))" for name in names)
+    sql = f"SELECT md5(concat_ws(chr(31), {parts})) AS digest FROM source"
+    return connection.sql(sql).to_arrow_table()["digest"].combine_chunks()
+
+
+def stage(
+    connection: duckdb.DuckDBPyConnection,
+    contract: TableContract,
+    frame: Frame,
+    files: list[Loaded],
+) -> int:
+    """Fill ``text``, ``typed`` and ``bad`` from the files of a table.
+
+    Returns
+    -------
+    int
+        How many amounts have more decimals than the currency (kept, and counted).
+    """
+    extras = _extra_names(files)
+    _text(connection, contract, extras, files)
+    columns = [(column, cast(column, frame)) for column in contract.columns]
+    ready = ", ".join(
+        f"{prepared(column, frame.settings)} AS {quoted(column.name)}" for column, _ in columns
+    )
+    kept = "".join(f", {_trimmed(name)} AS {quoted(name)}" for name in extras)
+    connection.execute(
+        f"CREATE TEMP TABLE words AS SELECT __i, __f, __r, __row, {ready}{kept} FROM text"
+    )
+    values = ", ".join(f"{made.value} AS {quoted(column.name)}" for column, made in columns)
+    more = "".join(f", {quoted(name)}" for name in extras)
+    codes = ", ".join(f"{made.code} AS {quoted('__' + column.name)}" for column, made in columns)
+    connection.execute(
+        f"CREATE TEMP TABLE typed AS SELECT __i, __f, __r, __row, {values}{more}, {codes} FROM words"
+    )
+    connection.execute("CREATE TEMP TABLE bad (__i BIGINT, col VARCHAR, code VARCHAR)")
+    for column, _ in columns:
+        code = quoted("__" + column.name)
+        connection.execute(
+            f"INSERT INTO bad SELECT __i, {literal(column.name)}, {code} "
+            f"FROM typed WHERE {code} IS NOT NULL"
+        )
+    fine = [more_decimals(column, frame) for column, _ in columns if column.kind == "money"]
+    counted = " + ".join(f"CAST({each} AS INTEGER)" for each in fine) or "0"
+    found = connection.execute(f"SELECT coalesce(sum({counted}), 0) FROM words").fetchone()
+    connection.execute("DROP TABLE words")
+    return int(found[0]) if found else 0
+
+
+def _extra_names(files: list[Loaded]) -> list[str]:
+    return sorted({name for file in files for name in file.placement.extras})
+
+
+def _trimmed(name: str) -> str:
+    return f"nullif(trim({quoted(name)}), '')"
+
+
+def _text(
+    connection: duckdb.DuckDBPyConnection,
+    contract: TableContract,
+    extras: list[str],
+    files: list[Loaded],
+) -> None:
+    names = [*(column.name for column in contract.columns), *extras, "__r", "__row"]
+    types = {name: pa.int64() if name == "__r" else pa.string() for name in names}
+    schema = pa.schema([*types.items(), ("__f", pa.int64())])
+    parts = []
+    for number, file in enumerate(files):
+        height = file.rows.num_rows
+        columns = [
+            file.rows[name] if name in file.rows.column_names else pa.nulls(height, types[name])
+            for name in names
+        ]
+        parts.append(pa.table([*columns, pa.array(np.full(height, number))], schema=schema))
+    rows = pa.concat_tables(parts) if parts else schema.empty_table()
+    rows = rows.append_column("__i", pa.array(np.arange(rows.num_rows, dtype=np.int64)))
+    connection.register("text", rows)
