@@ -10,6 +10,7 @@ import json
 import logging
 import math
 import os
+import re
 import shutil
 import sqlite3
 import urllib.parse
@@ -380,7 +381,8 @@ def _import_mlflow() -> None:
 
 
 def _as_fault(refused: Any, where: str) -> Fault:
-    said = f"{where}: {str(refused).strip().splitlines()[0]}"
+    first = str(refused).strip().splitlines()[0]
+    said = f"{where}: {re.sub('//[^/@ ]+@', '//', first)}"  # no password from an address
     if "database schema" in said:
         return ConfigurationRefused("registry.schema", said, "run `mlflow db upgrade` on it")
     if "disk is full" in said:
