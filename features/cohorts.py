@@ -15,8 +15,8 @@ from features.cuts import members_steps, quoted
 from features.fx import has_foreign
 from features.ledger import month_table, openings
 from features.levers import LEVERS
-from features.lines import with_steps
 from features.rules import Rules
+from features.steps import with_steps
 from features.windows import Window
 
 __all__ = ["FLOWS", "Desk", "Measure", "open_desk"]

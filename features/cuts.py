@@ -8,7 +8,7 @@ from features.asof import instant
 from features.book import Book
 from features.configuration import nearest
 from features.faults import UsageFault
-from features.lines import Steps
+from features.steps import Steps
 
 __all__ = ["cut_columns", "members_steps", "quoted"]
 

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 
 from features.book import Book
 from features.faults import DataRejected
-from features.lines import Steps, month_number, with_steps
+from features.steps import Steps, month_number, with_steps
 
 __all__ = ["conversion", "fiscal_year_of", "has_foreign", "rate_steps"]
 

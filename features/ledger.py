@@ -17,9 +17,10 @@ from features.book import Book
 from features.faults import InternalFault
 from features.fx import conversion, fiscal_year_of, rate_steps
 from features.levers import LEVERS, ORGANIC
-from features.lines import Steps, line_steps, month_number, with_steps
+from features.lines import line_steps
 from features.postings import MONTH_END, PAUSED, ledger_steps
 from features.rules import Rules
+from features.steps import Steps, month_number, with_steps
 
 __all__ = ["account_months", "month_table", "movements", "mrr_on", "openings"]
 

@@ -7,7 +7,7 @@ and the last takes the rest, so the parts add up exactly.
 
 from __future__ import annotations
 
-from features.lines import Steps
+from features.steps import Steps
 
 __all__ = ["LEVERS", "ORGANIC", "lever_steps"]
 

@@ -12,8 +12,9 @@ from features.asof import first_of_month, opening_day
 from features.book import Book
 from features.fx import conversion, fiscal_year_of, rate_steps
 from features.levers import LEVERS, lever_steps
-from features.lines import Steps, line_steps, month_number
+from features.lines import line_steps
 from features.rules import Rules
+from features.steps import Steps, month_number
 
 __all__ = ["MONTH_END", "PAUSED", "last_month_end", "ledger_steps"]
 

@@ -1,0 +1,34 @@
+"""Steps: a query written as named selections, one idea each, the last of which is the result."""
+
+from __future__ import annotations
+
+__all__ = ["Steps", "month_number", "with_steps"]
+
+Steps = dict[str, str]
+
+
+def month_number(column: str) -> str:
+    """Write a date as its month's number, counted from year 0: 2025-07 is 24306.
+
+    The month-ends on which a line ``[s, e)`` is alive are those of the months from
+    ``month_number(s)`` to ``month_number(e) - 1``.
+
+    Examples
+    --------
+    >>> month_number("starts_on")
+    '(12 * year(starts_on) + month(starts_on) - 1)'
+    """
+    return f"(12 * year({column}) + month({column}) - 1)"
+
+
+def with_steps(steps: Steps, ending: str) -> str:
+    """Write a query whose steps are named, and its ending.
+
+    Examples
+    --------
+    >>> print(with_steps({"one": "SELECT 1 AS n"}, "FROM one"))
+    WITH one AS MATERIALIZED (SELECT 1 AS n)
+    FROM one
+    """
+    parts = ",\n".join(f"{name} AS MATERIALIZED ({select})" for name, select in steps.items())
+    return f"WITH {parts}\n{ending}"
