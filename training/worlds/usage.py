@@ -28,14 +28,14 @@ DAY = 86_400_000_000
 # feature, tier, least plan, share of active users, actions a user a week, weeks until adopted
 FEATURES: tuple[tuple[str, str, int, float, float, float], ...] = (
     ("workspace", "core", 0, 1.00, 14.0, 0.0),
-    ("boards", "core", 0, 0.38, 8.0, 1.0),
-    ("projects", "core", 0, 0.18, 2.0, 2.0),
-    ("comments", "core", 0, 0.24, 6.0, 4.0),
-    ("dashboards", "advanced", 1, 0.11, 3.0, 16.0),
-    ("automations", "advanced", 1, 0.07, 5.0, 22.0),
+    ("boards", "core", 0, 0.25, 8.0, 1.0),
+    ("projects", "core", 0, 0.07, 2.0, 2.0),
+    ("comments", "core", 0, 0.14, 6.0, 4.0),
+    ("dashboards", "advanced", 1, 0.10, 3.0, 16.0),
+    ("automations", "advanced", 1, 0.06, 5.0, 22.0),
     ("forecasts", "advanced", 2, 0.06, 2.0, 30.0),
     ("api", "integration", 1, 0.04, 40.0, 20.0),
-    ("chat_sync", "integration", 0, 0.08, 6.0, 14.0),
+    ("chat_sync", "integration", 0, 0.07, 6.0, 14.0),
     ("crm_sync", "integration", 2, 0.04, 9.0, 28.0),
     ("roles", "admin", 1, 0.015, 1.5, 12.0),
     ("audit_log", "admin", 3, 0.015, 1.5, 30.0),
@@ -152,7 +152,7 @@ def _level(
     noise = _slow_noise(len(mondays), len(roster), rng)
     habit = 0.35 * rng.standard_normal(len(roster))
     log_level = -0.45 + habit + 0.9 * gap + 0.20 * health + 0.16 * noise
-    log_level = log_level - 0.45 * fade - 0.35 * long_fade + _season(mondays)[:, None]
+    log_level = log_level - 0.60 * fade - 0.40 * long_fade + _season(mondays)[:, None]
     return health + 0.8 * noise, np.minimum(np.exp(log_level), 0.98)
 
 
