@@ -13,8 +13,9 @@ import numpy as np
 import pandas as pd
 
 from features.signal import Sign, Signal
-from features.terms import alive, known_terms
-from features.view import View, share, total
+from features.sums import share, total
+from features.terms import alive
+from features.view import View
 
 __all__ = ["SIGNALS", "measure"]
 
@@ -144,7 +145,7 @@ def _movements(view: View) -> dict[str, pd.Series]:
 
 def _last_rise(view: View) -> nw.LazyFrame[Any]:
     """Give the age in days of the last rise of an account that was already paying."""
-    lines = known_terms(view.book, view.as_of)
+    lines = view.lines
     up = lines.select("account_id", day=nw.col("start_day"), move=nw.col("mrr_micros"))
     down = lines.filter(~nw.col("end_day").is_null()).select(
         "account_id", day=nw.col("end_day"), move=-nw.col("mrr_micros")
@@ -169,7 +170,7 @@ def _price_rise(view: View) -> pd.Series:
 
 
 def _unit_price(view: View, day: int) -> nw.LazyFrame[Any]:
-    lines = known_terms(view.book, view.as_of).filter(alive(day))
+    lines = view.lines.filter(alive(day))
     units = nw.when(nw.col("seats") > 0).then(nw.col("seats")).otherwise(1)
     sums = lines.with_columns(units=units).group_by("account_id", "product", "plan", "currency")
     priced = sums.agg(

@@ -8,8 +8,9 @@ import narwhals.stable.v2 as nw
 import pandas as pd
 
 from features.signal import Sign, Signal
-from features.terms import alive, known_terms
-from features.view import View, total
+from features.sums import total
+from features.terms import alive
+from features.view import View
 
 __all__ = ["SIGNALS", "measure"]
 
@@ -152,9 +153,9 @@ def _steps(view: View) -> nw.LazyFrame[Any]:
         nw.when(lately).then("since").sum().cast(nw.Float64).alias("spanned"),
         nw.when(reset).then("age").min().alias("reset_age"),
     )
-    then = seen.filter(nw.col("age") >= MONTH).unique(keys, keep="last", order_by="day")
+    then = seen.filter(nw.col("age") >= MONTH).unique(keys, keep="last", order_by=["day"])
     then = then.select(*keys, used_before=nw.col("used"))
-    last = seen.unique(keys, keep="last", order_by="day").select(*keys, "used", "limit")
+    last = seen.unique(keys, keep="last", order_by=["day"]).select(*keys, "used", "limit")
     return last.join(paces, on=keys, how="left").join(then, on=keys, how="left")
 
 
@@ -169,7 +170,7 @@ def _seats(view: View, so_far: pd.DataFrame, seen: dict[str, pd.Series]) -> dict
     """Fall back on paid seats and active users where seats in use are not observed."""
     paid = view.standing["paid_seats"].astype(float)
     left = paid - so_far["usage_users_28d"]
-    lines = known_terms(view.book, view.as_of).filter(alive(view.today - 1 - MONTH))
+    lines = view.lines.filter(alive(view.today - 1 - MONTH))
     then = lines.group_by("account_id").agg(nw.col("seats").sum().cast(nw.Float64))
     moved = paid - view.collect(then)["seats"]
     return {

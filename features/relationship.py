@@ -9,7 +9,8 @@ import pandas as pd
 
 from features.rollup import day_number
 from features.signal import Sign, Signal
-from features.view import View, total
+from features.sums import total
+from features.view import View
 
 __all__ = ["SIGNALS", "measure"]
 

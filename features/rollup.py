@@ -1,7 +1,7 @@
-"""Usage rolled up once per book: by account, feature and day, and by account, user and day.
+"""Tables prepared once per book: usage rolled up by day and by user, other feeds numbered by day.
 
-Each roll-up keeps the day on which its rows became known, so that one table serves every as-of
-date and a late row counts only from the day it was recorded. Counts and quantities are summed as
+Each keeps the day on which its rows became known, so that one table serves every as-of date and a
+late row counts only from the day it was recorded. Counts and quantities are summed as
 whole thousandths: an integer sum does not depend on the order of the rows.
 """
 
@@ -14,11 +14,28 @@ import narwhals.stable.v2 as nw
 
 from features.book import Book
 
-__all__ = ["SCALE", "day_number", "number_of", "usage_by_day", "usage_by_user"]
+__all__ = [
+    "HAPPENED",
+    "SCALE",
+    "day_number",
+    "feed_by_day",
+    "number_of",
+    "usage_by_day",
+    "usage_by_user",
+]
 
 SCALE = 1_000
 LARGEST = 9e15
 EPOCH = date(1970, 1, 1)
+HAPPENED = {
+    "tickets": "opened_at",
+    "touchpoints": "occurred_at",
+    "events": "occurred_at",
+    "limits": "observed_on",
+    "growth": "observed_on",
+}
+LATER = {"tickets": {"closed_day": "closed_at"}}
+BY_FEATURE = "_usage_by_feature"
 BY_DAY = "_usage_by_day"
 BY_USER = "_usage_by_user"
 
@@ -45,28 +62,25 @@ def day_number(column: str) -> nw.Expr:
     return 365 * (year - 1970) + leaps + day.cast(nw.Int64) - 1
 
 
-def usage_by_day(book: Book) -> nw.LazyFrame[Any]:
+def usage_by_feature(book: Book) -> nw.LazyFrame[Any]:
     """Give account_id, feature, day, known_day, count, quantity, users; one row per such key.
 
     ``count`` and ``quantity`` are int64 thousandths (null where no row has a quantity);
     ``users`` is the largest ``users`` of the key's rows.
     """
-    if not _made(book, BY_DAY):
+    if not _made(book, BY_FEATURE):
         rows = _dated(book).with_columns(
             count=_thousandths(nw.col("count").fill_null(1.0)),
             quantity=_thousandths(nw.col("quantity")),
         )
-        keys = ("account_id", "feature", "day", "known_day")
-        sums = rows.group_by(*keys).agg(
-            nw.col("count").sum().cast(nw.Int64),
-            nw.when(nw.col("quantity").count() > 0)
-            .then(nw.col("quantity").sum())
-            .otherwise(None)
-            .cast(nw.Int64)
-            .alias("quantity"),
-            nw.col("users").max(),
-        )
-        _keep(book, BY_DAY, sums)
+        _keep(book, BY_FEATURE, _summed(rows, "account_id", "feature", "day", "known_day"))
+    return nw.from_native(book.connection.table(BY_FEATURE))
+
+
+def usage_by_day(book: Book) -> nw.LazyFrame[Any]:
+    """Give the same over all features: account_id, day, known_day, count, quantity, users."""
+    if not _made(book, BY_DAY):
+        _keep(book, BY_DAY, _summed(usage_by_feature(book), "account_id", "day", "known_day"))
     return nw.from_native(book.connection.table(BY_DAY))
 
 
@@ -78,9 +92,28 @@ def usage_by_user(book: Book) -> nw.LazyFrame[Any]:
     return nw.from_native(book.connection.table(BY_USER))
 
 
+def feed_by_day(book: Book, table: str) -> nw.LazyFrame[Any]:
+    """Give a feed's rows with ``day`` and ``known_day`` (for tickets also ``closed_day``)."""
+    name = f"_{table}_by_day"
+    if not _made(book, name):
+        days = {"day": HAPPENED[table], "known_day": "known_at"} | LATER.get(table, {})
+        numbered = {new: day_number(column) for new, column in days.items()}
+        _keep(book, name, book.table(table).with_columns(**numbered))
+    return nw.from_native(book.connection.table(name))
+
+
 def _dated(book: Book) -> nw.LazyFrame[Any]:
     return book.table("usage").with_columns(
         day=day_number("occurred_at"), known_day=day_number("known_at")
+    )
+
+
+def _summed(rows: nw.LazyFrame[Any], *keys: str) -> nw.LazyFrame[Any]:
+    quantity = nw.col("quantity")
+    return rows.group_by(*keys).agg(
+        nw.col("count").sum().cast(nw.Int64),
+        nw.when(quantity.count() > 0).then(quantity.sum()).cast(nw.Int64).alias("quantity"),
+        nw.col("users").max(),
     )
 
 

@@ -15,6 +15,7 @@ from features.book import Book
 from features.catalog import CATALOG, FAMILIES
 from features.faults import DataRejected
 from features.rules import Rules
+from features.terms import forget_terms
 from features.view import View, view_of
 
 __all__ = ["data_coverage", "snapshot"]
@@ -67,6 +68,7 @@ def snapshot(
     """
     view = view_of(book, as_of, rules or Rules())
     signals = _measured(view)
+    forget_terms(book, as_of)
     facts = view.standing.copy()
     facts["currency"] = facts["currency"].fillna(book.facts.currency)
     facts["tenure_days"] = (pd.Timestamp(as_of) - facts["first_paid_on"]).dt.days.astype(float)

@@ -12,22 +12,24 @@ from typing import Any
 import narwhals.stable.v2 as nw
 import pandas as pd
 
-from features.book import Book
 from features.rollup import number_of
-from features.terms import alive, known_terms
+from features.sums import total
+from features.terms import alive
 
 __all__ = ["standing"]
 
 MONTHLY = 1
 
 
-def standing(book: Book, as_of: date, paying: pd.DataFrame, late_days: int = 31) -> pd.DataFrame:
+def standing(
+    lines: nw.LazyFrame[Any], as_of: date, paying: pd.DataFrame, late_days: int = 31
+) -> pd.DataFrame:
     """Tell the contract facts of the paying accounts.
 
     Parameters
     ----------
-    book : Book
-        With a table of revenue.
+    lines : LazyFrame
+        What ``features.terms.known_terms`` gives.
     as_of : date
         What was known before it counts.
     paying : DataFrame
@@ -40,10 +42,9 @@ def standing(book: Book, as_of: date, paying: pd.DataFrame, late_days: int = 31)
     DataFrame
         Index as ``paying``; product, plan, currency, seats, discount, auto_renew, list_micros,
         line_micros, review_on, term_months (NaN = unknown), decision, next_renewal_on (NaT unless
-        there is a term), first_paid_on, lines, products, paid_seats, notice_ends_on,
+        there is a term), first_paid_on, lines, usage_lines, products, paid_seats, notice_ends_on,
         successor_on, successor_mrr_micros (NaN where nothing is signed).
     """
-    lines = known_terms(book, as_of)
     today = number_of(as_of)
     facts = paying[["mrr_micros"]].join(_main(lines, today)).join(_alive(lines, today))
     facts = facts.join(_first(lines, today)).join(_notice(lines, today))
@@ -82,6 +83,7 @@ def _alive(lines: nw.LazyFrame[Any], today: int) -> pd.DataFrame:
             nw.col("seats").count().alias("seated"),
             nw.col("mrr_micros").sum().cast(nw.Float64).alias("native_micros"),
             nw.col("currency").n_unique().alias("currencies"),
+            total(nw.col("kind") == "usage").alias("usage_lines"),
         )
     )
 

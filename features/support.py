@@ -11,9 +11,10 @@ from typing import Any
 import narwhals.stable.v2 as nw
 import pandas as pd
 
-from features.rollup import SCALE, day_number
+from features.rollup import SCALE
 from features.signal import Sign, Signal
-from features.view import View, share, total
+from features.sums import share, total
+from features.view import View
 
 __all__ = ["SIGNALS", "measure"]
 
@@ -92,8 +93,8 @@ def measure(view: View, so_far: pd.DataFrame) -> pd.DataFrame:
 def _tickets(view: View) -> nw.LazyFrame[Any]:
     """Count what was opened, what is open, and how what was closed came out."""
     rows = view.rows("tickets").with_columns(
-        open=nw.col("closed_at").is_null(),
-        closed_age=view.today - 1 - day_number("closed_at"),
+        open=nw.col("closed_day").is_null(),
+        closed_age=view.today - 1 - nw.col("closed_day"),
         severity=nw.col("severity").str.to_lowercase().fill_null(""),
         about=nw.col("category").str.to_lowercase().fill_null(""),
     )

@@ -14,7 +14,7 @@ import narwhals.stable.v2 as nw
 from features.book import Book
 from features.faults import InputMissing
 
-__all__ = ["alive", "known_terms"]
+__all__ = ["alive", "forget_terms", "known_terms"]
 
 _SUBSCRIPTIONS = """
     SELECT *,
@@ -83,7 +83,18 @@ def known_terms(book: Book, as_of: date) -> nw.LazyFrame[Any]:
         cure = "add subscriptions or mrr_by_month"
         raise InputMissing("table.missing", "the book has no table of revenue", cure)
     rolled = _ROLLED.format(day=as_of, lines=lines.format(day=as_of))
-    return nw.from_native(book.connection.sql(_TERMS.format(day=as_of, rolled=rolled)))
+    terms = _TERMS.format(day=as_of, rolled=rolled)
+    book.connection.execute(f"CREATE OR REPLACE TEMP TABLE {_name(as_of)} AS {terms}")
+    return nw.from_native(book.connection.table(_name(as_of)))
+
+
+def forget_terms(book: Book, as_of: date) -> None:
+    """Drop what ``known_terms`` has put by."""
+    book.connection.execute(f"DROP TABLE IF EXISTS {_name(as_of)}")
+
+
+def _name(as_of: date) -> str:
+    return f"_terms_{as_of:%Y%m%d}"
 
 
 def alive(day: int) -> nw.Expr:

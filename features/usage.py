@@ -13,7 +13,8 @@ import pandas as pd
 
 from features.rollup import SCALE, usage_by_day, usage_by_user
 from features.signal import Signal
-from features.view import View, share, total
+from features.sums import share, total
+from features.view import View
 
 __all__ = ["SIGNALS", "measure"]
 
@@ -169,7 +170,7 @@ SIGNALS = (
         (-1, 1),
         "billable quantity of the last 28 days / the 28 days before",
         "billable usage at {value:.0%} of the 28 days before",
-        "no billable quantity in the 28 days before",
+        "no usage-priced line in force, or no billable quantity in the 28 days before",
     ),
 )
 
@@ -181,7 +182,7 @@ def measure(view: View, so_far: pd.DataFrame) -> pd.DataFrame:
         return view.empty(slugs)
     sums = view.collect(_sums(view))
     named = view.collect(_named(view))
-    columns = _events(sums) | _trend(sums) | _rhythm(view, sums) | _users(_heads(sums, named))
+    columns = _events(view, sums) | _trend(sums) | _rhythm(view, sums) | _users(_heads(sums, named))
     columns["usage_wau_vs_segment"] = _against(columns["usage_wau_ratio"], view.standing["segment"])
     return pd.DataFrame(columns, index=sums.index).reindex(columns=slugs)
 
@@ -262,9 +263,10 @@ def _gaps(view: View) -> nw.LazyFrame[Any]:
     )
 
 
-def _events(sums: pd.DataFrame) -> dict[str, pd.Series]:
+def _events(view: View, sums: pd.DataFrame) -> dict[str, pd.Series]:
     weeks = sums[[f"w{k}" for k in range(SLOPE_WEEKS)]] / SCALE
     before = weeks.iloc[:, 4:8].sum(axis=1, min_count=1)
+    billed = sums["quantity_before"].where(view.standing["usage_lines"] > 0)
     return {
         "usage_events_7d": weeks["w0"],
         "usage_events_28d": weeks.iloc[:, :4].sum(axis=1, min_count=1),
@@ -272,7 +274,7 @@ def _events(sums: pd.DataFrame) -> dict[str, pd.Series]:
         **{f"usage_active_days_{n}d": sums[f"days{n}"] for n in (7, 28, QUARTER)},
         "usage_ratio_28d": share(weeks.iloc[:, :4].sum(axis=1), before).where(sums["first"] >= 55),
         "usage_year_on_year": share(weeks.sum(axis=1), sums["year_before"] / SCALE),
-        "usage_billable_ratio_28d": share(sums["quantity"], sums["quantity_before"]),
+        "usage_billable_ratio_28d": share(sums["quantity"], billed),
     }
 
 

@@ -16,31 +16,20 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 
-from features.asof import instant, opening_day
+from features.asof import opening_day
 from features.book import Book
 from features.faults import InternalFault
 from features.identity import identity
 from features.ledger import mrr_on
-from features.rollup import day_number, number_of, usage_by_day
+from features.rollup import HAPPENED, feed_by_day, number_of, usage_by_day
 from features.rules import Rules
 from features.standing import standing
+from features.terms import known_terms
 
-__all__ = ["FEEDS", "Feed", "View", "share", "total", "view_of"]
+__all__ = ["FEEDS", "Feed", "View", "view_of"]
 
-HAPPENED = {
-    "tickets": "opened_at",
-    "touchpoints": "occurred_at",
-    "events": "occurred_at",
-    "limits": "observed_on",
-    "growth": "observed_on",
-}
 FEEDS = ("usage", *HAPPENED)
-LATER = {
-    "tickets": (
-        "closed_at",
-        ("closed_at", "csat", "reopened", "escalated", "first_response_minutes"),
-    )
-}
+CLOSING = ("closed_day", "csat", "reopened", "escalated", "first_response_minutes")
 STALE_DAYS = 3
 REMEMBERED_DAYS = 364
 PATIENCE = {"usage": 1}
@@ -81,6 +70,8 @@ class View:
         Rows known from this day on are not seen.
     rules : Rules
         The choices of ``[revenue]``.
+    lines : LazyFrame
+        The paid lines known then, with their terms (``features.terms``).
     standing : DataFrame
         The accounts that pay (index account_id, sorted): contract facts and identity.
     feeds : mapping of str to Feed
@@ -90,6 +81,7 @@ class View:
     book: Book
     as_of: date
     rules: Rules
+    lines: nw.LazyFrame[Any]
     standing: pd.DataFrame
     feeds: Mapping[str, Feed] = field(default_factory=dict)
 
@@ -103,7 +95,10 @@ class View:
         return table in self.feeds and not self.feeds[table].stale
 
     def rows(self, table: str) -> nw.LazyFrame[Any]:
-        """Give the known rows of a table, with ``day`` and ``age`` (0 = the day before)."""
+        """Give the known rows of a feed, with ``day`` and ``age`` (0 = the day before).
+
+        What a ticket's close tells (``CLOSING``) is blank while it is open.
+        """
         return known_rows(self.book, table, self.as_of)
 
     def collect(self, rows: nw.LazyFrame[Any]) -> pd.DataFrame:
@@ -133,26 +128,25 @@ def view_of(book: Book, as_of: date, rules: Rules) -> View:
     """
     paying = mrr_on(book, opening_day(as_of), rules, as_of=as_of)
     paying = paying[paying["mrr_micros"] > 0].set_index("account_id").sort_index()
-    facts = standing(book, as_of, paying, rules.late_renewal_days)
+    lines = known_terms(book, as_of)
+    facts = standing(lines, as_of, paying, rules.late_renewal_days)
     facts = facts.join(identity(book, as_of, paying))
     present = [table for table in FEEDS if book.has(table)]
     feeds = {table: feed_of(book, table, as_of) for table in present}
-    return View(book, as_of, rules, facts, {name: feed for name, feed in feeds.items() if feed})
+    return View(
+        book, as_of, rules, lines, facts, {name: feed for name, feed in feeds.items() if feed}
+    )
 
 
 def known_rows(book: Book, table: str, as_of: date) -> nw.LazyFrame[Any]:
-    """Filter a table to what was known and had happened before an as-of date."""
+    """Filter a feed to what was known and had happened before an as-of date."""
     today = number_of(as_of)
-    time = HAPPENED[table]
-    rows = book.table(table).filter(nw.col("known_at") < nw.lit(instant(as_of)))
-    rows = rows.with_columns(day=day_number(time), known_day=day_number("known_at"))
-    rows = rows.filter(nw.col("day") < today)
-    rows = rows.with_columns(age=today - 1 - nw.col("day"))
-    if table not in LATER:
-        return rows
-    gate, columns = LATER[table]
-    done = nw.col(gate) < nw.lit(instant(as_of))
-    return rows.with_columns(*(nw.when(done).then(nw.col(c)).alias(c) for c in columns))
+    rows = feed_by_day(book, table).filter(nw.col("known_day") < today, nw.col("day") < today)
+    age = (today - 1 - nw.col("day")).alias("age")
+    if table != "tickets":
+        return rows.with_columns(age)
+    closed = nw.col("closed_day") < today
+    return rows.with_columns(age, *(nw.when(closed).then(nw.col(c)).alias(c) for c in CLOSING))
 
 
 def feed_of(book: Book, table: str, as_of: date) -> Feed | None:
@@ -182,24 +176,6 @@ def assert_known(table: str, latest_known: int, today: int) -> None:
             f"{table}: a row known {latest_known - today} days after the as-of date was used",
             "report this as a bug",
         )
-
-
-def share(part: pd.Series, whole: pd.Series) -> pd.Series:
-    """Divide, with a missing value where the whole is zero or missing.
-
-    Examples
-    --------
-    >>> share(pd.Series([1.0, 1.0]), pd.Series([4.0, 0.0])).tolist()
-    [0.25, nan]
-    """
-    whole = whole.astype(float)
-    return part.astype(float) / whole.where(whole != 0)
-
-
-def total(when: nw.Expr, column: str = "") -> nw.Expr:
-    """Sum a whole-number column (or count the rows) where a condition holds: exact, then float."""
-    what = nw.col(column) if column else nw.lit(1)
-    return nw.when(when).then(what).otherwise(0).sum().cast(nw.Float64)
 
 
 def _usage_rows(book: Book, today: int) -> nw.LazyFrame[Any]:
