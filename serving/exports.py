@@ -25,7 +25,7 @@ from serving.schemas import OUTREACH_TABLE, SCORE_TABLE, Column
 
 __all__ = ["clear_drafts", "csv_text", "safe_cell", "scores_table", "write_exports"]
 
-_FORMULA = frozenset("=+-@|%")
+_FORMULA = frozenset("=+-\N{MINUS SIGN}@|%'")
 _REASON = {
     "signal": pa.string(),
     "value": pa.float64(),
@@ -104,11 +104,11 @@ def safe_cell(text: str) -> str:
     >>> [safe_cell(t) for t in ("Acme", "=cmd", " +1", "＝1", "\\tx", "3 - 1")]
     ['Acme', "'=cmd", "' +1", "'＝1", "'\\tx", '3 - 1']
     """
-    text = text.replace("\x00", "\ufffd")
     first = unicodedata.normalize("NFKC", text.lstrip("\ufeff\u200b\u200e\u200f")).lstrip()[:1]
-    risky = first in _FORMULA if first else False
+    risky = bool(first) and first in _FORMULA
     control = bool(text) and unicodedata.category(text[0]) in {"Cc", "Cf"}
-    return f"'{text}" if risky or control else text
+    shown = text.replace("\x00", "\ufffd")
+    return f"'{shown}" if risky or control else shown
 
 
 def scores_table(columns: Columns) -> pa.Table:

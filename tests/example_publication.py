@@ -70,7 +70,7 @@ def _score(row: tuple[Any, ...], as_of: date) -> dict[str, Any]:
         "reasons_retention": RETENTION if cell[0] == "L" else [],
         "reasons_expansion": EXPANSION if cell[1] == "H" else [],
         "triggers": ["seat_limit"] if cell[1] == "H" else [],
-        "guard": "retention first" if cell[0] != "H" and cell[1] == "H" else None,
+        "guard": "no expansion play: Retention comes first" if cell[0] != "H" and cell[1] == "H" else None,
         "lever": "seat" if cell[1] == "H" else None, "status": "scored", "model_version": "3",
     }  # fmt: skip
     return scored

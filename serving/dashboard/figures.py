@@ -18,12 +18,12 @@ def money(amount: float | None, sign: bool = False) -> str:
 
     Examples
     --------
-    >>> money(17199.4), money(31.25), money(-1250.0), money(1250.0, sign=True), money(None)
-    ('17,199', '31.25', '−1,250', '+1,250', '–')
+    >>> money(17199.4), money(3.25), money(-1250.0), money(1250.0, sign=True), money(None)
+    ('17,199', '3.25', '−1,250', '+1,250', '–')
     """
     if amount is None:
         return NONE
-    decimals = 2 if abs(amount) < 100 and amount != int(amount) else 0
+    decimals = 2 if abs(amount) < 10 and amount != int(amount) else 0
     text = f"{abs(amount):,.{decimals}f}"
     if amount < 0:
         return f"−{text}"
@@ -31,14 +31,14 @@ def money(amount: float | None, sign: bool = False) -> str:
 
 
 def percent(share: float | None, decimals: int = 1) -> str:
-    """Write a fraction as a percentage.
+    """Write a fraction as a percentage, its sign on the same line.
 
     Examples
     --------
     >>> percent(1.0284), percent(0.3, 0), percent(None)
-    ('102.8 %', '30 %', '–')
+    ('102.8\xa0%', '30\xa0%', '–')
     """
-    return NONE if share is None else f"{share * 100:.{decimals}f} %"
+    return NONE if share is None else f"{share * 100:.{decimals}f}\N{NO-BREAK SPACE}%"
 
 
 def day(value: date | str | None) -> str:

@@ -69,6 +69,7 @@ def _view(store: Store, run: Run) -> dict[str, Any]:
         "listed": listed[:LISTED],
         "list_length": len(listed),
         "outcomes": outcomes,
+        "baselines": any(outcome.baselines for outcome in outcomes),
         "thin": _thin(outcomes),
     }
 
@@ -134,7 +135,9 @@ def _thin(outcomes: list[Outcome]) -> list[tuple[str, str]]:
         if body.get("confidence") == "thin":
             said = body.get("confidence_reasons") or body.get("confidence_reason") or "few data"
             reason = said if isinstance(said, str) else "; ".join(said)
-            spans.setdefault(f"{reason} ({body['interval_note']})", []).append(outcome.span)
+            spans.setdefault(f"{reason} ({body.get('interval_note', 'wide')})", []).append(
+                outcome.span
+            )
     return [(", ".join(found), reason) for reason, found in spans.items()]
 
 
