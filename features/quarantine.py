@@ -36,8 +36,14 @@ class Aside:
 
 def set_aside(
     connection: duckdb.DuckDBPyConnection, contract: TableContract, files: list[Loaded]
-) -> Aside:
-    """Collect the rows in ``bad`` and ``apart``; what people wrote is never kept raw."""
+) -> Aside | None:
+    """Collect the rows in ``bad`` and ``apart`` (None if there are none); what people wrote is never kept raw."""
+    broken = any(file.source.breaches for file in files)
+    found = connection.execute(
+        "SELECT count(*) FROM (SELECT __i FROM bad UNION ALL SELECT __i FROM apart)"
+    ).fetchone()
+    if not broken and found == (0,):
+        return None
     labels = pa.table(
         {"__f": pa.array(range(len(files)), pa.int64()), "file": [f.source.label for f in files]}
     )
@@ -57,8 +63,8 @@ def set_aside(
         """
     ).to_arrow_table()
     connection.unregister("labels")
-    broken = _broken(contract, files, bad.schema)
-    return Aside(pa.concat_tables([bad, broken]), unmatched)
+    formless = _broken(contract, files, bad.schema)
+    return Aside(pa.concat_tables([bad, formless]), unmatched)
 
 
 def _broken(contract: TableContract, files: list[Loaded], schema: pa.Schema) -> pa.Table:

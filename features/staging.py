@@ -121,40 +121,50 @@ def stage(
     """
     extras = _extra_names(files)
     _text(connection, contract, extras, files)
-    columns = [(column, cast(column, frame)) for column in contract.columns]
-    ready = ", ".join(
-        f"{prepared(column, frame.settings)} AS {quoted(column.name)}" for column, _ in columns
-    )
-    kept = "".join(f", {_trimmed(name)} AS {quoted(name)}" for name in extras)
+    there = {name for file in files for name in file.placement.columns}
+    casts = {column.name: cast(column, frame) for column in contract.columns}
+    values = [f"{made.value} AS {quoted(name)}" for name, made in casts.items()]
+    codes = [f"{casts[name].code} AS {quoted('__' + name)}" for name in sorted(there)]
+    listed = ", ".join([*values, *map(quoted, extras), *codes])
+    words = _words(contract, frame, there, extras)
     connection.execute(
-        f"CREATE TEMP TABLE words AS SELECT __i, __f, __r, __row, {ready}{kept} FROM text"
-    )
-    values = ", ".join(f"{made.value} AS {quoted(column.name)}" for column, made in columns)
-    more = "".join(f", {quoted(name)}" for name in extras)
-    codes = ", ".join(f"{made.code} AS {quoted('__' + column.name)}" for column, made in columns)
-    connection.execute(
-        f"CREATE TEMP TABLE typed AS SELECT __i, __f, __r, __row, {values}{more}, {codes} FROM words"
+        f"CREATE TEMP TABLE typed AS SELECT __i, __f, __r, __row, {listed} FROM ({words})"
     )
     connection.execute("CREATE TEMP TABLE bad (__i BIGINT, col VARCHAR, code VARCHAR)")
-    for column, _ in columns:
-        code = quoted("__" + column.name)
+    for name in sorted(there):
+        code = quoted("__" + name)
         connection.execute(
-            f"INSERT INTO bad SELECT __i, {literal(column.name)}, {code} "
-            f"FROM typed WHERE {code} IS NOT NULL"
+            f"INSERT INTO bad SELECT __i, {literal(name)}, {code} FROM typed "
+            f"WHERE {code} IS NOT NULL"
         )
-    fine = [more_decimals(column, frame) for column, _ in columns if column.kind == "money"]
-    counted = " + ".join(f"CAST({each} AS INTEGER)" for each in fine) or "0"
-    found = connection.execute(f"SELECT coalesce(sum({counted}), 0) FROM words").fetchone()
-    connection.execute("DROP TABLE words")
+    return _finer(connection, contract, frame, there)
+
+
+def _words(contract: TableContract, frame: Frame, there: set[str], extras: list[str]) -> str:
+    """Give the SQL of the prepared text; a column that no file has is a constant null."""
+    ready = [
+        f"{prepared(column, frame.settings) if column.name in there else 'CAST(NULL AS VARCHAR)'} "
+        f"AS {quoted(column.name)}"
+        for column in contract.columns
+    ]
+    kept = [f"nullif(trim({quoted(name)}), '') AS {quoted(name)}" for name in extras]
+    return f"SELECT __i, __f, __r, __row, {', '.join(ready + kept)} FROM text"
+
+
+def _finer(
+    connection: duckdb.DuckDBPyConnection, contract: TableContract, frame: Frame, there: set[str]
+) -> int:
+    """Count the amounts that have more decimals than the currency."""
+    money = [each for each in contract.columns if each.kind == "money" and each.name in there]
+    if not money:
+        return 0
+    counted = " + ".join(f"CAST({more_decimals(column, frame)} AS INTEGER)" for column in money)
+    found = connection.execute(f"SELECT coalesce(sum({counted}), 0) FROM text").fetchone()
     return int(found[0]) if found else 0
 
 
 def _extra_names(files: list[Loaded]) -> list[str]:
     return sorted({name for file in files for name in file.placement.extras})
-
-
-def _trimmed(name: str) -> str:
-    return f"nullif(trim({quoted(name)}), '')"
 
 
 def _text(
