@@ -29,6 +29,7 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Booleans = NDArray[np.bool_]
 Progress = Callable[[int, int], None]
+FOREVER = 10**9
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ class History:
         Hidden state, as ``fading`` and ``exploring`` are.
     champion_lost : array of bool
         The champion left in the month.
+    until : array of int
+        Day on which service ended in the month (exclusive), ``FOREVER`` if it did not.
     seats, plan, term, due_month, noticed
         Contract at the month-end; month in which its term ends (-1: monthly).
     first_month : array of int
@@ -65,6 +68,7 @@ class History:
     fading: Booleans
     exploring: Booleans
     champion_lost: Booleans
+    until: Days
     seats: Integers
     plan: Integers
     term: Integers
@@ -73,6 +77,10 @@ class History:
     first_month: Integers
     factor: Floats
     contracts: Contracts
+
+    def in_service(self, month: Any, day: Any, account: Any) -> Booleans:
+        """Say whether accounts that were customers before a month still are on a day of it."""
+        return np.asarray(self.alive[month, account] & (day < self.until[month + 1, account]))
 
 
 @dataclass
@@ -90,11 +98,13 @@ class Life:
     left_month: Integers
     first_month: Integers
     champion_lost: Booleans
+    until: Days
     factor: float = 0.0
 
     def month(self, month: int, factor: float) -> None:
         """Live one month, from the state at the month-end before."""
         self.factor = factor
+        self.until = np.full(len(self.alive), FOREVER)
         present = self.alive.copy()
         now = self.situation(month)
         odds = chances(self.state, self.roster.soundness, now, factor, self.laws)
@@ -145,6 +155,7 @@ class Life:
         contracts.close(who, ends, canceled)
         contracts.notice[who] = -1
         self.alive[who] = False
+        self.until[who] = ends
         self.left_month[who] = month
 
     def _change(
@@ -324,6 +335,7 @@ def _opening(roster: Roster, time: Timeline, laws: Laws, rng: np.random.Generato
         left_month=np.full(n, -1, dtype=np.int64),
         first_month=first,
         champion_lost=np.zeros(n, dtype=bool),
+        until=np.full(n, FOREVER),
     )
 
 
@@ -340,6 +352,7 @@ def _seen(life: Life) -> dict[str, Any]:
         "fading": state.fading.copy(),
         "exploring": state.exploring.copy(),
         "champion_lost": life.champion_lost.copy(),
+        "until": life.until.copy(),
         "seats": contracts.seats.copy(),
         "plan": contracts.plan.copy(),
         "term": contracts.term.copy(),

@@ -28,12 +28,15 @@ def limits_table(
     roster: Roster, history: History, time: Timeline, rng: np.random.Generator
 ) -> pd.DataFrame:
     """Write the source table ``limits``."""
-    served = history.alive[: time.months] & history.alive[1 : time.months + 1]
+    served = history.alive[: time.months]
     middle = _seats(served, 0.5, 15, roster, history, time, rng)
     ends = _seats(served, 1.0, 31, roster, history, time, rng)
     calls = _calls(served, roster, history, time, rng)
     table = pd.concat([middle, ends, calls], ignore_index=True)
-    table = table[table.day <= time.last].sort_values(["day", "account", "metric"], kind="stable")
+    served_then = history.in_service(time.month_of(table.day), table.day, table.account)
+    table = table[served_then & (table.day <= time.last)].sort_values(
+        ["day", "account", "metric"], kind="stable"
+    )
     return pd.DataFrame(
         {
             "account_id": roster.ids[table.account],
@@ -51,7 +54,9 @@ def events_table(
     """Write the source table ``events``."""
     parts = [_event(kind, rate, time, rng) for kind, rate in _rates(roster, history, time).items()]
     table = pd.concat(parts, ignore_index=True)
-    table = table[table.minute < (time.last + 1) * 1440]
+    day = table.minute // 1440
+    served_then = history.in_service(time.month_of(day), day, table.account)
+    table = table[served_then & (day <= time.last)]
     table = table.sort_values(["minute", "account", "kind"], kind="stable")
     seconds = (table.minute.to_numpy() * 60).astype(np.int64)
     locked = np.array([feature[0] for feature in FEATURES if feature[1] != "core"], dtype=object)
@@ -111,8 +116,7 @@ def _limit_rows(metric: str, account: Any, day: Any, used: Any, limit: Any) -> p
 
 def _rates(roster: Roster, history: History, time: Timeline) -> dict[str, Floats]:
     """Give expected events in each month, from the state at the month-end before it."""
-    served = history.alive[: time.months] & history.alive[1 : time.months + 1]
-    served = served & roster.has_feed
+    served = history.alive[: time.months] & roster.has_feed
     exploring = history.exploring[: time.months]
     full = np.exp(np.minimum(history.gap[: time.months], 0.4) * 6.0)
     ailing = np.exp(-0.5 * (roster.soundness + history.mood[: time.months]))

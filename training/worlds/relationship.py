@@ -32,7 +32,7 @@ def touchpoints_table(
     roster: Roster, history: History, time: Timeline, rng: np.random.Generator
 ) -> pd.DataFrame:
     """Write the source table ``touchpoints``."""
-    served = history.alive[: time.months] & history.alive[1 : time.months + 1]
+    served = history.alive[: time.months]
     health = roster.soundness + history.mood[: time.months]
     parts = [
         _spread(kind, served * np.array(rates)[roster.segment] * np.exp(pull * health), time, rng)
@@ -40,8 +40,9 @@ def touchpoints_table(
     ]
     parts.append(_surveys(served, health, time, rng))
     parts.append(_champions(history, time, rng))
-    parts.append(_notices(history, time))
     table = pd.concat(parts, ignore_index=True)
+    served_then = history.in_service(time.month_of(table.day), table.day, table.account)
+    table = pd.concat([table[served_then], _notices(history)], ignore_index=True)
     table = table[table.day <= time.last].sort_values(["day", "account", "kind"], kind="stable")
     stamps = table.day.to_numpy() * 1440 + rng.integers(480, 1080, size=len(table))
     return pd.DataFrame(
@@ -91,12 +92,11 @@ def _champions(history: History, time: Timeline, rng: np.random.Generator) -> pd
     seen = lost & (rng.random(lost.shape) < 0.75)
     month, account = np.nonzero(seen)
     left = _rows("champion_left", month + 1, account, time, rng)
-    served = history.alive[: time.months] & history.alive[1 : time.months + 1]
-    changed = _spread("sponsor_changed", 0.004 * served, time, rng)
+    changed = _spread("sponsor_changed", 0.004 * history.alive[: time.months], time, rng)
     return pd.concat([left, changed], ignore_index=True)
 
 
-def _notices(history: History, time: Timeline) -> pd.DataFrame:
+def _notices(history: History) -> pd.DataFrame:
     """Note each notice on the day on which it was given."""
     lines = pd.concat(history.contracts.closed, ignore_index=True)
     told = lines[(lines["product"] == 0) & (lines.canceled_on >= 0)]

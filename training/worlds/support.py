@@ -66,7 +66,7 @@ def _openings(
     size = np.sqrt(history.seats[: time.months] / 20.0)
     health = roster.soundness + history.mood[: time.months]
     young = (np.arange(time.months)[:, None] - history.first_month) < 3
-    served = history.alive[: time.months] & history.alive[1 : time.months + 1]
+    served = history.alive[: time.months]
     zeal = served * 0.10 * np.sqrt(size) * np.exp(0.25 * health + 0.15 * roster.growth + young)
     bother = served * 0.10 * np.sqrt(size) * np.exp(-0.55 * health)
     first = [_first(rate, time, rng) for rate in (zeal, bother)]
@@ -110,8 +110,8 @@ def _bred(
     opened, account, trouble = (np.concatenate([part[k] for part in parts]) for k in range(3))
     inside = opened < (time.last + 1) * 1440
     opened, account, trouble = opened[inside], account[inside], trouble[inside]
-    month = time.month_of((opened // 1440).astype(np.int64))
-    served = history.alive[month + 1, account]
+    day = (opened // 1440).astype(np.int64)
+    served = history.in_service(time.month_of(day), day, account)
     order = np.lexsort((account, opened))
     order = order[served[order]]
     return opened[order], account[order], trouble[order]
