@@ -8,10 +8,13 @@ One worked example, carried through: an as-of date of 2025-07-01 sees what was k
 from __future__ import annotations
 
 import calendar
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 
 __all__ = [
     "add_months",
+    "as_dates",
     "first_of_month",
     "instant",
     "lead_day",
@@ -36,6 +39,18 @@ def add_months(day: date, months: int) -> date:
     year = day.year + years
     last = calendar.monthrange(year, month + 1)[1]
     return date(year, month + 1, min(day.day, last))
+
+
+def as_dates(values: Iterable[Any]) -> list[date | None]:
+    """Read a table's column as dates: timestamps lose their time, what is missing is None.
+
+    Examples
+    --------
+    >>> as_dates([datetime(2025, 7, 1, 9), date(2025, 7, 2), None, float("nan")])
+    [datetime.date(2025, 7, 1), datetime.date(2025, 7, 2), None, None]
+    """
+    there = [value if value is not None and value == value else None for value in values]
+    return [value.date() if isinstance(value, datetime) else value for value in there]
 
 
 def first_of_month(day: date) -> date:

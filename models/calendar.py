@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 
-from features.asof import months_between
+from features.asof import as_dates, months_between
 from models.outcomes import LEADS
 
 __all__ = [
@@ -38,12 +38,12 @@ TERMS = ("monthly", "unknown", "short", "annual", "multi-year")
 MONTHS_BETWEEN_DECISIONS = (1, 1, 6, 12, 24)
 TENURES = (2.0, 5.0, 13.0, 25.0)
 """Upper bounds in months, exclusive: settling in, the month 2-4 cliff, first year, second, older."""
-BANDS = ("SMB", "mid-market", "enterprise", "strategic")
+BANDS = ("smb", "mid-market", "enterprise", "strategic")
 
 BENCHMARK_ANNUAL_RATES: Mapping[str, Mapping[str, float]] = {
-    "churn": {"SMB": 0.10, "mid-market": 0.08, "enterprise": 0.05, "strategic": 0.05},
-    "expand": {"SMB": 0.20, "mid-market": 0.20, "enterprise": 0.20, "strategic": 0.20},
-    "contract": {"SMB": 0.05, "mid-market": 0.05, "enterprise": 0.05, "strategic": 0.05},
+    "churn": {"smb": 0.10, "mid-market": 0.08, "enterprise": 0.05, "strategic": 0.05},
+    "expand": {"smb": 0.20, "mid-market": 0.20, "enterprise": 0.20, "strategic": 0.20},
+    "contract": {"smb": 0.05, "mid-market": 0.05, "enterprise": 0.05, "strategic": 0.05},
 }
 """Shares of accounts a year. Churn: S003 ("< 5 % enterprise, < 10 % SMB") and S001 (8 %);
 expansion: S001 (20 % a year); contraction: S003 (above 5 % is a problem)."""
@@ -155,18 +155,18 @@ def calendar_facts(frame: pd.DataFrame, fiscal_year_starts: int = 1) -> Calendar
     --------
     >>> rows = pd.DataFrame({"as_of": [date(2025, 7, 1)] * 2, "term_months": [12.0, 1.0],
     ...     "next_renewal_on": [date(2025, 9, 15), None], "decision": ["term", "monthly"],
-    ...     "tenure_days": [300.0, 30.0], "acv_segment": ["SMB", "SMB"]})
+    ...     "tenure_days": [300.0, 30.0], "acv_segment": ["smb", "smb"]})
     >>> facts = calendar_facts(rows)
     >>> facts.decision.tolist(), facts.free()[:, :4].tolist()
     ([3.0, 1.0], [[False, False, True, False], [True, True, True, True]])
     """
     every_month = (frame["decision"] != "term").to_numpy()
     months = frame["term_months"].to_numpy(dtype=float)
-    as_of = list(frame["as_of"])
-    ends = frame["next_renewal_on"]
+    as_of = [day for day in as_dates(frame["as_of"]) if day is not None]
+    ends = as_dates(frame["next_renewal_on"])
     decision = np.array(
         [
-            1.0 if open_ else _decision_lead(day, _as_date(end))
+            1.0 if open_ else _decision_lead(day, end)
             for day, end, open_ in zip(as_of, ends, every_month, strict=True)
         ]
     )
@@ -189,12 +189,6 @@ def _term_codes(decision: NDArray[Any], months: Floats) -> Ints:
     return code.astype(np.int64)
 
 
-def _as_date(value: Any) -> date | None:
-    if value is None or pd.isna(value):
-        return None
-    return value.date() if hasattr(value, "date") else value
-
-
 def _decision_lead(as_of: date, end: date | None) -> float:
     if end is None:
         return np.inf
@@ -207,7 +201,7 @@ def benchmark_rate(target: str, band: str, months: float) -> float:
 
     Examples
     --------
-    >>> round(benchmark_rate("churn", "SMB", 1), 5)
+    >>> round(benchmark_rate("churn", "smb", 1), 5)
     0.00874
     """
     return float(1 - (1 - BENCHMARK_ANNUAL_RATES[target][band]) ** (months / 12))

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from features.asof import lead_day
+from features.asof import as_dates, lead_day
 from features.faults import DataRejected
 from models.calendar import CalendarFacts, calendar_facts
 from models.outcomes import LEADS, Outlook
@@ -180,14 +179,12 @@ def _booked(frame: pd.DataFrame) -> Booked:
 
 def _first_lead(frame: pd.DataFrame, column: str) -> Floats:
     """First lead whose day lies on or after the date of a column; inf where there is none."""
-    result = np.full(len(frame), np.inf)
-    for at, (as_of, day) in enumerate(zip(frame["as_of"], frame[column], strict=True)):
-        if day is not None and not pd.isna(day):
-            when: Any = day.date() if hasattr(day, "date") else day
-            result[at] = _lead_of(as_of, when)
-    return result
+    pairs = zip(as_dates(frame["as_of"]), as_dates(frame[column]), strict=True)
+    return np.array([_lead_of(as_of, day) for as_of, day in pairs], dtype=float)
 
 
-def _lead_of(as_of: date, when: date) -> float:
+def _lead_of(as_of: date | None, when: date | None) -> float:
+    if as_of is None or when is None:
+        return np.inf
     ahead = [lead for lead in range(1, LEADS + 1) if lead_day(as_of, lead) >= when]
     return float(ahead[0]) if ahead else np.inf

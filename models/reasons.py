@@ -98,7 +98,7 @@ def lines(
     Returns
     -------
     list of list of dict
-        ``signal, value, unit, effect, phrase`` per line; effects are in probability (0.01 is one
+        ``signal, group, value, unit, effect, phrase`` per line; effects are in probability (0.01 is one
         point) and sum to the account's probability.
     """
     groups = sorted({signal.group for signal in signals})
@@ -149,6 +149,7 @@ def _line(
     known = value is not None and np.isfinite(value)
     return {
         "signal": name,
+        "group": signal.group if signal else name,
         "value": float(value) if value is not None and known else None,
         "unit": unit,
         "effect": effect,

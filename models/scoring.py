@@ -45,7 +45,7 @@ def score_accounts(
     model: HealthModel,
     frame: pd.DataFrame,
     signals: Sequence[Signal],
-    stability: Mapping[str, float],
+    stability: Mapping[str, Mapping[str, float]],
 ) -> Scored:
     """Score snapshot rows.
 
@@ -56,7 +56,7 @@ def score_accounts(
         Rows of ``features.snapshot.snapshot``.
     signals : sequence of Signal
         The catalogue; the model takes those that it was trained on.
-    stability : mapping of slug to float
+    stability : mapping of target to mapping of slug to float
         Share of the training's refits in which a signal kept its sign.
     """
     prediction = model.predict(frame)
@@ -87,8 +87,10 @@ def score_accounts(
     table["risk"] = 1 - table["p_renew"]
     table["p_churn_by_decision_or_12m"] = told.leaves_within_a_year()
     table["notice"] = prediction.booked.churn.any(axis=1)
-    table["reasons_retention"] = _retention(model, prediction, told, used, stability)
-    table["reasons_expansion"] = _expansion(model, prediction, used, stability)
+    table["reasons_retention"] = _retention(
+        model, prediction, told, used, stability.get("churn", {})
+    )
+    table["reasons_expansion"] = _expansion(model, prediction, used, stability.get("expand", {}))
     return Scored(table, outlook)
 
 

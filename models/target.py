@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,12 +15,13 @@ from models.outcomes import LEADS
 from models.ridge import Ridge
 from models.score import Score
 
-__all__ = ["LEAD_GROUPS", "TARGETS", "TargetModel", "lead_group"]
+__all__ = ["LEAD_GROUPS", "TARGETS", "PerGroup", "TargetModel", "lead_group"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 TARGETS = ("churn", "expand", "contract")
+PerGroup = tuple[float, float, float, float]
 LEAD_GROUPS = ((1, 1), (2, 3), (4, 6), (7, 12))
 
 
@@ -50,8 +51,8 @@ class TargetModel:
         Distinct closed events in training.
     calendar : CalendarModel
     score : Score
-    level : float
-        Constant beside the calendar once a score is there.
+    levels : tuple of four float
+        Constant beside the calendar in each lead group, once a score is there.
     gains : tuple of four float
         Weight of the score in each lead group; never negative, never increasing.
     calibration : Calibration
@@ -64,8 +65,8 @@ class TargetModel:
     events: int
     calendar: CalendarModel
     score: Score
-    level: float = 0.0
-    gains: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
+    levels: PerGroup = (0.0, 0.0, 0.0, 0.0)
+    gains: PerGroup = (0.0, 0.0, 0.0, 0.0)
     calibration: Calibration = IDENTITY
     serves: str = "score"
 
@@ -83,8 +84,9 @@ class TargetModel:
         leads = np.arange(1, LEADS + 1)
         if not self.uses_score:
             return self.calendar.matrix(facts)
-        gain = np.asarray(self.gains)[lead_group(leads)]
-        raw = self.calendar.matrix(facts) + self.level + score[:, None] * gain[None, :]
+        group = lead_group(leads)
+        level, gain = np.asarray(self.levels)[group], np.asarray(self.gains)[group]
+        raw = self.calendar.matrix(facts) + level[None, :] + score[:, None] * gain[None, :]
         return self.calibration.apply(raw, np.broadcast_to(leads, raw.shape))
 
     def to_json(self) -> dict[str, Any]:
@@ -96,7 +98,7 @@ class TargetModel:
             "calendar": self.calendar.to_json(),
             "ridge": self.score.ridge.to_json() if self.score.ridge else None,
             "booster": self.score.booster is not None,
-            "level": self.level,
+            "levels": list(self.levels),
             "gains": list(self.gains),
             "calibration": self.calibration.to_json(),
             "serves": self.serves,
@@ -106,15 +108,20 @@ class TargetModel:
     def from_json(cls, values: Mapping[str, Any], booster: Any | None) -> TargetModel:
         """Read a target's model from JSON and its verified booster."""
         ridge = Ridge.from_json(values["ridge"]) if values["ridge"] else None
-        first, second, third, fourth = (float(v) for v in values["gains"])
+        levels, gains = (_per_group(values[name]) for name in ("levels", "gains"))
         return cls(
             target=values["target"],
             rung=values["rung"],
             events=int(values["events"]),
             calendar=CalendarModel.from_json(values["calendar"]),
             score=Score(ridge, booster if values["booster"] else None),
-            level=float(values["level"]),
-            gains=(first, second, third, fourth),
+            levels=levels,
+            gains=gains,
             calibration=Calibration.from_json(values["calibration"]),
             serves=values["serves"],
         )
+
+
+def _per_group(values: Sequence[float]) -> PerGroup:
+    first, second, third, fourth = (float(v) for v in values)
+    return first, second, third, fourth

@@ -31,7 +31,7 @@ from training.history import History
 from training.labels import REPORTING_LAG_DAYS
 from training.rows import all_rows
 
-__all__ = ["HORIZONS", "Backtest", "Replay", "backtest", "calibrated", "origins"]
+__all__ = ["HORIZONS", "Backtest", "Replay", "backtest", "calibrated", "factor_of", "origins"]
 
 Floats = NDArray[np.float64]
 Progress = Callable[[str, int, int], None]
@@ -126,8 +126,12 @@ def backtest(
         replays.append(_replay(history, origin, calibrated(model, replays, history, origin)))
     judged = {name: _judge(name, replays, history, seed) for name in TARGETS}
     periods = _periods(replays, history)
-    factor = {h: _factor(_z(periods, h), h) for h in HORIZONS}
-    return Backtest(tuple(replays), judged, tuple(periods), factor)
+    return Backtest(tuple(replays), judged, tuple(periods), factor_of(periods))
+
+
+def factor_of(periods: Sequence[Mapping[str, Any]]) -> Mapping[int, dict[str, float]]:
+    """Give phi and n_eff per horizon from past periods; the prior's where there are none."""
+    return {h: _factor(_z(periods, h), h) for h in HORIZONS}
 
 
 def calibrated(

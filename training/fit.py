@@ -34,13 +34,13 @@ THREADS = 2
 def material_of(history: History, seed: int) -> Material:
     """Give the ladder its material: values, calendar facts and declared signs."""
     declared = {signal.slug: signal for signal in CATALOG}
-    signs = {
+    signs: dict[str, list[int]] = {
         "churn": [declared[slug].churn for slug in history.signals],
         "expand": [declared[slug].expansion for slug in history.signals],
-        "contract": [0 for _ in history.signals],
+        "contract": [declared[slug].churn for slug in history.signals],
     }
     values = history.frame.loc[:, list(history.signals)].to_numpy(dtype=float)
-    return Material(values, history.facts, history.signals, signs, seed)
+    return Material(values, history.facts, history.signals, signs, history.month(), seed)
 
 
 def rows_of(history: History, outcomes: Outcomes) -> Mapping[str, Rows]:
@@ -51,10 +51,10 @@ def rows_of(history: History, outcomes: Outcomes) -> Mapping[str, Rows]:
 
 def searched(history: History, known_until: date, seed: int) -> Mapping[str, Mapping[str, Any]]:
     """Choose each target's configuration from what was closed at a date."""
-    material, month = material_of(history, seed), history.month()
+    material = material_of(history, seed)
     rows = rows_of(history, history.outcomes(known_until))
     with ThreadPoolExecutor(THREADS) as pool:
-        found = pool.map(lambda name: search(name, rows[name], material, month), TARGETS)
+        found = pool.map(lambda name: search(name, rows[name], material), TARGETS)
         return dict(zip(TARGETS, found, strict=True))
 
 
@@ -111,7 +111,7 @@ def _returns(history: History, origin: date) -> Floats:
     left = paying[:, :-1] & ~paying[:, 1:]
     rates = np.zeros(LEADS)
     for months in range(1, LEADS):
-        seen = left[:, : left.shape[1] - months]
-        back = paying[:, 1 + months :] & seen if seen.size else seen
+        seen = left[:, : max(left.shape[1] - months, 0)]
+        back = paying[:, 1 + months :][:, : seen.shape[1]] & seen
         rates[months] = float(back.sum()) / (float(seen.sum()) + PRIOR_ACCOUNTS)
     return np.asarray(np.maximum.accumulate(rates))

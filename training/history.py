@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from features.asof import add_months, first_of_month, months_between
+from features.asof import add_months, as_dates, first_of_month, months_between
 from features.book import Book
 from features.catalog import CATALOG
 from features.faults import DataRejected
@@ -101,6 +101,7 @@ def gather(book: Book, rules: Rules, as_of: date, progress: Progress | None = No
     if not blocks:
         raise DataRejected("history.none", "no account was paying at any month's start")
     frame = pd.concat(blocks, ignore_index=True)
+    frame["as_of"] = as_dates(frame["as_of"])
     signals, dropped = _varying(frame, [signal.slug for signal in CATALOG])
     facts = calendar_facts(frame, book.facts.fiscal_year_starts)
     return History(frame, facts, ledger, signals, dropped, as_of)

@@ -10,11 +10,12 @@ import lightgbm as lgb
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
+from scipy.special import expit
 
 from models.calendar import CalendarFacts, fit_calendar
 from models.ridge import fit_ridge
 from models.score import RUNGS, Score, rung_of
-from models.target import LEAD_GROUPS, TargetModel, lead_group
+from models.target import LEAD_GROUPS, PerGroup, TargetModel, lead_group
 from training.rows import Rows, distinct_events, sample
 
 __all__ = ["BOOSTER", "Material", "fit_target", "search"]
@@ -40,6 +41,8 @@ BOOSTER: Mapping[str, Any] = {
 }
 MIN_LEAF_ROWS = 60
 MIN_LEAF_SHARE = 0.05
+SEARCH_SHARE = 2 / 3
+"""Share of the months that a configuration is fitted on when the later ones judge it."""
 
 CONFIGURATIONS: Sequence[Mapping[str, Any]] = (
     {},
@@ -61,6 +64,8 @@ class Material:
     facts : CalendarFacts
     signals : tuple of str
     signs : mapping of target to sequence of int
+    month : array of int, (n,)
+        Months from the start of the ledger to each row's opening, for splits in order of time.
     seed : int
     """
 
@@ -68,6 +73,7 @@ class Material:
     facts: CalendarFacts
     signals: tuple[str, ...]
     signs: Mapping[str, Sequence[int]]
+    month: Ints
     seed: int = 0
 
 
@@ -96,8 +102,8 @@ def fit_target(
     drawn = sample(rows, np.random.default_rng(material.seed))
     offset = calendar.logit(facts, drawn.row, drawn.lead)
     score = _fit_score(target, rung, drawn, offset, material, options or {})
-    level, gains = _fit_gains(score, drawn, offset, material)
-    return TargetModel(target, rung, events, calendar, score, level, gains)
+    levels, gains = _fit_gains(score, drawn, offset, material)
+    return TargetModel(target, rung, events, calendar, score, levels, gains)
 
 
 def _fit_score(
@@ -144,37 +150,53 @@ def _fit_booster(
     return lgb.Booster(model_str=fitted.model_to_string())
 
 
+def split_in_time(rows: Rows, month: Ints, share: float) -> tuple[Ints, Ints]:
+    """Split rows: outcomes up to a month, and openings from that month on; no overlap between."""
+    opening = month[rows.row]
+    cut = float(np.quantile(np.unique(opening), share)) if len(rows) else 0.0
+    return np.nonzero(opening + rows.lead <= cut)[0], np.nonzero(opening >= cut)[0]
+
+
 def _fit_gains(
     score: Score, rows: Rows, offset: Floats, material: Material
-) -> tuple[float, tuple[float, float, float, float]]:
-    """Fit the constant and one gain per lead group: at least 0, never rising with the lead.
+) -> tuple[PerGroup, PerGroup]:
+    """Fit one level and one gain per lead group; gains are at least 0, at most 1, never rising.
 
-    The gains are sums of steps from the last group backwards, each step at least zero. In-sample
+    The gains are sums of steps from the last group backwards, each step at least zero. In sample
     a gain above 1 is optimism, so 1 is the most.
     """
-    used = np.unique(rows.row)
-    of_row = np.zeros(int(rows.row.max()) + 1)
-    of_row[used] = score.of(material.values[used])
-    s, group = of_row[rows.row], lead_group(rows.lead)
-    reaches = np.stack([(group <= last) for last in range(len(LEAD_GROUPS))], axis=1)
-    design = reaches * s[:, None]
+    groups = len(LEAD_GROUPS)
+    s, group = _scores_of(score, rows, material), lead_group(rows.lead)
+    reaches = np.stack([(group <= last) for last in range(groups)], axis=1)
+    design = np.concatenate([np.eye(groups)[group], reaches * s[:, None]], axis=1)
+    shrunk = np.concatenate([np.ones(groups), np.zeros(groups)])
 
     def loss(parameters: Floats) -> tuple[float, Floats]:
-        eta = offset + parameters[0] + design @ parameters[1:]
-        p = 1 / (1 + np.exp(-eta))
-        value = float(rows.weight @ (np.logaddexp(0, eta) - rows.y * eta))
-        residual = rows.weight * (p - rows.y)
-        return value, np.concatenate([[residual.sum()], residual @ design])
+        eta = offset + design @ parameters
+        residual = rows.weight * (expit(eta) - rows.y)
+        fit = float(rows.weight @ (np.logaddexp(0, eta) - rows.y * eta))
+        value = fit + float(shrunk @ parameters**2) / 2
+        return value, residual @ design + shrunk * parameters
 
-    start = np.array([0.0] * len(LEAD_GROUPS) + [1.0])
-    bounds = [(None, None)] + [(0.0, None)] * len(LEAD_GROUPS)
+    start = np.array([0.0] * (2 * groups - 1) + [1.0])
+    bounds = [(None, None)] * groups + [(0.0, None)] * groups
     solved = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x
-    gains = np.minimum(np.cumsum(solved[1:][::-1])[::-1], 1.0)
-    first, second, third, fourth = (float(v) for v in gains)
-    return float(solved[0]), (first, second, third, fourth)
+    gains = np.minimum(np.cumsum(solved[groups:][::-1])[::-1], 1.0)
+    return _per_group(solved[:groups]), _per_group(gains)
 
 
-def search(target: str, rows: Rows, material: Material, opening_month: Ints) -> Mapping[str, Any]:
+def _per_group(values: Floats) -> PerGroup:
+    first, second, third, fourth = (float(v) for v in values)
+    return first, second, third, fourth
+
+
+def _scores_of(score: Score, rows: Rows, material: Material) -> Floats:
+    """Score each snapshot row once and lay the scores out by training row."""
+    used, where = np.unique(rows.row, return_inverse=True)
+    return score.of(material.values[used])[where] if len(used) else np.zeros(0)
+
+
+def search(target: str, rows: Rows, material: Material) -> Mapping[str, Any]:
     """Choose a booster's configuration on the latest third of the rows' months, in order of time.
 
     Only the top rung searches. The plain configuration stays unless another one's log-loss is
@@ -182,10 +204,9 @@ def search(target: str, rows: Rows, material: Material, opening_month: Ints) -> 
     """
     if rung_of(distinct_events(rows)) != RUNGS[-1]:
         return {}
-    month = opening_month[rows.row]
-    cut = int(np.quantile(np.unique(month), 2 / 3))
-    early = rows.take(np.nonzero(month + rows.lead <= cut)[0])
-    late = rows.take(np.nonzero((month >= cut) & (rows.lead <= 3))[0])
+    before, after = split_in_time(rows, material.month, SEARCH_SHARE)
+    early, later = rows.take(before), rows.take(after)
+    late = later.take(np.nonzero(later.lead <= 3)[0])
     if min(early.y.sum(), late.y.sum()) < 30:
         return {}
     losses = [_held_out_loss(target, early, late, material, one) for one in CONFIGURATIONS]

@@ -1,0 +1,127 @@
+"""What a bundle carries: the health model, its bands and its past, out of and into a contract."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+
+from features.catalog import CATALOG
+from features.faults import DataRejected
+from models.bands import Bands
+from models.bundle import Bundle
+from models.prediction import HealthModel
+from models.score import RUNGS
+from models.sizes import Sizes
+from models.target import TargetModel
+
+__all__ = ["Carried", "read_bundle"]
+
+
+@dataclass(frozen=True)
+class Carried:
+    """A model as it is scored with.
+
+    Attributes
+    ----------
+    model : HealthModel
+    bands : Bands
+        Cut-offs of the matrix, frozen with the model.
+    stability : mapping of target to mapping of slug to float
+        Share of the backtest's refits in which a signal kept its sign.
+    factor : mapping of str to dict
+        Per horizon in months ``phi`` and ``n_eff`` of the shared factor.
+    periods : sequence of dict
+        The backtest's forecasts beside what happened.
+    probabilities : mapping of target to dict
+        The backtest's scores of three-month probabilities.
+    trained_through : date
+        As-of date of the training.
+    """
+
+    model: HealthModel
+    bands: Bands
+    stability: Mapping[str, Mapping[str, float]]
+    factor: Mapping[str, Mapping[str, float]]
+    periods: Sequence[Mapping[str, Any]]
+    probabilities: Mapping[str, Mapping[str, Any]]
+    trained_through: date
+
+    @property
+    def rule_based(self) -> bool:
+        """Whether cells come from triggers: no target had events enough for a fit."""
+        return all(target.rung == RUNGS[0] for target in self.model.targets.values())
+
+    @property
+    def thin_reasons(self) -> list[str]:
+        """Why figures of this model are thin, in words; empty if they are not."""
+        prior = [n for n, target in self.model.targets.items() if target.rung == RUNGS[0]]
+        return [f"prior-driven: fewer than ten {name} events" for name in prior]
+
+    def contract(self) -> dict[str, Any]:
+        """Give everything but the boosters as JSON."""
+        model = self.model
+        return {
+            "signals": list(model.signals),
+            "catalog": [signal.slug for signal in CATALOG],
+            "targets": {name: target.to_json() for name, target in model.targets.items()},
+            "locked_rate": model.locked_rate,
+            "returns": model.returns.tolist(),
+            "sizes": model.sizes.to_json(),
+            "fiscal_year_starts": model.fiscal_year_starts,
+            "bands": self.bands.to_json(),
+            "stability": {name: dict(one) for name, one in self.stability.items()},
+            "factor": {h: dict(values) for h, values in self.factor.items()},
+            "periods": list(self.periods),
+            "probabilities": dict(self.probabilities),
+            "trained_through": self.trained_through.isoformat(),
+        }
+
+    def boosters(self) -> dict[str, str]:
+        """Give the text of every booster, by target."""
+        return {
+            name: target.score.booster.model_to_string()
+            for name, target in self.model.targets.items()
+            if target.score.booster is not None
+        }
+
+
+def read_bundle(bundle: Bundle) -> Carried:
+    """Read a verified bundle.
+
+    Raises
+    ------
+    DataRejected
+        ``feature.schema_mismatch`` if the model wants signals that the catalogue no longer has.
+    """
+    said = bundle.contract
+    known = {signal.slug for signal in CATALOG}
+    gone = [slug for slug in said["signals"] if slug not in known]
+    if gone:
+        raise DataRejected(
+            "feature.schema_mismatch", f"the model wants {', '.join(gone)}", "train again"
+        )
+    targets = {
+        name: TargetModel.from_json(values, bundle.boosters.get(name))
+        for name, values in said["targets"].items()
+    }
+    model = HealthModel(
+        signals=tuple(said["signals"]),
+        targets=targets,
+        locked_rate=float(said["locked_rate"]),
+        returns=np.array(said["returns"], dtype=float),
+        sizes=Sizes.from_json(said["sizes"]),
+        fiscal_year_starts=int(said["fiscal_year_starts"]),
+    )
+    return Carried(
+        model=model,
+        bands=Bands.from_json(said["bands"]),
+        stability=said["stability"],
+        factor=said["factor"],
+        periods=said["periods"],
+        probabilities=said["probabilities"],
+        trained_through=date.fromisoformat(said["trained_through"]),
+    )

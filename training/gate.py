@@ -1,0 +1,165 @@
+"""The gate: whether what was trained may serve, check by check, with value and limit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from models.target import TARGETS
+from training.backtest import Backtest
+from training.evaluate import auc
+from training.fit import material_of
+from training.history import History
+
+__all__ = ["Check", "beats_calendar", "gate", "nrr_errors", "suspected_leaks"]
+
+LEAK_AUC = 0.95
+SURE = 0.9
+"""Bootstrap probability of a positive skill from which a score serves instead of the calendar."""
+SLOPES = (0.8, 1.25)
+WORSE_NRR = 1.05
+LEAST_PERIODS = 3
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check of the gate.
+
+    Attributes
+    ----------
+    check : str
+        What is asked.
+    value : float, str or None
+        What was found; None where the past is too short to say.
+    limit : str
+        What it must be.
+    passed : bool
+        True also where it is not applicable, which ``value`` None says.
+    """
+
+    check: str
+    value: float | str | None
+    limit: str
+    passed: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the check as JSON."""
+        return asdict(self)
+
+
+def beats_calendar(judged: Mapping[str, Any]) -> bool:
+    """Say whether a score may stand beside the calendar: better on average, and surely so.
+
+    Examples
+    --------
+    >>> beats_calendar({"rows": 900, "skill": 0.1, "p_better": 0.99})
+    True
+    >>> beats_calendar({"rows": 0})
+    False
+    """
+    if not judged["rows"]:
+        return False
+    return bool(judged["skill"] > 0 and judged["p_better"] >= SURE)
+
+
+def gate(history: History, past: Backtest, serves: Mapping[str, str]) -> list[Check]:
+    """Run every check.
+
+    Parameters
+    ----------
+    history : History
+    past : Backtest
+    serves : mapping of target to str
+        ``score`` or ``calendar``: what will serve each target.
+    """
+    leaks = suspected_leaks(history)
+    checks = [
+        Check(
+            "single signals with AUC > .95 at risk", ", ".join(leaks) or "none", "none", not leaks
+        )
+    ]
+    for name in TARGETS:
+        checks += _of_target(name, past.probabilities[name], serves[name])
+    checks += [_nrr(past.periods), _some_score(serves)]
+    return checks
+
+
+def _of_target(name: str, judged: Mapping[str, Any], serves: str) -> list[Check]:
+    if serves == "calendar":
+        value = judged.get("skill")
+        return [Check(f"{name}: skill over the calendar", value, "> 0, else it serves", True)]
+    low, high = SLOPES
+    slope, ratio = judged["slope"], judged["o_over_e"]
+    sigma = 2 / np.sqrt(max(judged["events"], 1))
+    return [
+        Check(f"{name}: skill over the calendar", judged["skill"], "> 0", judged["skill"] > 0),
+        Check(
+            f"{name}: observed / expected",
+            ratio,
+            f"{low}-{high}, or within two standard errors of 1",
+            bool(low <= ratio <= high or abs(np.log(max(ratio, 1e-9))) <= sigma),
+        ),
+        Check(
+            f"{name}: calibration slope",
+            slope,
+            f"{low}-{high}, or within two standard errors of 1",
+            bool(slope is None or low <= slope <= high or abs(slope - 1) <= 2 * sigma),
+        ),
+    ]
+
+
+def nrr_errors(periods: Sequence[Mapping[str, Any]], horizon: int) -> dict[str, float]:
+    """Mean absolute error of NRR in points, of the forecast and of each baseline.
+
+    A baseline that some period lacks is left out: errors are compared on the same periods.
+    """
+    mine = [p for p in periods if p["horizon_months"] == horizon]
+    if not mine:
+        return {}
+    told = {"forecast": [p["nrr"]["mean"] for p in mine]}
+    for name in mine[0]["baselines"]:
+        values = [p["baselines"][name] for p in mine]
+        if all(value is not None for value in values):
+            told[name] = values
+    actual = np.array([p["actual_nrr"] for p in mine])
+    return {name: float(100 * np.abs(np.array(v) - actual).mean()) for name, v in told.items()}
+
+
+def _nrr(periods: Sequence[Mapping[str, Any]]) -> Check:
+    errors = nrr_errors(periods, 3)
+    count = sum(p["horizon_months"] == 3 for p in periods)
+    limit = "3-month NRR error at most 5 % above the calendar's"
+    if count < LEAST_PERIODS:
+        return Check("NRR error", None, f"{limit}; not applicable below 3 past quarters", True)
+    ratio = errors["forecast"] / max(errors["calendar"], 1e-9)
+    return Check("NRR error / calendar's", ratio, limit, ratio <= WORSE_NRR)
+
+
+def _some_score(serves: Mapping[str, str]) -> Check:
+    scored = [name for name in TARGETS if serves[name] == "score"]
+    limit = "at least one, else the calendar model serves"
+    return Check("targets whose score serves", ", ".join(scored) or "none", limit, bool(scored))
+
+
+def suspected_leaks(history: History) -> list[str]:
+    """Name signals that alone tell three-month churn among accounts at risk too well.
+
+    Signals of the calendar (family ``commercial``) are excluded: they may know a decision.
+    """
+    outcomes, facts = history.outcomes(), history.facts
+    usable = outcomes.closed[:, 2] & facts.free()[:, :3].any(axis=1) & history.modelled
+    y = outcomes.gone[usable, 2].astype(np.int64)
+    if y.sum() < 10:
+        return []
+    values = pd.DataFrame(material_of(history, 0).values[usable], columns=list(history.signals))
+    found = []
+    for slug in history.signals:
+        one = values[slug].fillna(values[slug].median()).fillna(0.0).to_numpy()
+        area = auc(one, y)
+        if not slug.startswith("commercial_") and area is not None:
+            found += [slug] if max(area, 1 - area) > LEAK_AUC else []
+    return found

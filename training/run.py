@@ -1,0 +1,223 @@
+"""The story of a training: history, baseline, backtest, fit, gate, registry."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from features.book import Book
+from features.rules import Rules
+from models.bands import Bands, BandSettings, fit_bands
+from models.bundle import write_bundle
+from models.carried import Carried
+from models.prediction import HealthModel
+from models.registry import Registry, Version
+from models.renewal import Renewal
+from models.target import TARGETS
+from training.backtest import HORIZONS, Backtest, backtest, calibrated, factor_of
+from training.fit import calendar_only, fit_health, searched
+from training.gate import Check, beats_calendar, gate, nrr_errors
+from training.history import History, gather
+
+__all__ = ["Trained", "train"]
+
+Progress = Callable[[str, int, int], None]
+GOLDEN_ROWS = 8
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What came of a training.
+
+    Attributes
+    ----------
+    version : Version
+        The registered model.
+    promoted : bool
+        Whether it serves from now on.
+    checks : tuple of Check
+        The gate's record.
+    carried : Carried
+    past : Backtest
+    seconds : float
+    """
+
+    version: Version
+    promoted: bool
+    checks: tuple[Check, ...]
+    carried: Carried
+    past: Backtest
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the training in the shape of CONTRACT section 2."""
+        targets = self.carried.model.targets
+        return {
+            "version": self.version.number,
+            "promoted": self.promoted,
+            "gate": [check.to_json() for check in self.checks],
+            "metrics": {
+                name: {"rung": targets[name].rung, "distinct_events": targets[name].events}
+                | {"serves": targets[name].serves}
+                | self.past.probabilities[name]
+                for name in TARGETS
+            },
+            "baselines": {
+                f"nrr_mae_points_{h}m": nrr_errors(self.past.periods, h) for h in HORIZONS
+            },
+            "seconds": round(self.seconds, 2),
+        }
+
+
+def train(
+    book: Book,
+    rules: Rules,
+    as_of: date,
+    registry: Registry,
+    *,
+    bands: BandSettings | None = None,
+    promote: bool = True,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Trained:
+    """Train on a book as known at ``as_of``, and promote what passes the gate.
+
+    The calendar alone is registered and promoted first where nothing serves yet, so that a
+    scoring always has a model.
+    """
+    begun = time.monotonic()
+    history = gather(book, rules, as_of, progress)
+    serving = registry.champion() or _register_calendar(history, registry, bands, seed)
+    past = backtest(history, lambda _: {}, seed, progress)
+    serves = {name: _serves(past.probabilities[name]) for name in TARGETS}
+    chosen = searched(history, as_of, seed)
+    model = fit_health(history, as_of, chosen, seed)
+    model = _serving(calibrated(model, past.replays, history, as_of), serves)
+    carried = _carry(model, history, past, bands)
+    checks = tuple(gate(history, past, serves))
+    version = _register(carried, history, registry, _metrics(past), _tags(model, checks))
+    promoted = promote and all(check.passed for check in checks)
+    if promoted and version.number != serving.number:
+        registry.promote(version, expected=serving.number)
+    return Trained(version, promoted, checks, carried, past, time.monotonic() - begun)
+
+
+def _register_calendar(
+    history: History, registry: Registry, bands: BandSettings | None, seed: int
+) -> Version:
+    """Register and promote the calendar alone."""
+    model = calendar_only(fit_health(history, history.known_until, {}, seed))
+    bare = {
+        n: replace(t, score=replace(t.score, ridge=None, booster=None))
+        for n, t in model.targets.items()
+    }
+    model = replace(model, targets=bare)
+    nothing = Backtest((), {name: {"rows": 0, "events": 0} for name in TARGETS}, (), factor_of(()))
+    carried = _carry(model, history, nothing, bands)
+    version = _register(carried, history, registry, {}, {"kind": "calendar"})
+    registry.promote(version, expected=None)
+    return version
+
+
+def _serves(judged: Mapping[str, Any]) -> str:
+    return "score" if beats_calendar(judged) else "calendar"
+
+
+def _serving(model: HealthModel, serves: Mapping[str, str]) -> HealthModel:
+    """Let the calendar serve every target whose score did not beat it."""
+    targets = {name: replace(t, serves=serves[name]) for name, t in model.targets.items()}
+    return replace(model, targets=targets)
+
+
+def _carry(
+    model: HealthModel, history: History, past: Backtest, settings: BandSettings | None
+) -> Carried:
+    return Carried(
+        model=model,
+        bands=_bands(model, history, settings),
+        stability=_stability(past, history),
+        factor={str(h): past.factor[h] for h in HORIZONS},
+        periods=past.periods,
+        probabilities=past.probabilities,
+        trained_through=history.known_until,
+    )
+
+
+def _bands(model: HealthModel, history: History, settings: BandSettings | None) -> Bands:
+    """Find the cut-offs on the last twelve snapshots of the history, by its own base rates."""
+    rows = np.concatenate([history.at(day) for day in history.dates[-12:]])
+    frame = history.frame.iloc[rows].reset_index(drop=True)
+    prediction = model.predict(frame)
+    told = Renewal(model, prediction)
+    day = history.known_until
+    quarter = f"{day.year}-Q{(day.month - 1) // 3 + 1}"
+    return fit_bands(
+        1 - told.modelled(),
+        told.basis,
+        prediction.p_expand[:, 2],
+        settings=settings,
+        quarter=quarter,
+    )
+
+
+def _stability(past: Backtest, history: History) -> dict[str, dict[str, float]]:
+    """Per target, the share of refits in which a ridge's signal kept its most frequent sign."""
+    return {name: _stable(name, past, history) for name in TARGETS}
+
+
+def _stable(target: str, past: Backtest, history: History) -> dict[str, float]:
+    ridges = [replay.model.targets[target].score.ridge for replay in past.replays]
+    signs = np.array([np.sign(ridge.weights) for ridge in ridges if ridge is not None])
+    if not len(signs):
+        return {}
+    used = (signs != 0).sum(axis=0)
+    most = np.maximum((signs > 0).sum(axis=0), (signs < 0).sum(axis=0))
+    return {slug: float(most[at] / used[at]) for at, slug in enumerate(history.signals) if used[at]}
+
+
+def _metrics(past: Backtest) -> dict[str, float]:
+    """Give MLflow the backtest's numbers, by name; what could not be measured is left out."""
+    found = {
+        f"{name}.{key}": float(value)
+        for name, judged in past.probabilities.items()
+        for key, value in judged.items()
+        if value is not None
+    }
+    for horizon in HORIZONS:
+        for name, error in nrr_errors(past.periods, horizon).items():
+            found[f"nrr_mae_points_{horizon}m.{name.replace(' ', '_')}"] = error
+    return found
+
+
+def _tags(model: HealthModel, checks: tuple[Check, ...]) -> dict[str, str]:
+    rungs = {f"rung.{name}": target.rung for name, target in model.targets.items()}
+    serves = {f"serves.{name}": target.serves for name, target in model.targets.items()}
+    failed = ", ".join(check.check for check in checks if not check.passed)
+    return {"kind": "health", "gate": failed or "passed"} | rungs | serves
+
+
+def _register(
+    carried: Carried,
+    history: History,
+    registry: Registry,
+    metrics: Mapping[str, float],
+    tags: Mapping[str, str],
+) -> Version:
+    golden = history.frame.loc[:, list(history.signals)].tail(GOLDEN_ROWS)
+    parameters = {
+        "as_of": history.known_until.isoformat(),
+        "rows": len(history.frame),
+        "snapshots": len(history.dates),
+        "signals": len(history.signals),
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        directory = Path(folder) / "bundle"
+        write_bundle(directory, carried.contract(), carried.boosters(), golden)
+        return registry.register(directory, params=parameters, metrics=metrics, tags=tags)
