@@ -19,7 +19,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +62,7 @@ _ENVIRONMENT = {
     "MLFLOW_ENABLE_ASYNC_LOGGING": "false",
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     "MLFLOW_LOGGING_LEVEL": "CRITICAL",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
 # Only where the user said nothing: by itself MLflow tries for minutes.
 _PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
@@ -304,9 +305,7 @@ class Registry:
         # older one in place.
         if not self._is_own():
             return
-        from mlflow.store.db import utils  # heavy: see the head of this file
-
-        path, expected = self.root / "mlflow.db", utils._get_latest_schema_revision()
+        path, expected = self.root / "mlflow.db", _schema()
         try:
             with closing(sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True)) as database:
                 found = database.execute("SELECT version_num FROM alembic_version").fetchall()
@@ -378,6 +377,13 @@ def _import_mlflow() -> None:
         import mlflow  # noqa: F401  (heavy: see the head of this file)
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+@cache
+def _schema() -> str:
+    from mlflow.store.db import utils  # heavy: see the head of this file
+
+    return str(utils._get_latest_schema_revision())
 
 
 def _as_fault(refused: Any, where: str) -> Fault:
