@@ -7,6 +7,7 @@ then; a column that is filled in later (a ticket's close) is blank until its own
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -32,8 +33,8 @@ FEEDS = ("usage", *HAPPENED)
 CLOSING = ("closed_day", "csat", "reopened", "escalated", "first_response_minutes")
 STALE_DAYS = 3
 REMEMBERED_DAYS = 364
-PATIENCE = {"usage": 1}
-SPARSE_PATIENCE = 2
+FEWEST_GAPS = 8
+Days = np.ndarray[Any, np.dtype[np.int64]]
 
 
 @dataclass(frozen=True)
@@ -153,19 +154,27 @@ def feed_of(book: Book, table: str, as_of: date) -> Feed | None:
     """Measure a feed's reach and rhythm from its known rows alone; None where there is none."""
     today = number_of(as_of)
     rows = _usage_rows(book, today) if table == "usage" else known_rows(book, table, as_of)
-    known = rows.group_by("day").agg(nw.col("known_day").max())
+    lag = (nw.col("known_day") - nw.col("day")).alias("lag")
+    by_day = rows.with_columns(lag).group_by("day")
+    known = by_day.agg(nw.col("known_day").max(), nw.col("lag").min())
     dates = known.collect("pandas").to_native().sort_values("day")
     if dates.empty:
         return None
     assert_known(table, int(dates["known_day"].max()), today)
     days = dates["day"].to_numpy(np.int64)
-    grain = _grain(days) if table == "usage" else 1
+    grain = _grain(days, int(dates["lag"].min())) if table == "usage" else 1
     end = min(today, int(days[-1]) + grain)
-    gaps = np.diff(days[days >= days[-1] - REMEMBERED_DAYS])
-    rhythm = max(grain, float(np.quantile(gaps, 0.95)) if len(gaps) else 1.0)
-    patience = PATIENCE.get(table, SPARSE_PATIENCE)
-    stale = today - end > STALE_DAYS + patience * (rhythm - 1)
+    stale = today - end > STALE_DAYS + _patience(table, grain, days)
     return Feed(grain, end if table == "usage" else today, int(days[0]), stale)
+
+
+def _patience(table: str, grain: int, days: Days) -> float:
+    """Give the days of silence that are usual: a feed without a rhythm yet is never behind."""
+    gaps = np.diff(days[days >= days[-1] - REMEMBERED_DAYS])
+    usual = float(np.quantile(gaps, 0.95)) - 1 if len(gaps) else 0.0
+    if table == "usage":
+        return max(grain - 1, usual)
+    return 2 * usual if len(gaps) >= FEWEST_GAPS else math.inf
 
 
 def assert_known(table: str, latest_known: int, today: int) -> None:
@@ -183,11 +192,8 @@ def _usage_rows(book: Book, today: int) -> nw.LazyFrame[Any]:
     return rows.filter(nw.col("known_day") < today, nw.col("day") < today)
 
 
-def _grain(days: np.ndarray[Any, np.dtype[np.int64]]) -> int:
-    """Find the days that a row covers: 7 where all rows fall on one weekday, 28 in months."""
-    if len(days) < 3:
-        return 1
-    if (np.diff(days) % 7 == 0).all():
-        return 7
-    firsts = pd.to_datetime(days, unit="D").day
-    return 28 if (firsts == 1).all() else 1
+def _grain(days: Days, least_lag: int) -> int:
+    """Find the days that a row covers: 7 or 28 (months) where rows start and are known so."""
+    if least_lag >= 27 and (pd.to_datetime(days, unit="D").day == 1).all():
+        return 28
+    return 7 if least_lag >= 6 and (np.diff(days) % 7 == 0).all() else 1

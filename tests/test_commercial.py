@@ -1,0 +1,145 @@
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from features import commercial
+from features.book import Book, BookFacts
+from features.contracts import canonical
+from tests.small_books import AS_OF, ago, line, small_book
+from tests.small_books import measured as measure
+
+
+def measured(lines, account="a", **tables):
+    return measure(small_book(lines, **tables), commercial, account=account)
+
+
+def test_an_annual_contract():
+    a = measured(
+        [line("a", 250, "2025-01-01", term_months=12, seats=10, discount=0.1, auto_renew=True)]
+    )
+    assert a.commercial_mrr_log == pytest.approx(math.log(250))
+    assert (a.decision, a.term_months) == ("term", 12)
+    assert a.next_renewal_on == pd.Timestamp("2026-01-01")
+    assert (a.commercial_days_to_renewal, a.commercial_tenure_days) == (184, 181)
+    assert (a.commercial_monthly, a.commercial_auto_renew, a.commercial_discount) == (0, 1, 0.1)
+    assert a.commercial_seats == 10
+
+
+def test_a_monthly_contract_has_no_renewal():
+    a = measured([line("a", interval_months=1)])
+    assert (a.decision, a.commercial_monthly) == ("monthly", 1)
+    assert pd.isna(a.next_renewal_on)
+    assert np.isnan(a.commercial_days_to_renewal)
+
+
+def test_an_open_line_renews_at_the_end_of_each_term():
+    a = measured([line("a", starts="2023-08-15", term_months=12)])
+    assert a.next_renewal_on == pd.Timestamp("2025-08-15")
+
+
+def test_expansion_and_contraction_of_the_last_year():
+    # 100 until 2024-12-31, then 150; b 100 until 2025-05-31, then 80
+    lines = [
+        line("a", 100, "2024-01-01", ends_on="2025-01-01"),
+        line("a", 150, "2025-01-01"),
+        line("b", 100, "2024-01-01", ends_on="2025-06-01"),
+        line("b", 80, "2025-06-01"),
+    ]
+    a, b = measured(lines), measured(lines, "b")
+    assert (a.commercial_expansion_365d, a.commercial_contraction_365d) == (0.5, 0)
+    assert a.commercial_days_since_expansion == 181
+    assert (b.commercial_contraction_91d, b.commercial_contraction_365d) == pytest.approx(
+        (0.2, 0.2)
+    )
+    assert np.isnan(b.commercial_days_since_expansion)
+
+
+def test_a_movement_learned_later_is_not_seen():
+    # the end of the old line and the smaller new one were recorded after the as-of date
+    lines = [
+        line("a", 100, "2024-01-01"),
+        line("b", 50, "2025-06-01", recorded_at=ago(-1)),
+        line("b", 100, "2024-01-01"),
+    ]
+    assert measured(lines, "b").commercial_contraction_91d == 0
+
+
+def test_the_price_of_a_seat_against_last_year():
+    lines = [
+        line("a", 100, "2024-01-01", seats=10, plan="pro", ends_on="2025-01-01"),
+        line("a", 240, "2025-01-01", seats=20, plan="pro"),
+    ]
+    assert measured(lines).commercial_price_rise_365d == pytest.approx(0.2)
+
+
+def test_seats_in_use():
+    usage = [
+        {"account_id": "a", "occurred_at": ago(day), "feature": "f", "user_id": f"u{day % 4}"}
+        for day in range(1, 40)
+    ]
+    assert measured([line("a", seats=10)], usage=usage).commercial_seat_use == 0.4
+
+
+@pytest.mark.fault("F03")
+def test_no_seats_is_no_ratio():
+    usage = [{"account_id": "a", "occurred_at": ago(1), "feature": "f", "user_id": "u"}]
+    assert np.isnan(measured([line("a", seats=0)], usage=usage).commercial_seat_use)
+
+
+def test_notice_is_given_when_every_line_is_canceled():
+    lines = [
+        line(
+            "a", starts="2025-01-01", ends_on="2026-01-01", term_months=12, canceled_on="2025-06-01"
+        ),
+        line(
+            "b", starts="2025-01-01", ends_on="2026-01-01", term_months=12, canceled_on="2025-06-01"
+        ),
+        line("b", 10, starts="2025-02-01"),
+    ]
+    a, b = measured(lines), measured(lines, "b")
+    assert (a.commercial_notice, a.notice_ends_on) == (1, pd.Timestamp("2026-01-01"))
+    assert b.commercial_notice == 0
+    assert pd.isna(b.notice_ends_on)
+
+
+def test_a_signed_successor_is_booked_and_withdraws_the_notice():
+    lines = [
+        line(
+            "a", 100, "2024-09-01", ends_on="2025-09-01", term_months=12, canceled_on="2025-06-01"
+        ),
+        line("a", 130, "2025-09-01", signed_on="2025-06-15", term_months=12),
+    ]
+    a = measured(lines)
+    assert (a.successor_on, a.successor_mrr_micros) == (pd.Timestamp("2025-09-01"), 130_000_000)
+    assert pd.isna(a.notice_ends_on)
+
+
+def test_an_add_on_to_come_is_no_successor():
+    lines = [line("a"), line("a", 10, "2025-09-01", signed_on="2025-06-15")]
+    assert pd.isna(measured(lines).successor_on)
+
+
+def test_failed_payments():
+    failed = [{"account_id": "a", "occurred_at": ago(d), "kind": "payment_failed"} for d in (5, 99)]
+    assert measured([line("a")], events=failed).commercial_payments_failed_91d == 1
+
+
+def test_a_book_of_months():
+    months = pd.date_range("2024-01-01", "2025-06-01", freq="MS")
+    rows = pd.DataFrame(
+        {
+            "account_id": "a",
+            "month": [month.date() for month in months],
+            "mrr_micros": [100_000_000] * 12 + [120_000_000] * 6,
+        }
+    )
+    tables = {"accounts": pd.DataFrame({"account_id": ["a"]}), "mrr_by_month": rows}
+    shaped = {name: canonical(name, frame) for name, frame in tables.items()}
+    a = measure(Book.of(shaped, BookFacts(as_of=AS_OF)), commercial)
+    assert (a.decision, a.mrr_micros) == ("unknown", 120_000_000)
+    assert np.isnan(a.term_months)
+    assert np.isnan(a.commercial_monthly)
+    assert a.commercial_expansion_365d == pytest.approx(0.2)
+    assert (a.commercial_tenure_days, a.commercial_days_since_expansion) == (547, 181)

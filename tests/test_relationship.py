@@ -1,0 +1,64 @@
+import numpy as np
+
+from features import relationship
+from tests.small_books import ago, line, small_book
+from tests.small_books import measured as measure
+
+
+def touch(kind, days, account="a", **more):
+    return {"account_id": account, "occurred_at": ago(days), "kind": kind, **more}
+
+
+def measured(touches, account="a", **tables):
+    book = small_book([line("a"), line("b")], touchpoints=touches, **tables)
+    return measure(book, relationship, account=account)
+
+
+TOUCHES = [
+    touch("qbr", 100),
+    touch("meeting", 40),
+    touch("email_out", 2),
+    touch("email_in", 9),
+    touch("nps", 200, value=9),
+    touch("nps", 30, value=5),
+    touch("champion_left", 50),
+    touch("reference", 300),
+    touch("milestone", 10),
+]
+
+
+def test_who_spoke_with_whom():
+    a = measured(TOUCHES)
+    assert a.relationship_days_since_meeting == 40
+    assert a.relationship_days_since_contact == 9
+    assert (a.relationship_meetings_91d, a.relationship_milestones_91d) == (1, 1)
+    assert (a.relationship_champion_left_91d, a.relationship_advocacy_365d) == (1, 1)
+
+
+def test_the_last_answer_and_its_change():
+    a = measured(TOUCHES)
+    assert (a.relationship_nps, a.relationship_nps_change) == (5, -4)
+    assert a.relationship_days_since_nps == 30
+
+
+def test_a_silent_account_has_no_meetings_and_no_days_since():
+    b = measured(TOUCHES, "b")
+    assert (b.relationship_meetings_91d, b.relationship_champion_left_91d) == (0, 0)
+    assert np.isnan(b.relationship_days_since_meeting)
+    assert np.isnan(b.relationship_nps)
+
+
+def test_a_contact_who_left_counts_from_the_day_of_leaving():
+    contacts = [
+        {"contact_id": "1", "account_id": "b", "role": "champion", "left_on": "2025-06-20"},
+        {"contact_id": "2", "account_id": "b", "role": "sponsor", "left_on": "2025-07-05"},
+        {"contact_id": "3", "account_id": "b", "role": "user", "left_on": "2025-06-20"},
+        {"contact_id": "4", "account_id": "b", "role": "sponsor", "left_on": "2025-01-01"},
+    ]
+    assert measured(TOUCHES, "b", contacts=contacts).relationship_champion_left_91d == 1
+
+
+def test_a_meeting_that_is_only_planned_has_not_happened():
+    planned = touch("meeting", -10, recorded_at=ago(20), account="b")
+    b = measured([*TOUCHES, planned], "b")
+    assert np.isnan(b.relationship_days_since_meeting)
