@@ -73,10 +73,13 @@ def plain(value: Any) -> Any:
 
 
 def _values(series: pd.Series, column: Column) -> list[Any]:
-    convert = _KINDS[column.kind]
+    convert = _KINDS.get(column.kind, float)
     try:
         if column.kind == "list":
             return [convert(value) for value in series]
+        if column.kind == "number":
+            numbers = series.to_numpy(dtype=np.float64, na_value=np.nan)
+            return [value if math.isfinite(value) else None for value in numbers.tolist()]
         return [
             None if missing else convert(value)
             for value, missing in zip(series.astype(object), series.isna(), strict=True)
@@ -117,6 +120,5 @@ _KINDS: dict[str, Callable[[Any], Any]] = {
     "text": _text,
     "date": _day,
     "integer": _integer,
-    "number": float,
     "list": _list,
 }

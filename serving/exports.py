@@ -104,6 +104,8 @@ def safe_cell(text: str) -> str:
     >>> [safe_cell(t) for t in ("Acme", "=cmd", " +1", "＝1", "\\tx", "3 - 1")]
     ['Acme', "'=cmd", "' +1", "'＝1", "'\\tx", '3 - 1']
     """
+    if text[:1].isalnum() and text.isascii() and "\x00" not in text:
+        return text  # most texts are plain: no need to look closer
     first = unicodedata.normalize("NFKC", text.lstrip("\ufeff\u200b\u200e\u200f")).lstrip()[:1]
     risky = bool(first) and first in _FORMULA
     control = bool(text) and unicodedata.category(text[0]) in {"Cc", "Cf"}

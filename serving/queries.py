@@ -14,7 +14,7 @@ from serving import tables
 from serving.columns import Columns
 from serving.schemas import OUTREACH_COLUMNS, SCORE_COLUMNS
 
-__all__ = ["SORTS", "Filters", "Page", "Run"]
+__all__ = ["PREVIOUS", "SORTS", "Filters", "Page", "Run"]
 
 SORTS = (
     "account_id",
@@ -29,6 +29,20 @@ SORTS = (
     "expected_expansion_mrr",
     "expected_loss_mrr",
     "maturity_score",
+)
+
+PREVIOUS = (
+    "run_id",
+    "as_of",
+    "account_id",
+    "cell",
+    "raw_cell",
+    "retention_health",
+    "expansion_readiness",
+    "p_renew",
+    "p_expand",
+    "mrr",
+    "next_renewal_on",
 )
 
 
@@ -180,9 +194,13 @@ def document(connection: sa.Connection, run: str | None, kind: str, key: str) ->
 
 
 def outreach(
-    connection: sa.Connection, run: str | None, csm: str | None, capacity: int | None
-) -> list[dict[str, Any]]:
-    """Give the list in its order, at most ``capacity`` rows per CSM."""
+    connection: sa.Connection,
+    run: str | None,
+    csm: str | None,
+    capacity: int | None,
+    limit: int | None,
+) -> tuple[list[dict[str, Any]], int]:
+    """Give the list in its order, at most ``capacity`` rows per CSM, and its whole length."""
     o = tables.outreach.c
     place = sa.func.row_number().over(partition_by=o.csm, order_by=o.position).label("place")
     listed = sa.select(tables.outreach, place).where(o.run_id == run)
@@ -192,8 +210,9 @@ def outreach(
     chosen = sa.select(*(placed.c[name] for name in OUTREACH_COLUMNS)).order_by(placed.c.position)
     if capacity is not None:
         chosen = chosen.where(placed.c.place <= capacity)
-    found = connection.execute(chosen)
-    return [dict(zip(OUTREACH_COLUMNS, row, strict=True)) for row in found]
+    length = connection.scalar(sa.select(sa.func.count()).select_from(chosen.subquery()))
+    found = connection.execute(chosen.limit(limit))
+    return [dict(zip(OUTREACH_COLUMNS, row, strict=True)) for row in found], length or 0
 
 
 def previous(connection: sa.Connection, before: date, count: int) -> pd.DataFrame:
@@ -205,11 +224,12 @@ def previous(connection: sa.Connection, before: date, count: int) -> pd.DataFram
     same = sa.and_(r.as_of == last.c.as_of, r.revision == last.c.revision)
     of_runs = sa.select(r.run_id).join(last, same).scalar_subquery()
     s, m = tables.scores.c, tables.memories.c
+    told = [s[name] for name in PREVIOUS]
     kept = sa.and_(m.run_id == s.run_id, m.account_id == s.account_id)
     joined = tables.scores.outerjoin(tables.memories, kept)
-    chosen = sa.select(tables.scores, m.body).select_from(joined).where(s.run_id.in_(of_runs))
+    chosen = sa.select(*told, m.body).select_from(joined).where(s.run_id.in_(of_runs))
     rows = connection.execute(chosen.order_by(s.as_of.desc(), s.account_id)).all()
-    frame = pd.DataFrame([tuple(row)[:-1] for row in rows], columns=list(SCORE_COLUMNS))
+    frame = pd.DataFrame([tuple(row)[:-1] for row in rows], columns=list(PREVIOUS))
     return frame.assign(memory=pd.Series([row.body for row in rows], dtype="object"))
 
 

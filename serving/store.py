@@ -177,15 +177,22 @@ class Store:
         """Give the run's outreach list; ``capacity`` is a length per CSM."""
         with reading(self.engine) as connection:
             name = run or queries.current_name(connection)
-            return queries.outreach(connection, name, csm, capacity)
+            return queries.outreach(connection, name, csm, capacity, None)[0]
+
+    def outreach_top(
+        self, limit: int, csm: str | None = None, capacity: int | None = None, *, run: str
+    ) -> tuple[list[dict[str, Any]], int]:
+        """Give the first ``limit`` rows of a run's outreach list, and the list's length."""
+        with reading(self.engine) as connection:
+            return queries.outreach(connection, run, csm, capacity, limit)
 
     def previous_cells(self, before: date, runs: int = 1) -> pd.DataFrame:
-        """Give the scores of the latest dates that were published before ``before``.
+        """Give the cells of the latest dates that were published before ``before``.
 
         Returns
         -------
         DataFrame
-            Columns of CONTRACT section 3 and ``memory`` (None where none was kept), newest date
+            ``serving.queries.PREVIOUS`` and ``memory`` (None where none was kept), newest date
             first; of each date its newest revision; empty when there is none.
         """
         with reading(self.engine) as connection:

@@ -1,5 +1,7 @@
 import gzip
 import json
+import subprocess
+import sys
 from datetime import date
 
 import pytest
@@ -398,3 +400,10 @@ def test_rows_scored_now_may_carry_what_json_cannot(home):
     api = TestClient(create_app(home, lambda _names: rows), base_url=HERE)
     reply = post(api, b'{"account_ids": ["a01"]}')
     assert reply.json()["items"][0] == {"account_id": "a01", "p_churn": None, "as_of": "2025-07-01"}
+
+
+def test_the_server_starts_without_the_heavy_libraries():
+    heavy = "{'mlflow', 'lightgbm', 'sklearn', 'scipy', 'alembic', 'duckdb', 'matplotlib'}"
+    code = f"import sys, serving.app; print(sorted({heavy} & set(sys.modules)))"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "[]"

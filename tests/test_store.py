@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from features.faults import Busy, CannotWrite, ConfigurationRefused, InternalFault
 from serving import database, tables
 from serving.locking import held
+from serving.queries import PREVIOUS
 from serving.schemas import SCORE_COLUMNS
 from serving.store import Filters, Store
 from tests.example_publication import NOW, example
@@ -60,7 +61,7 @@ def test_an_empty_store_answers_with_nothing(store):
     assert store.matrix() is None
     assert store.forecast(3) is None
     assert store.outreach() == []
-    assert list(store.previous_cells(date(2030, 1, 1)).columns) == [*SCORE_COLUMNS, "memory"]
+    assert list(store.previous_cells(date(2030, 1, 1)).columns) == [*PREVIOUS, "memory"]
 
 
 @pytest.mark.fault("B04")

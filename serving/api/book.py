@@ -66,9 +66,9 @@ def matrix(_query: Annotated[Nothing, Query()], run: CurrentRun, state: State) -
 @router.get("/outreach", responses={200: {"model": OutreachReply}})
 def outreach(query: Annotated[OutreachQuery, Query()], run: CurrentRun, state: State) -> Reply:
     """Give the ranked list, for one CSM if asked."""
-    rows = state.store.outreach(query.csm, query.capacity, run=run.run_id)
-    answer = {"run_id": run.run_id, "as_of": run.as_of, "total": len(rows)}
-    return Reply(answer | {"items": rows[: query.limit]})
+    top = state.store.outreach_top
+    rows, total = top(query.limit, query.csm, query.capacity, run=run.run_id)
+    return Reply({"run_id": run.run_id, "as_of": run.as_of, "total": total, "items": rows})
 
 
 @router.get("/forecast", responses={200: {"model": dict[str, Any]}})

@@ -35,9 +35,11 @@ def percent(share: float | None, decimals: int = 1) -> str:
 
     Examples
     --------
-    >>> percent(1.0284), percent(0.3, 0), percent(None)
-    ('102.8\xa0%', '30\xa0%', '–')
+    >>> percent(1.0284), percent(0.3, 0), percent(0.003, 0), percent(None)
+    ('102.8\xa0%', '30\xa0%', '<\xa01\xa0%', '–')
     """
+    if decimals == 0 and share is not None and 0 < share < 0.005:
+        return "<\N{NO-BREAK SPACE}1\N{NO-BREAK SPACE}%"
     return NONE if share is None else f"{share * 100:.{decimals}f}\N{NO-BREAK SPACE}%"
 
 

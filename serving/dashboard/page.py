@@ -56,7 +56,7 @@ def render(store: Store) -> str:
 
 def _view(store: Store, run: Run) -> dict[str, Any]:
     first = store.scores(run=run.run_id, limit=1).rows
-    listed = store.outreach(run=run.run_id)
+    listed, length = store.outreach_top(LISTED, run=run.run_id)
     rows, accounts, opening = _cells(store, run)
     outcomes = _outcomes(store, run)
     return {
@@ -66,8 +66,8 @@ def _view(store: Store, run: Run) -> dict[str, Any]:
         "rows": rows,
         "accounts": accounts,
         "opening": opening,
-        "listed": listed[:LISTED],
-        "list_length": len(listed),
+        "listed": listed,
+        "list_length": length,
         "outcomes": outcomes,
         "baselines": any(outcome.baselines for outcome in outcomes),
         "thin": _thin(outcomes),
