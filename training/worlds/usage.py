@@ -152,7 +152,7 @@ def _level(
     noise = _slow_noise(len(mondays), len(roster), rng)
     habit = 0.35 * rng.standard_normal(len(roster))
     log_level = -0.45 + habit + 0.9 * gap + 0.20 * health + 0.16 * noise
-    log_level = log_level - 0.60 * fade - 0.40 * long_fade + _season(mondays)[:, None]
+    log_level = log_level - 0.60 * fade - 0.70 * long_fade + _season(mondays)[:, None]
     return health + 0.8 * noise, np.minimum(np.exp(log_level), 0.98)
 
 
@@ -193,6 +193,7 @@ def _adoption(
 ) -> Floats:
     """S-curves: how far each feature has been adopted, by an account's age, health and plan."""
     n = len(roster)
+    share = np.array([feature[3] for feature in FEATURES])
     delay = np.array([feature[5] for feature in FEATURES])
     least = np.array([feature[2] for feature in FEATURES])
     tiers = np.array([feature[1] for feature in FEATURES])
@@ -201,7 +202,8 @@ def _adoption(
     age = (weeks.monday - starts[weeks.account]) / 7.0
     midpoint = delay * pace[weeks.account]
     curve = expit((age[:, None] - midpoint) / (1.0 + 0.25 * midpoint))
-    taste = rng.random((n, len(FEATURES))) < np.where(tiers == "core", 0.95, 0.60)
+    leaning = np.where(tiers == "core", 1.0, 0.2) + 0.6 * roster.soundness[:, None]
+    taste = (rng.random((n, len(FEATURES))) < expit(leaning)) | (share == 1.0)
     entitled = history.plan[weeks.row, weeks.account][:, None] >= least
     exploring = history.exploring[weeks.row, weeks.account][:, None]
     reach = (taste[weeks.account] & entitled) | (exploring & (tiers == "advanced") & entitled)
