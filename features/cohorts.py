@@ -135,7 +135,7 @@ class Desk:
             if attributes[name].null_count < len(attributes)
         }
         chosen = "".join(
-            f", {quoted(name) if name in filled or name not in _DERIVABLE else _ACV} AS {quoted(name)}"
+            f", {quoted(name) if name in filled or name not in _DERIVABLE else _ACV} AS {_column(name)}"
             for name in columns
         )
         self.connection.execute(
@@ -143,7 +143,7 @@ class Desk:
         )
 
     def _rows(self, sums: str, windows: list[Window], cut: tuple[str, ...]) -> dict[Any, Any]:
-        keys = "".join(f", {quoted(name)}" for name in cut)
+        keys = "".join(f", {_column(name)}" for name in cut)
         join = "LEFT JOIN members USING (account_id)" if cut else ""
         query = with_steps(_cohort_steps(windows), sums.format(keys=keys, join=join))
         result = self.connection.execute(query)
@@ -170,6 +170,11 @@ def open_desk(
             SELECT account_id, m, closing_micros AS micros FROM months WHERE closing_micros > 0"""
         )
     return Desk(book, as_of, connection)
+
+
+def _column(name: str) -> str:
+    """Name a cut's column so that no column of the ledger can be meant."""
+    return quoted(f"cut {name}")
 
 
 def _number(day: date) -> int:

@@ -140,7 +140,8 @@ def _told(measure: Measure) -> dict[str, Any]:
         | {f"{name}_micros": cohort[name] for name in _COHORT},
     }
     if measure.nrr is None:
-        told["reason"] = f"no account of this cut paid at {measure.window.opening}"
+        whom = "no account of this cut" if measure.cut else "no account"
+        told["reason"] = f"{whom} paid at {measure.window.opening}"
     if measure.cut:
         told["small_cohort"] = cohort["accounts"] < _SMALL_COHORT
     return told
