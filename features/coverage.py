@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 from typing import Any
 
-import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from features.asof import first_of_month, month_end, months_between
+from features.asof import add_months, first_of_month, month_end, months_between
 
 __all__ = ["cover", "default_as_of", "limits_of"]
 
@@ -23,13 +23,21 @@ DATED = {
     "growth": "observed_on",
 }
 YEAR = 13
+FEW, NEARLY_ALL, CYCLE = 20, 0.9, timedelta(days=31)
 
 
-def _ask(table: pa.Table, sql: str) -> tuple[Any, ...]:
-    connection = duckdb.connect(":memory:")
-    connection.execute("SET TimeZone = 'UTC'")
-    connection.register("t", table)
-    return connection.execute(sql).fetchone() or ()
+def _days(table: pa.Table, column: str) -> pa.ChunkedArray:
+    values = table[column]
+    return (
+        values
+        if pa.types.is_date32(values.type)
+        else values.cast(pa.timestamp("us")).cast(pa.date32(), safe=False)
+    )
+
+
+def _extent(table: pa.Table, column: str) -> tuple[date | None, date | None]:
+    ends = pc.min_max(_days(table, column)).as_py()
+    return ends["min"], ends["max"]
 
 
 def _share(table: pa.Table, accounts: set[str]) -> float | None:
@@ -53,17 +61,12 @@ def cover(tables: dict[str, pa.Table]) -> dict[str, Any]:
 
 
 def _covered(name: str, table: pa.Table, accounts: set[str]) -> dict[str, Any]:
-    dated = DATED.get(name)
-    first, last = (
-        _ask(table, f"SELECT min({dated})::DATE::VARCHAR, max({dated})::DATE::VARCHAR FROM t")
-        if dated
-        else (None, None)
-    )
+    first, last = _extent(table, DATED[name]) if name in DATED else (None, None)
     return {
         "rows": table.num_rows,
         "accounts_covered": _share(table, accounts),
-        "first": first,
-        "last": last,
+        "first": first.isoformat() if first else None,
+        "last": last.isoformat() if last else None,
     }
 
 
@@ -89,14 +92,13 @@ def default_as_of(tables: dict[str, pa.Table], now: datetime, grains: dict[str, 
 
 
 def _latest(name: str, table: pa.Table, grain: str | None, today: date) -> date | None:
-    value = DATED[name]
-    if name == "mrr_by_month":
-        grain = "month"
-    if grain:
-        value = f"{value} + INTERVAL 1 {grain.upper()} - INTERVAL 1 DAY"
-    started = f"{DATED[name]}::DATE <= DATE '{today.isoformat()}'"
-    (text,) = _ask(table, f"SELECT max(({value})::DATE)::VARCHAR FROM t WHERE {started}")
-    return date.fromisoformat(text) if text else None
+    days = _days(table, DATED[name])
+    last: date | None = pc.max(days.filter(pc.less_equal(days, today))).as_py()
+    if last is None:
+        return None
+    if grain == "month" or name == "mrr_by_month":
+        return add_months(last, 1) - timedelta(days=1)
+    return last + timedelta(days=6) if grain == "week" else last
 
 
 def limits_of(tables: dict[str, pa.Table], as_of: date) -> list[str]:
@@ -112,36 +114,33 @@ def limits_of(tables: dict[str, pa.Table], as_of: date) -> list[str]:
     """
     if "subscriptions" in tables:
         said = _history(tables["subscriptions"], as_of)
-        (first,) = _ask(tables["subscriptions"], "SELECT min(starts_on)::VARCHAR FROM t")
+        first, _ = _extent(tables["subscriptions"], "starts_on")
     elif "mrr_by_month" in tables:
+        months = tables["mrr_by_month"]
         said = []
-        (first,) = _ask(
-            tables["mrr_by_month"], "SELECT min(month)::VARCHAR FROM t WHERE mrr_micros > 0"
-        )
+        first, _ = _extent(months.filter(pc.greater(months["mrr_micros"], 0)), "month")
     else:
         return []
-    return said + (_windows(date.fromisoformat(first), as_of) if first else ["nobody ever paid"])
+    return said + (_windows(first, as_of) if first else ["nobody ever paid"])
 
 
 def _history(lines: pa.Table, as_of: date) -> list[str]:
-    ended, total = _ask(
-        lines, f"SELECT count(*) FILTER (ends_on <= DATE '{as_of}'), count(*) FROM t"
-    )
-    if total and not ended:
+    starts, ends = lines["starts_on"], lines["ends_on"]
+    if lines.num_rows and not pc.any(pc.less_equal(ends, as_of), min_count=0).as_py():
         return [
             "no line has ended: a book of today's subscriptions has no churn in it, "
             "and NRR would be overstated"
         ]
-    (recent,) = _ask(
-        lines,
-        "SELECT avg((starts_on > (SELECT max(starts_on) FROM t) - INTERVAL 31 DAY)::INT) FROM t",
-    )
-    if total >= 20 and recent is not None and recent > 0.9:
-        return [
-            f"{recent:.0%} of lines start in the last cycle: there is no history, "
-            "and NRR would be overstated"
-        ]
-    return []
+    _, last = _extent(lines, "starts_on")
+    if lines.num_rows < FEW or last is None:
+        return []
+    recent = pc.mean(pc.greater(starts, last - CYCLE).cast(pa.float64())).as_py()
+    if recent <= NEARLY_ALL:
+        return []
+    return [
+        f"{recent:.0%} of lines start in the last cycle: there is no history, "
+        "and NRR would be overstated"
+    ]
 
 
 def _windows(first: date, as_of: date) -> list[str]:

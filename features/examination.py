@@ -77,7 +77,9 @@ def examine_table(
         return Examined(TableReport(refused=(fault,)))
     if not paths:
         return None
-    files, digests, refused = _read_all(paths, workspace, contract, frame, settle_seconds)
+    files, digests, refused = _read_all(
+        connection, paths, workspace, contract, frame, settle_seconds
+    )
     rows_in = sum(_height(file.source) - file.filtered for file in files)
     if refused:
         return Examined(TableReport(rows_in=rows_in, refused=tuple(refused)), digests=digests)
@@ -89,6 +91,7 @@ def _height(source: SourceRows) -> int:
 
 
 def _read_all(
+    connection: duckdb.DuckDBPyConnection,
     paths: list[Path],
     workspace: Workspace,
     contract: TableContract,
@@ -102,7 +105,7 @@ def _read_all(
             digests[held.label] = held.sha256
             source = read_rows(held, frame.settings)
             placement = place(contract, frame.settings, source.rows.column_names, source.label)
-            files.append(load(source, placement, frame, contract.name))
+            files.append(load(connection, source, placement, frame, contract.name))
         except Fault as fault:
             refused.append(fault)
     return files, digests, refused

@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -215,7 +215,7 @@ def _facts(settings: Workspace) -> dict[str, Any]:
     }
 
 
-def _as_of(settings: Workspace, tables: dict[str, pa.Table], now: datetime) -> Any:
+def _as_of(settings: Workspace, tables: dict[str, pa.Table], now: datetime) -> date:
     grains = {name: each.grain for name, each in settings.tables.items() if each.grain}
     return settings.book.as_of or default_as_of(tables, now, dict(grains))
 

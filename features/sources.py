@@ -148,10 +148,11 @@ def _read(path: Path, label: str, settle_seconds: float) -> bytes:
         if refused.errno not in (errno.ELOOP, errno.ENXIO):
             raise
         raise NotPermitted("file.not_regular", label, "put the file itself there") from refused
+    before = os.fstat(handle)
+    if not stat.S_ISREG(before.st_mode):
+        os.close(handle)
+        raise NotPermitted("file.not_regular", label, "put a plain file there")
     with os.fdopen(handle, "rb") as file:
-        before = os.fstat(handle)
-        if not stat.S_ISREG(before.st_mode):
-            raise NotPermitted("file.not_regular", label, "put a plain file there")
         raw = file.read()
         if settle_seconds > 0:
             time.sleep(settle_seconds)

@@ -84,7 +84,13 @@ def matching(rows: pa.Table, where: str, table: str) -> pa.Array:
     return kept
 
 
-def load(source: SourceRows, placement: Placement, frame: Frame, table: str) -> Loaded:
+def load(
+    connection: duckdb.DuckDBPyConnection,
+    source: SourceRows,
+    placement: Placement,
+    frame: Frame,
+    table: str,
+) -> Loaded:
     """Filter a file's rows and give its columns the contract's names."""
     rows, lines = source.rows, source.lines
     if frame.settings.where:
@@ -93,17 +99,19 @@ def load(source: SourceRows, placement: Placement, frame: Frame, table: str) -> 
     names = placement.columns | placement.extras
     placed = pa.table([rows[theirs] for theirs in names.values()], names=list(names))
     placed = placed.append_column("__r", pa.array(lines, pa.int64()))
-    placed = placed.append_column("__row", _digests(rows))
+    placed = placed.append_column("__row", _digests(connection, rows))
     return Loaded(source, placement, placed, source.rows.num_rows - rows.num_rows)
 
 
-def _digests(rows: pa.Table) -> pa.Array:
-    connection = desk()
+def _digests(connection: duckdb.DuckDBPyConnection, rows: pa.Table) -> pa.Array:
+    """Digest every row of the source, all its columns, whatever their order."""
     connection.register("source", rows)
     names = sorted(rows.column_names)
     parts = ", ".join(f"trim(coalesce({quoted(name)}, ''))" for name in names)
     sql = f"SELECT md5(concat_ws(chr(31), {parts})) AS digest FROM source"
-    return connection.sql(sql).to_arrow_table()["digest"].combine_chunks()
+    digests = connection.sql(sql).to_arrow_table()["digest"].combine_chunks()
+    connection.unregister("source")
+    return digests
 
 
 def stage(
@@ -131,12 +139,12 @@ def stage(
         f"CREATE TEMP TABLE typed AS SELECT __i, __f, __r, __row, {listed} FROM ({words})"
     )
     connection.execute("CREATE TEMP TABLE bad (__i BIGINT, col VARCHAR, code VARCHAR)")
-    for name in sorted(there):
-        code = quoted("__" + name)
-        connection.execute(
-            f"INSERT INTO bad SELECT __i, {literal(name)}, {code} FROM typed "
-            f"WHERE {code} IS NOT NULL"
-        )
+    found = " UNION ALL ".join(
+        f"SELECT __i, {literal(name)}, {quoted('__' + name)} AS code FROM typed "
+        f"WHERE {quoted('__' + name)} IS NOT NULL"
+        for name in sorted(there)
+    )
+    connection.execute(f"INSERT INTO bad {found}")
     return _finer(connection, contract, frame, there)
 
 
