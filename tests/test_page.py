@@ -7,6 +7,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 import serving.dashboard.routes as routes
+from models.matrix import summary
 from serving.app import create_app
 from serving.store import Store
 from tests.example_publication import ACCOUNTS, ACTIONS, NOW, example
@@ -189,3 +190,10 @@ def _luminance(colour):
     parts = [int(colour[n : n + 2], 16) / 255 for n in (1, 3, 5)]
     linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_the_matrix_of_models_matrix_is_understood(tmp_path):
+    told = summary(example().scores)
+    _html, reader = page(tmp_path, example(matrix=told))
+    for action in ACTIONS.values():
+        assert action in reader.text
