@@ -11,16 +11,14 @@ import logging
 import math
 import os
 import re
-import shutil
 import sqlite3
 import urllib.parse
-import urllib.request
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import cache, cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from features.faults import (
@@ -35,6 +33,7 @@ from features.faults import (
     UsageFault,
 )
 from features.locking import held
+from models.artifacts import MODEL, keep_artifacts, local_path, model_folder, run_folder
 from models.bundle import Bundle, open_bundle, read_contract
 from models.mlmodel import BUNDLE, check_mlmodel, write_mlmodel
 from models.sealed import no_space_is_a_fault, read_sealed, write_sealed
@@ -49,9 +48,7 @@ NAME = "perennial"
 ALIAS = "champion"
 _DIGEST = "perennial.digest"
 _FORMER = "perennial.former_champions"
-_FOLDER = "model"
 _WAIT_SECONDS = 60.0
-_CURE = "train again, or roll back to an earlier version"
 
 # What MLflow must never do here: call home, unpickle, log by itself, talk on the terminal.
 _ENVIRONMENT = {
@@ -245,7 +242,7 @@ class Registry:
         """
         with self._asking() as client:
             source = str(client.get_model_version(NAME, str(version.number)).source)
-        folder = self._local(source, version)
+        folder = model_folder(self.artifacts, source, version.run_id)
         contract = read_contract(folder / BUNDLE, version.digest)
         check_mlmodel(folder, contract, version.digest, version.run_id)
         return folder / BUNDLE
@@ -327,7 +324,7 @@ class Registry:
 
     def _experiment(self, client: MlflowClient) -> str:
         there = client.get_experiment_by_name(NAME)
-        if there is not None and _path(there.artifact_location) != self.artifacts:
+        if there is not None and local_path(there.artifact_location) != self.artifacts:
             if not self._is_own():
                 said = f"its artifacts are at {there.artifact_location}, not at {self.artifacts}"
                 cure = "share that directory as the workspace's mlruns/artifacts"
@@ -340,32 +337,18 @@ class Registry:
         return str(client.create_experiment(NAME, artifact_location=self.artifacts.as_uri()))
 
     def _keep(self, bundle: Bundle, run_id: str, artifacts: Mapping[str, Path]) -> None:
-        folder = self.artifacts / run_id / "artifacts"
-        for name, path in artifacts.items():
-            _copy(path, folder / _inside(name))
-        write_sealed(folder / _FOLDER / BUNDLE, read_sealed(bundle.path))
-        open_bundle(folder / _FOLDER / BUNDLE, bundle.digest)
-        write_mlmodel(folder / _FOLDER, bundle.contract, bundle.digest, run_id)
+        folder = run_folder(self.artifacts, run_id)
+        keep_artifacts(artifacts, folder)
+        write_sealed(folder / MODEL / BUNDLE, read_sealed(bundle.path))
+        open_bundle(folder / MODEL / BUNDLE, bundle.digest)
+        write_mlmodel(folder / MODEL, bundle.contract, bundle.digest, run_id)
 
     def _create_version(
         self, client: MlflowClient, bundle: Bundle, run_id: str, tags: Mapping[str, str]
     ) -> Version:
-        source = (self.artifacts / run_id / "artifacts" / _FOLDER).as_uri()
+        source = (run_folder(self.artifacts, run_id) / MODEL).as_uri()
         said = {**tags, _DIGEST: bundle.digest}
         return _version(client, client.create_model_version(NAME, source, run_id, tags=said))
-
-    # Reading a version
-
-    def _local(self, source: str, version: Version) -> Path:
-        path = _path(source)
-        tail = (version.run_id, "artifacts", _FOLDER)
-        folder = self.artifacts.joinpath(*tail)
-        if path is None or path.parts[-3:] != tail or ".." in path.parts:
-            said = f"version {version.number}: its source {source!r} is not in {self.artifacts}"
-            raise DataRejected("model.path", said, _CURE)
-        if folder.resolve() != folder or not version.run_id.isalnum():
-            raise DataRejected("model.path", f"{folder}: leads through a link", _CURE)
-        return folder
 
 
 def _import_mlflow() -> None:
@@ -481,25 +464,3 @@ def _check_metrics(metrics: Mapping[str, float]) -> None:
         if not math.isfinite(value):
             said = f"the metric {name} is {value}"
             raise DataRejected("metric.not_finite", said, "leave out what could not be measured")
-
-
-def _path(uri: str) -> Path | None:
-    parts = urllib.parse.urlsplit(uri)
-    if parts.scheme not in ("", "file") or parts.netloc not in ("", "localhost"):
-        return None
-    return Path(urllib.request.url2pathname(parts.path))
-
-
-def _inside(name: str) -> PurePosixPath:
-    path = PurePosixPath(name)
-    if path.is_absolute() or ".." in path.parts or path.parts[:1] in ((), (_FOLDER,)):
-        raise InternalFault("registry.artifact", f"{name!r} is no name for an artifact")
-    return path
-
-
-def _copy(path: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if path.is_dir():
-        shutil.copytree(path, target)
-    else:
-        shutil.copyfile(path, target)

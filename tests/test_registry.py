@@ -122,6 +122,7 @@ def test_the_same_bundle_again_is_the_same_version(registry: Registry, bundles: 
     assert [version.number for version in registry.versions()] == [1, 2]
 
 
+@pytest.mark.ci
 def test_what_is_fetched_is_the_bundle(registry: Registry, three: list[Version]) -> None:
     for version in three:
         assert open_bundle(registry.fetch(version), version.digest).digest == version.digest
@@ -135,6 +136,7 @@ def test_a_metric_that_is_no_number_is_refused(registry: Registry, bundles: list
     assert registry.versions() == []
 
 
+@pytest.mark.ci
 def test_an_artifact_stays_in_its_run(registry: Registry, bundles: list[Path]) -> None:
     for name in ("../report", "/report", "model/x", "model", ""):
         with pytest.raises(InternalFault, match=r"registry\.artifact"):
@@ -176,6 +178,7 @@ def test_rollback_goes_back_one_champion_at_a_time(
         registry.rollback()
 
 
+@pytest.mark.ci
 @pytest.mark.fault("R14")
 def test_a_deleted_champion_leaves_none_and_rollback_finds_the_one_before(
     registry: Registry, three: list[Version]
@@ -188,6 +191,7 @@ def test_a_deleted_champion_leaves_none_and_rollback_finds_the_one_before(
     assert registry.rollback() == three[0]
 
 
+@pytest.mark.ci
 @pytest.mark.fault("R07")
 def test_a_version_is_resolved_once(
     registry: Registry, three: list[Version], tmp_path: Path
@@ -224,6 +228,7 @@ def test_an_edited_artifact_is_refused(registry: Registry, three: list[Version],
     assert registry.champion() is None
 
 
+@pytest.mark.ci
 @pytest.mark.fault("R06")
 def test_another_bundle_in_its_place_is_refused(registry: Registry, three: list[Version]) -> None:
     path = registry.fetch(three[1])
@@ -331,7 +336,7 @@ def test_a_moved_workspace_still_reads_and_writes(
 @pytest.mark.parametrize(
     "step",
     [
-        pytest.param("_copy", marks=pytest.mark.ci),
+        pytest.param("keep_artifacts", marks=pytest.mark.ci),
         pytest.param("write_sealed", marks=pytest.mark.ci),
         "write_mlmodel",
     ],
