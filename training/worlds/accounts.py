@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from training.worlds.names import company_names, person_name
 from training.worlds.parameters import SEGMENTS, TERMS, Laws
 from training.worlds.timeline import Days, Timeline, as_dates
 
@@ -16,143 +17,9 @@ __all__ = ["Roster", "accounts_table", "enlist"]
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-HEADS = [
-    "Alder",
-    "Amber",
-    "Ash",
-    "Birch",
-    "Briar",
-    "Bramble",
-    "Cedar",
-    "Cinder",
-    "Clover",
-    "Copper",
-    "Coral",
-    "Crown",
-    "Dapple",
-    "Dove",
-    "Drift",
-    "Ember",
-    "Fable",
-    "Fern",
-    "Flint",
-    "Frost",
-    "Glim",
-    "Gorse",
-    "Hazel",
-    "Heath",
-    "Hollow",
-    "Ivory",
-    "Juniper",
-    "Kestrel",
-    "Lark",
-    "Linden",
-    "Maple",
-    "Marrow",
-    "Mist",
-    "Moss",
-    "Nettle",
-    "North",
-    "Oat",
-    "Otter",
-    "Pebble",
-    "Pine",
-    "Quill",
-    "Raven",
-    "Reed",
-    "Rowan",
-    "Rush",
-    "Saffron",
-    "Sage",
-    "Silver",
-    "Slate",
-    "Sorrel",
-    "Sparrow",
-    "Thistle",
-    "Timber",
-    "Umber",
-    "Velvet",
-    "Wander",
-    "Willow",
-    "Winter",
-    "Wren",
-    "Yarrow",
-]
-TAILS = [
-    "brook",
-    "dale",
-    "fall",
-    "field",
-    "ford",
-    "gate",
-    "grove",
-    "haven",
-    "hollow",
-    "loom",
-    "march",
-    "mere",
-    "moor",
-    "point",
-    "ridge",
-    "shore",
-    "stead",
-    "stone",
-    "vale",
-    "wick",
-]
-TRADES = [
-    "Analytics",
-    "Atelier",
-    "Cooperative",
-    "Foods",
-    "Foundry",
-    "Freight",
-    "Health",
-    "Holdings",
-    "Instruments",
-    "Labs",
-    "Media",
-    "Mutual",
-    "Outfitters",
-    "Press",
-    "Robotics",
-    "Software",
-    "Studios",
-    "Supply",
-    "Systems",
-    "Works",
-]
 INDUSTRIES = ("software", "retail", "finance", "health", "manufacturing", "education", "media")
 REGIONS = ("north-america", "europe", "asia-pacific", "latin-america")
 CHANNELS = {"organic": 0.10, "paid": -0.30, "partner": 0.20, "outbound": 0.05, "referral": 0.35}
-PEOPLE = [
-    "Ada",
-    "Bea",
-    "Cleo",
-    "Dov",
-    "Edda",
-    "Fay",
-    "Gus",
-    "Hana",
-    "Ivo",
-    "Juno",
-    "Kaz",
-    "Lior",
-    "Mina",
-    "Nils",
-    "Oda",
-    "Pia",
-    "Quin",
-    "Rafe",
-    "Suki",
-    "Tove",
-    "Uma",
-    "Vito",
-    "Wanda",
-    "Xeni",
-    "Yara",
-    "Zed",
-]
 PER_CSM = (260, 60, 25)
 
 
@@ -232,7 +99,7 @@ def accounts_table(roster: Roster, last: int, rng: np.random.Generator) -> pd.Da
     frame = pd.DataFrame(
         {
             "account_id": roster.ids,
-            "name": _names(n, rng),
+            "name": company_names(n, rng),
             "segment": np.array(SEGMENTS, dtype=object)[roster.segment],
             "industry": rng.choice(np.array(INDUSTRIES, dtype=object), size=n),
             "region": rng.choice(np.array(REGIONS, dtype=object), size=n, p=[0.45, 0.3, 0.15, 0.1]),
@@ -259,16 +126,6 @@ def _terms(segment: Integers, laws: Laws, rng: np.random.Generator) -> Integers:
     return np.array(TERMS)[np.minimum(choice, len(TERMS) - 1)]
 
 
-def _names(n: int, rng: np.random.Generator) -> list[str]:
-    """Make up company names, all different: a number is added once the words run out."""
-    combinations = len(HEADS) * len(TAILS)
-    picks = np.concatenate([rng.permutation(combinations) for _ in range(n // combinations + 1)])
-    trades = rng.integers(0, len(TRADES), size=n)
-    words = [f"{HEADS[p // len(TAILS)]}{TAILS[p % len(TAILS)]}" for p in picks[:n]]
-    rounds = [f" {i // combinations + 1}" if i >= combinations else "" for i in range(n)]
-    return [f"{words[i]} {TRADES[trades[i]]}{rounds[i]}" for i in range(n)]
-
-
 def _csms(segment: Integers, rng: np.random.Generator) -> NDArray[np.object_]:
     """Give every account a CSM; each CSM serves one segment."""
     names = np.empty(len(segment), dtype=object)
@@ -276,15 +133,10 @@ def _csms(segment: Integers, rng: np.random.Generator) -> NDArray[np.object_]:
     for which, load in enumerate(PER_CSM):
         mine = np.flatnonzero(segment == which)
         team = max(1, round(0.6 * len(mine) / load))
-        members = [_person(hired + k) for k in range(team)]
+        members = [person_name(hired + k) for k in range(team)]
         names[mine] = np.array(members, dtype=object)[rng.integers(0, team, size=len(mine))]
         hired += team
     return names
-
-
-def _person(number: int) -> str:
-    turn, place = divmod(number, len(PEOPLE))
-    return f"{PEOPLE[place]} {HEADS[(7 * number + turn) % len(HEADS)]}"
 
 
 def _parents(roster: Roster, rng: np.random.Generator) -> NDArray[np.object_]:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.worlds.accounts import Roster
+from training.worlds.changes import Changes
 from training.worlds.contracts import Contracts, first_contracts
 from training.worlds.hidden import (
     Chances,
@@ -20,67 +21,16 @@ from training.worlds.hidden import (
     macro_path,
     moved,
 )
-from training.worlds.parameters import PLAN_PRICES, PLANS, Laws
+from training.worlds.parameters import Laws
+from training.worlds.past import FOREVER, History
 from training.worlds.timeline import BEYOND, Days, Timeline
 
-__all__ = ["History", "live_through"]
+__all__ = ["live_through"]
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Booleans = NDArray[np.bool_]
 Progress = Callable[[int, int], None]
-FOREVER = 10**9
-
-
-@dataclass(frozen=True)
-class History:
-    """What happened, as panels with one row per month-end and one column per account.
-
-    Row 0 is the opening (the end of month -1), row m + 1 the end of month m.
-
-    Attributes
-    ----------
-    alive : array of bool
-        Is a customer (a late renewal is one all along).
-    mrr, organic : array of float
-        Monthly run-rate in cents; running sum of its organic movements.
-    mood, gap : array of float
-        Hidden state, as ``fading`` and ``exploring`` are.
-    champion_lost : array of bool
-        The champion left in the month.
-    until : array of int
-        Day on which service ended in the month (exclusive), ``FOREVER`` if it did not.
-    seats, plan, term, due_month, noticed
-        Contract at the month-end; month in which its term ends (-1: monthly).
-    first_month : array of int
-        Per account, the month from which tenure counts (negative before the book).
-    factor : array of float
-        Common factor at each month-end.
-    contracts : Contracts
-        All lines.
-    """
-
-    alive: Booleans
-    mrr: Floats
-    organic: Floats
-    mood: Floats
-    gap: Floats
-    fading: Booleans
-    exploring: Booleans
-    champion_lost: Booleans
-    until: Days
-    seats: Integers
-    plan: Integers
-    term: Integers
-    due_month: Integers
-    noticed: Booleans
-    first_month: Integers
-    factor: Floats
-    contracts: Contracts
-
-    def in_service(self, month: Any, day: Any, account: Any) -> Booleans:
-        """Say whether accounts that were customers before a month still are on a day of it."""
-        return np.asarray(self.alive[month, account] & (day < self.until[month + 1, account]))
 
 
 @dataclass
@@ -178,11 +128,12 @@ class Life:
         ends = np.where(renewing, contracts.end[who], day)
         contracts.close(who, ends, np.where(renewing, -1, day))
         before = contracts.mrr()
-        self._shrink(np.flatnonzero(shrinks))
-        self._add_seats(np.flatnonzero(adds))
-        self._upgrade(np.flatnonzero(upgrades))
+        changes = Changes(contracts, self.state, self.rng)
+        changes.shrink(np.flatnonzero(shrinks))
+        changes.add_seats(np.flatnonzero(adds))
+        changes.upgrade(np.flatnonzero(upgrades))
         self.organic += contracts.mrr() - before
-        contracts.unit = np.where(rises, self._raised(contracts.unit), contracts.unit)
+        changes.raise_prices(np.flatnonzero(rises))
         self._start_lines(who, ends, renewing)
 
     def _price_rises(
@@ -192,10 +143,6 @@ class Life:
         draw = self.rng.random(len(stays))
         yearly = now.monthly & (now.tenure > 12) & (self.time.calendar_month(month) == 3)
         return stays & ((renews & (draw < 0.6)) | (yearly & ~busy & (draw < 0.5)))
-
-    def _raised(self, unit: Integers) -> Integers:
-        rise = 1.0 + self.rng.uniform(0.02, 0.06, size=len(unit))
-        return np.rint(unit * rise).astype(np.int64)
 
     def _start_lines(self, who: Integers, ends: Days, renewing: Booleans) -> None:
         contracts = self.contracts
@@ -213,49 +160,6 @@ class Life:
         month = self.time.month_of(start)
         day = np.minimum(start - self.time.start(month) + 1, 28)
         return np.asarray(self.time.day(month + term, day))
-
-    def _shrink(self, who: Integers) -> None:
-        """Remove seats, or step down a plan."""
-        contracts, state = self.contracts, self.state
-        steps_down = (self.rng.random(len(who)) < 0.25) & (contracts.plan[who] > 0)
-        steps_down |= (contracts.seats[who] < 2) & (contracts.plan[who] > 0)
-        self._change_plan(who[steps_down], -1)
-        less = who[~steps_down]
-        factor = np.exp(np.minimum(state.gap[less], -0.05) * self.rng.uniform(0.5, 1.0, len(less)))
-        wanted = np.floor(contracts.seats[less] * np.clip(factor, 0.4, 0.97)).astype(np.int64)
-        self._set_seats(less, np.maximum(1, np.minimum(wanted, contracts.seats[less] - 1)))
-
-    def _add_seats(self, who: Integers) -> None:
-        """Buy the seats that are wanted and some room."""
-        room = self.rng.uniform(0.02, 0.22, size=len(who))
-        factor = np.exp(np.maximum(self.state.gap[who], -0.03) + room)
-        wanted = np.ceil(self.contracts.seats[who] * factor).astype(np.int64)
-        self._set_seats(who, np.maximum(wanted, self.contracts.seats[who] + 1))
-
-    def _set_seats(self, who: Integers, seats: Integers) -> None:
-        self.state.gap[who] += np.log(self.contracts.seats[who] / seats)
-        self.contracts.seats[who] = seats
-
-    def _upgrade(self, who: Integers) -> None:
-        """Move up a plan, or buy a product that the account lacks."""
-        contracts = self.contracts
-        up = (self.rng.random(len(who)) < 0.55) & (contracts.plan[who] < len(PLANS) - 1)
-        self._change_plan(who[up], 1)
-        buyers = who[~up]
-        core = contracts.seats[buyers] * contracts.unit[buyers]
-        price = np.rint(core * self.rng.uniform(0.12, 0.22, len(buyers))).astype(np.int64)
-        lacks_first = contracts.addons[buyers, 0] == 0
-        which = np.where(lacks_first, 0, 1)
-        contracts.addons[buyers, which] += np.maximum(price, 1)
-        self.state.exploring[who] = False
-
-    def _change_plan(self, who: Integers, step: int) -> None:
-        contracts = self.contracts
-        prices = np.array(PLAN_PRICES)
-        old = contracts.plan[who]
-        ratio = (prices[old + step] / prices[old]) ** 0.6
-        contracts.unit[who] = np.rint(contracts.unit[who] * ratio).astype(np.int64)
-        contracts.plan[who] = old + step
 
     def _return(self, month: int) -> None:
         """Bring back some that left two to eighteen months ago, on a smaller contract."""

@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from training.worlds.accounts import Roster
-from training.worlds.life import History
+from training.worlds.past import History
 from training.worlds.timeline import Timeline
 
 __all__ = ["tickets_table"]

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from training.worlds.accounts import Roster
 from training.worlds.hidden import Situation, State, chances, moved, next_factor
-from training.worlds.life import History
 from training.worlds.parameters import Laws
+from training.worlds.past import History
 from training.worlds.timeline import Timeline, as_dates
 
 __all__ = ["HORIZONS", "truth_table"]
@@ -138,7 +138,7 @@ def _step(
     leave = np.where(now.due, walk.told + (1.0 - walk.told) * rest, odds.leave)
     coming = chances(state, sound, ahead, factor, laws).leave
     told = np.where(ahead.due, share * coming, np.where(now.due, 0.0, walk.told))
-    can_move = 1.0 - np.where(now.due, 0.0, walk.told)
+    can_move = 1.0 - np.maximum(told, np.where(now.due, 0.0, walk.told))
     return Walk(
         gone=walk.gone * (1.0 - 0.9 * laws.return_rate) + (1.0 - walk.gone) * leave,
         no_rise=walk.no_rise * (1.0 - can_move * (1.0 - odds.shrink) * odds.grow),

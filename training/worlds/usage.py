@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from training.worlds.accounts import Roster
-from training.worlds.life import History
 from training.worlds.parameters import Laws
+from training.worlds.past import History
 from training.worlds.timeline import Timeline
 
 __all__ = ["FEATURES", "catalog_table", "usage_table"]

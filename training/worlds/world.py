@@ -13,8 +13,9 @@ import pandas as pd
 from features.faults import UsageFault
 from training.worlds.accounts import Roster, accounts_table, enlist
 from training.worlds.contracts import RATES, subscriptions_table
-from training.worlds.life import History, live_through
+from training.worlds.life import live_through
 from training.worlds.parameters import Laws, laws_of
+from training.worlds.past import History
 from training.worlds.pressure import events_table, limits_table
 from training.worlds.relationship import touchpoints_table
 from training.worlds.support import tickets_table

@@ -1,0 +1,70 @@
+"""What happened in a simulated book: panels of months by accounts, hidden state included."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.worlds.contracts import Contracts
+from training.worlds.timeline import Days
+
+__all__ = ["FOREVER", "History"]
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+Booleans = NDArray[np.bool_]
+FOREVER = 10**9
+
+
+@dataclass(frozen=True)
+class History:
+    """What happened, as panels with one row per month-end and one column per account.
+
+    Row 0 is the opening (the end of month -1), row m + 1 the end of month m.
+
+    Attributes
+    ----------
+    alive : array of bool
+        Is a customer (a late renewal is one all along).
+    mrr, organic : array of float
+        Monthly run-rate in cents; running sum of its organic movements.
+    mood, gap : array of float
+        Hidden state, as ``fading`` and ``exploring`` are.
+    champion_lost : array of bool
+        The champion left in the month.
+    until : array of int
+        Day on which service ended in the month (exclusive), ``FOREVER`` if it did not.
+    seats, plan, term, due_month, noticed
+        Contract at the month-end; month in which its term ends (-1: monthly).
+    first_month : array of int
+        Per account, the month from which tenure counts (negative before the book).
+    factor : array of float
+        Common factor at each month-end.
+    contracts : Contracts
+        All lines.
+    """
+
+    alive: Booleans
+    mrr: Floats
+    organic: Floats
+    mood: Floats
+    gap: Floats
+    fading: Booleans
+    exploring: Booleans
+    champion_lost: Booleans
+    until: Days
+    seats: Integers
+    plan: Integers
+    term: Integers
+    due_month: Integers
+    noticed: Booleans
+    first_month: Integers
+    factor: Floats
+    contracts: Contracts
+
+    def in_service(self, month: Any, day: Any, account: Any) -> Booleans:
+        """Say whether accounts that were customers before a month still are on a day of it."""
+        return np.asarray(self.alive[month, account] & (day < self.until[month + 1, account]))
