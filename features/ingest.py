@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -18,15 +18,15 @@ from typing import Any
 import pyarrow as pa
 
 from features.configuration import Section, read_section
-from features.contracts import TABLES
+from features.contracts import TABLES, TableContract
 from features.coverage import cover, default_as_of, limits_of
 from features.examination import Examined, examine_table
 from features.faults import DataRejected, Fault, InputMissing
 from features.locking import held
 from features.mapping import Workspace
+from features.publication import FORMAT, publish, read_manifest, snapshot_id, sweep
 from features.quarantine import write_quarantine
 from features.report import IngestReport
-from features.snapshots import FORMAT, publish, read_manifest, snapshot_id, sweep
 from features.sources import find_files, read_bytes
 from features.staging import desk
 
@@ -160,7 +160,7 @@ def _examine(
         found = examine_table(
             connection,
             settings,
-            contract,
+            _judged(contract, examined),
             now,
             allow_empty=allow_empty,
             settle_seconds=options.settle_seconds,
@@ -169,6 +169,13 @@ def _examine(
             examined[name] = found
     refusals = [fault for each in examined.values() for fault in each.report.refused]
     return _Book(examined, (*_incomplete(settings, examined), *refusals))
+
+
+def _judged(contract: TableContract, examined: dict[str, Examined]) -> TableContract:
+    """Without a table of accounts nobody can be called unknown."""
+    accounts = examined.get("accounts")
+    known = accounts is not None and accounts.rows is not None
+    return contract if known else replace(contract, stranger="none")
 
 
 def _incomplete(settings: Workspace, examined: dict[str, Examined]) -> list[Fault]:

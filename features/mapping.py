@@ -6,6 +6,7 @@ left as it stands for its owner.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping as Dict
 from dataclasses import dataclass, field
@@ -159,6 +160,13 @@ def read_workspace(
         home = directory or book_dir or Path()
         return Workspace(home, book_dir or home)
     values = _parse(toml)
+    try:
+        return _workspace(toml, values, book_dir)
+    except ConfigurationRefused as refused:
+        raise _with_line(toml, refused) from refused
+
+
+def _workspace(toml: Path, values: dict[str, Any], book_dir: Path | None) -> Workspace:
     _refuse_unknown(toml, values)
     book = read_section(BookSettings, values.get("book", {}), f"{toml.name} [book]")
     tables = {name: _table(toml, name, each) for name, each in values.get("tables", {}).items()}
@@ -178,6 +186,17 @@ def _parse(toml: Path) -> dict[str, Any]:
         raise ConfigurationRefused("config", f"{toml}: not UTF-8", "save it again") from refused
     except tomllib.TOMLDecodeError as refused:
         raise ConfigurationRefused("config", f"{toml.name}: {refused}", "mend it") from refused
+
+
+def _with_line(toml: Path, refused: ConfigurationRefused) -> ConfigurationRefused:
+    """Add the first line of the file that has the refused word."""
+    word = re.split(r"[ .\[\]]+", refused.message.rstrip("]"))[-1]
+    lines = toml.read_text(encoding="utf-8").splitlines()
+    at = [n for n, line in enumerate(lines, 1) if re.search(rf"\b{re.escape(word)}\b", line)]
+    if not at:
+        return refused
+    message = refused.message.replace(toml.name, f"{toml.name}:{at[0]}:", 1)
+    return ConfigurationRefused(refused.code, message, refused.cure)
 
 
 def _refuse_unknown(toml: Path, values: dict[str, Any]) -> None:

@@ -288,7 +288,9 @@ def _without_blank(read: SourceRows, body: bytes, head_lines: int) -> SourceRows
 def _without_broken(read: SourceRows, bad_lines: list[int]) -> SourceRows:
     """Set aside the rows that start on a line which is not UTF-8, or hold such a line."""
     starts = read.lines.to_numpy()
-    at = np.unique(np.searchsorted(starts, bad_lines, side="right") - 1)
+    formless = {breach.row for breach in read.breaches}
+    lines = [line for line in bad_lines if line not in formless]
+    at = np.unique(np.searchsorted(starts, lines, side="right") - 1)
     at = at[at >= 0]
     code = "encoding.invalid"
     breaches = [

@@ -1,4 +1,4 @@
-"""Snapshots: an immutable folder of Parquet, named by its content, published by one rename.
+"""Publication: a snapshot is a folder of Parquet, named by its content, published by one rename.
 
 The name is a digest of what the tables hold and of the book's facts: no clock, no path, no order
 of rows. A process that dies half-way leaves a temporary folder, which the next one removes.
