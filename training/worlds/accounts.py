@@ -40,6 +40,8 @@ class Roster:
         When it starts to pay (month -1: a customer when the book opens).
     soundness, growth : array of float
         Hidden traits: lasting part of health, and appetite for more.
+    aligned : array of bool
+        Whether its terms end with the fiscal year.
     has_feed : array of bool
         Whether its usage is tracked at all.
     """
@@ -54,6 +56,7 @@ class Roster:
     day_of_month: Integers
     soundness: Floats
     growth: Floats
+    aligned: NDArray[np.bool_]
     has_feed: NDArray[np.bool_]
 
     def __len__(self) -> int:
@@ -73,13 +76,15 @@ def enlist(accounts: int, time: Timeline, laws: Laws, rng: np.random.Generator) 
     )
     channel = rng.choice(len(CHANNELS), size=accounts, p=[0.34, 0.26, 0.12, 0.16, 0.12])
     month = _arrivals(accounts, time.months, laws.opening_share, rng)
-    day_of_month = rng.integers(1, 29, size=accounts)
+    term = _terms(segment, laws, rng)
+    aligned = (rng.random(accounts) < laws.fiscal_share) & (term > 1)
+    day_of_month = np.where(aligned, 1, rng.integers(1, 29, size=accounts))
     age = np.minimum(rng.exponential(600.0, size=accounts).astype(np.int64) + 20, 2_200)
     signed_before = rng.integers(0, 25, size=accounts)
     starts = time.day(np.maximum(month, 0), day_of_month)
     return Roster(
         segment=segment,
-        term=_terms(segment, laws, rng),
+        term=term,
         channel=channel,
         currency=rng.integers(0, len(laws.currencies), size=accounts),
         acv=np.exp(log_acv),
@@ -88,6 +93,7 @@ def enlist(accounts: int, time: Timeline, laws: Laws, rng: np.random.Generator) 
         day_of_month=day_of_month,
         soundness=np.array(list(CHANNELS.values()))[channel] + 0.5 * rng.standard_normal(accounts),
         growth=rng.standard_normal(accounts),
+        aligned=aligned,
         has_feed=rng.random(accounts) >= laws.no_feed_share,
     )
 

@@ -122,14 +122,13 @@ def _first_term(
     """Place the first term; a share of them is aligned with the fiscal year's end."""
     n = len(roster)
     new = roster.month >= 0
-    aligned = (rng.random(n) < laws.fiscal_share) & (roster.term > 1)
-    day = np.where(aligned, 1, roster.day_of_month)
+    day = roster.day_of_month
     month = np.maximum(roster.month, 0)
     to_fiscal = (laws.fiscal_year_starts - time.calendar_month(month)) % 12
     to_fiscal = to_fiscal + np.where(new & (to_fiscal < 6), 12, 0) + np.where(to_fiscal == 0, 12, 0)
     left = np.where(new, roster.term, 1 + (rng.random(n) * roster.term).astype(np.int64))
     later_years = np.maximum(left - 1, 0) // 12 * 12
-    ends = np.where(aligned, to_fiscal + np.where(new, roster.term - 12, later_years), left)
+    ends = np.where(roster.aligned, to_fiscal + np.where(new, roster.term - 12, later_years), left)
     start = np.where(new, time.day(month, day), time.start(0))
     return start, np.where(roster.term > 1, time.day(month + ends, day), -1)
 
