@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from serving.locking import held
+from features.locking import held
 
 __all__ = ["Cursor", "opened_cursor", "secret", "sealed"]
 

@@ -12,7 +12,7 @@ import orjson
 import sqlalchemy as sa
 
 from features.faults import Busy, CannotWrite, ConfigurationRefused, DependencyDown, Fault
-from serving.locking import held
+from features.locking import held
 
 __all__ = ["FILE", "HEAD", "opened", "reading", "writing"]
 

@@ -13,11 +13,11 @@ import pandas as pd
 import sqlalchemy as sa
 
 from features.faults import CannotWrite
+from features.locking import held
 from serving import queries, tables
 from serving.columns import as_rows
 from serving.database import opened, reading, writing
 from serving.exports import clear_drafts, write_exports
-from serving.locking import held
 from serving.publication import Publication, run_id
 from serving.queries import Filters, Page, Run
 

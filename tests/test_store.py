@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from features.faults import Busy, CannotWrite, ConfigurationRefused, InternalFault
 from serving import database, tables
-from serving.locking import held
+from features.locking import held
 from serving.queries import PREVIOUS
 from serving.schemas import SCORE_COLUMNS
 from serving.store import Filters, Store

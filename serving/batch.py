@@ -1,0 +1,194 @@
+"""The weekly job: snapshot, verdict, publication. It runs twice and publishes once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+from features.asof import add_months, first_of_month, month_end, opening_day
+from features.book import Book
+from features.faults import DataRejected, InputMissing
+from features.retention import metrics
+from features.snapshot import snapshot
+from models.bundle import Bundle, copy_verified
+from models.carried import Carried, read_bundle
+from models.registry import Registry, Version
+from models.verdict import HORIZONS, Verdict, verdict
+from serving.publication import Publication
+from serving.schemas import SCORE_COLUMNS
+from serving.settings import Settings
+from serving.store import Published, Store
+
+__all__ = [
+    "Batch",
+    "Champion",
+    "as_of_date",
+    "champion",
+    "last_year",
+    "score",
+]
+
+Step = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The model that serves, verified and open.
+
+    Attributes
+    ----------
+    version : int
+    bundle : Bundle
+    carried : Carried
+    """
+
+    version: int
+    bundle: Bundle
+    carried: Carried
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What came of a scoring.
+
+    Attributes
+    ----------
+    published : Published
+    as_of : date
+    accounts : int
+    cells : dict of str to int
+        Accounts per cell.
+    forecast : dict of str to dict
+        CONTRACT section 4 by horizon.
+    seconds : float
+    """
+
+    published: Published
+    as_of: date
+    accounts: int
+    cells: dict[str, int]
+    forecast: dict[str, Any]
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the scoring in the shape of CONTRACT section 2."""
+        return {
+            "run_id": self.published.run_id,
+            "as_of": self.as_of.isoformat(),
+            "published": self.published.published,
+            "revision": self.published.revision,
+            "digest": self.published.digest,
+            "accounts": self.accounts,
+            "cells": self.cells,
+            "scores_path": str(self.published.scores_path),
+            "forecast": self.forecast,
+            "seconds": round(self.seconds, 2),
+        }
+
+
+def as_of_date(book: Book, asked: date | None) -> date:
+    """Give the as-of date of a run; books of monthly revenue snap back to a month's start."""
+    day = asked or book.facts.as_of
+    return first_of_month(day) if book.has("mrr_by_month") else day
+
+
+def champion(registry: Registry, home: Path) -> Champion:
+    """Fetch the model that serves, verify it, and keep a copy beside the state.
+
+    Raises
+    ------
+    InputMissing
+        ``model.none`` where nothing was trained yet.
+    """
+    serving: Version | None = registry.champion()
+    if serving is None:
+        raise InputMissing("model.none", "no model serves yet", "run `perennial train`")
+    bundle = copy_verified(registry.fetch(serving), home / "bundles")
+    return Champion(serving.number, bundle, read_bundle(bundle))
+
+
+def score(
+    settings: Settings,
+    book: Book,
+    model: Champion,
+    as_of: date,
+    now: datetime,
+    step: Step = lambda _: None,
+    checkpoint: Callable[[str], None] = lambda _: None,
+) -> Batch:
+    """Score the book and publish it, unless this very input was published already.
+
+    Raises
+    ------
+    DataRejected
+        ``score.no_accounts`` where nobody pays at the as-of date.
+    """
+    begun = time.monotonic()
+    store = Store.open(settings.home)
+    done = store.find(as_of, book.snapshot_id, model.bundle.digest, settings.digest)
+    if done is not None:
+        return _already(store, done.run_id, as_of, begun)
+    step("signals")
+    frame = snapshot(book, as_of, settings.rules)
+    if frame.empty:
+        raise DataRejected("score.no_accounts", f"nobody pays on {as_of}", "see `perennial check`")
+    step("probabilities, cells, forecast")
+    previous = store.previous_cells(as_of)
+    past = None if previous.empty else previous.loc[:, ["account_id", "memory"]]
+    year = last_year(book, settings, as_of)
+    told = verdict(frame, model.carried, past, as_of, settings.choices, year)
+    step("publish")
+    publication = _publication(told, book, model, as_of, settings)
+    published = store.publish(publication, now=now, checkpoint=checkpoint)
+    cells = {cell: entry["accounts"] for cell, entry in told.matrix["cells"].items()}
+    seconds = time.monotonic() - begun
+    return Batch(published, as_of, len(frame), cells, told.forecast, seconds)
+
+
+def last_year(book: Book, settings: Settings, as_of: date) -> dict[str, float | None]:
+    """Give NRR of the same months a year before, by horizon; None where the past is too short."""
+    closing = opening_day(first_of_month(as_of))
+    opening = month_end(add_months(closing, -12))
+    found: dict[str, float | None] = {}
+    for horizon in HORIZONS:
+        end = add_months(opening, horizon)
+        window = f"{opening:%Y-%m}:{end:%Y-%m}"
+        told = metrics(book, settings.rules, window, [], as_of)["windows"]
+        found[str(horizon)] = told[0]["nrr"] if told else None
+    return found
+
+
+def _publication(
+    told: Verdict, book: Book, model: Champion, as_of: date, settings: Settings
+) -> Publication:
+    kept = [name for name in told.scores.columns if name in SCORE_COLUMNS]
+    return Publication(
+        as_of=as_of,
+        snapshot_id=book.snapshot_id,
+        model_version=str(model.version),
+        model_digest=model.bundle.digest,
+        scores=told.scores.loc[:, kept],
+        outreach=told.outreach,
+        matrix=told.matrix,
+        forecast=told.forecast,
+        settings_digest=settings.digest,
+        memory=dict(zip(told.scores["account_id"], told.scores["memory"], strict=True)),
+    )
+
+
+def _already(store: Store, run_id: str, as_of: date, begun: float) -> Batch:
+    """Answer from the run that stands on this very input."""
+    run = store.run(run_id)
+    if run is None:
+        raise InputMissing("run.none", f"{run_id}: gone", "run `perennial score` again")
+    path = store.home / "exports" / run_id / "scores.parquet"
+    published = Published(run_id, run.revision, run.digest, False, path)
+    matrix = store.matrix(run=run_id) or {"cells": {}}
+    cells = {cell: entry["accounts"] for cell, entry in matrix["cells"].items()}
+    forecast = {str(h): store.forecast(h, run=run_id) for h in HORIZONS}
+    seconds = time.monotonic() - begun
+    return Batch(published, as_of, sum(cells.values()), cells, forecast, seconds)

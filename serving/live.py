@@ -1,0 +1,104 @@
+"""Answers computed now, from the snapshot and the model of the run that serves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+
+from features.book import Book, open_book
+from features.configuration import nearest
+from features.faults import InputMissing, UsageFault
+from features.snapshot import snapshot
+from models.bundle import open_bundle
+from models.carried import read_bundle
+from models.outreach import rank
+from models.verdict import Choices, forecasts, judge_accounts
+from serving.batch import Champion
+from serving.columns import native
+from serving.queries import Run
+from serving.schemas import OUTREACH_TABLE, SCORE_COLUMNS
+from serving.settings import Settings
+from serving.store import Store
+
+__all__ = ["forecast_by", "list_for", "live_scorer"]
+
+Rows = list[dict[str, Any]]
+
+
+class _Live:
+    """The current run, with its snapshot and its model open."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.store = Store.open(settings.home)
+        run = self.store.current()
+        if run is None:
+            raise InputMissing("run.none", "nothing is published yet", "run `perennial score`")
+        self.run: Run = run
+        self.book: Book = open_book(settings.home, run.snapshot_id)
+        kept = settings.home / "bundles" / run.model_digest
+        bundle = open_bundle(kept, run.model_digest)
+        self.model = Champion(int(run.model_version), bundle, read_bundle(bundle))
+
+    def judged(self, accounts: list[str] | None = None) -> tuple[Any, pd.DataFrame]:
+        """Judge accounts (all unless named) as the run did."""
+        frame = snapshot(self.book, self.run.as_of, self.settings.rules, accounts)
+        if frame.empty:
+            return None, frame
+        previous = self.store.previous_cells(self.run.as_of)
+        past = None if previous.empty else previous.loc[:, ["account_id", "memory"]]
+        choices = self.settings.choices
+        return judge_accounts(frame, self.model.carried, past, self.run.as_of, choices)
+
+
+def live_scorer(settings: Settings) -> Callable[[list[str]], Rows]:
+    """Give a function that scores named accounts now; unknown ones are left out."""
+
+    def score(accounts: list[str]) -> Rows:
+        live = _Live(settings)
+        _, table = live.judged(accounts)
+        if table.empty:
+            return []
+        table["as_of"], table["run_id"] = live.run.as_of, live.run.run_id
+        table["model_version"] = str(live.model.version)
+        rows: Rows = table.loc[:, list(SCORE_COLUMNS)].to_dict("records")
+        return rows
+
+    return score
+
+
+def list_for(settings: Settings, csm: str | None, capacity: int) -> Rows:
+    """Rank the run's accounts again for another number of places per CSM."""
+    live = _Live(settings)
+    _, table = live.judged()
+    ranked = rank(table, settings.choices.outreach, capacity, as_of=live.run.as_of)
+    if csm is not None:
+        ranked = ranked[ranked["csm"] == csm]
+    columns = native(ranked, OUTREACH_TABLE)
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def forecast_by(settings: Settings, horizon: int, by: str) -> dict[str, Any]:
+    """Forecast the run's book again, cut by another column of accounts.
+
+    Raises
+    ------
+    UsageFault
+        ``cut.unknown`` for a column that accounts do not have.
+    """
+    live = _Live(settings)
+    scored, _ = live.judged()
+    people = live.book.connection.table("accounts").df().set_index("account_id")
+    accounts = scored.outlook.accounts
+    if by not in accounts.columns:
+        if by not in people.columns:
+            known = sorted({*map(str, people.columns), "acv_segment"})
+            raise UsageFault("cut.unknown", f"--by {by}", nearest(by, known))
+        accounts[by] = people[by].reindex(accounts["account_id"]).to_numpy()
+    choices = settings.choices
+    cut = Choices(choices.matrix, choices.outreach, choices.forecast, choices.definition, (by,))
+    told = forecasts(scored.outlook, live.model.carried, live.run.as_of, cut)[str(horizon)]
+    stored = live.store.forecast(horizon) or {}
+    return told | {"baselines": stored.get("baselines", {})}

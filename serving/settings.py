@@ -1,0 +1,109 @@
+"""Settings: one workspace's ``perennial.toml``, every section read and refused by its owner."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from features.configuration import Section, read_section
+from features.mapping import Workspace, read_workspace
+from features.rules import Rules
+from models.forecast import ForecastSettings
+from models.matrix import MatrixSettings
+from models.outreach import OutreachSettings
+from models.verdict import Choices
+
+__all__ = ["AlertSettings", "MlflowSettings", "Settings", "load"]
+
+CONFIG = "perennial.toml"
+
+
+class MlflowSettings(Section):
+    """Section ``[mlflow]``.
+
+    Attributes
+    ----------
+    tracking_uri : str or None
+        Another MLflow than the workspace's own ``mlruns/mlflow.db``.
+    """
+
+    tracking_uri: str | None = None
+
+
+class AlertSettings(Section):
+    """Section ``[alerts]``: it has no key yet."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that a command reads of its workspace.
+
+    Attributes
+    ----------
+    workspace : Workspace
+        ``[book]`` and ``[tables.*]``.
+    home : Path
+        Folder of state, ``.perennial`` in the workspace unless ``--home`` says otherwise.
+    rules : Rules
+    choices : Choices
+    mlflow : MlflowSettings
+    """
+
+    workspace: Workspace
+    home: Path
+    rules: Rules
+    choices: Choices
+    mlflow: MlflowSettings
+
+    @property
+    def digest(self) -> str:
+        """Sha256 of every choice that a published run depends on."""
+        c = self.choices
+        chosen: dict[str, Any] = {
+            "revenue": self.rules.stamp(),
+            "matrix": c.matrix.model_dump(mode="json"),
+            "outreach": c.outreach.model_dump(mode="json"),
+            "forecast": c.forecast.model_dump(mode="json"),
+            "cuts": list(c.cuts),
+        }
+        return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()
+
+
+def load(book: Path | None = None, home: Path | None = None, here: Path | None = None) -> Settings:
+    """Read the workspace: ``perennial.toml`` here, else beside the book, else every default.
+
+    Parameters
+    ----------
+    book : Path, optional
+        ``--book``: the directory of tables, instead of ``[book] path``.
+    home : Path, optional
+        ``--home``: the folder of state.
+    here : Path, optional
+        The directory that the command runs in.
+
+    Raises
+    ------
+    ConfigurationRefused
+        ``config`` for an unknown section or key, or a value that cannot be (exit code 78).
+    """
+    here = here or Path.cwd()
+    candidates = [here / CONFIG] + ([book / CONFIG] if book is not None else [])
+    toml = next((path for path in candidates if path.is_file()), None)
+    workspace = read_workspace(toml, book, here)
+    rules = read_section(Rules, workspace.section("revenue"), f"{CONFIG} [revenue]")
+    read_section(AlertSettings, workspace.section("alerts"), f"{CONFIG} [alerts]")
+    choices = Choices(
+        matrix=read_section(MatrixSettings, workspace.section("matrix"), f"{CONFIG} [matrix]"),
+        outreach=read_section(
+            OutreachSettings, workspace.section("outreach"), f"{CONFIG} [outreach]"
+        ),
+        forecast=read_section(
+            ForecastSettings, workspace.section("forecast"), f"{CONFIG} [forecast]"
+        ),
+        definition=rules.stamp(),
+    )
+    mlflow = read_section(MlflowSettings, workspace.section("mlflow"), f"{CONFIG} [mlflow]")
+    return Settings(workspace, home or workspace.directory / ".perennial", rules, choices, mlflow)
