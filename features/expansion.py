@@ -12,7 +12,7 @@ from features.sums import total
 from features.terms import alive
 from features.view import View
 
-__all__ = ["SIGNALS", "measure"]
+__all__ = ["FAR", "SIGNALS", "measure"]
 
 MONTH, QUARTER = 30, 91
 FAR = 365.0  # a limit that is not in sight

@@ -14,6 +14,7 @@ import pandas as pd
 from pydantic import Field
 
 from features.configuration import Section
+from features.expansion import FAR
 
 __all__ = ["TRIGGERS", "Trigger", "TriggerSettings", "fire"]
 
@@ -200,12 +201,10 @@ TRIGGERS: tuple[Trigger, ...] = (
             "usage at {usage_year_on_year:.0%} of a year ago: a story to tell"),
     Trigger("limit_near", "expansion", "attention",
             lambda f, s: _between(f["expansion_limit_share"], s.limit_attention, s.limit_act),
-            "{expansion_limit_share:.0%} of a limit used; at this pace it is reached in "
-            "{expansion_days_to_limit:.0f} days"),
+            "{expansion_limit_share:.0%} of a limit used; {days_to_limit} at this pace"),
     Trigger("limit_near", "expansion", "act",
             lambda f, s: f["expansion_limit_share"] >= s.limit_act,
-            "{expansion_limit_share:.0%} of a limit used; at this pace it is reached in "
-            "{expansion_days_to_limit:.0f} days"),
+            "{expansion_limit_share:.0%} of a limit used; {days_to_limit} at this pace"),
     Trigger("gate_hits", "expansion", "attention",
             lambda f, s: _between(
                 f["expansion_gate_hits_30d"], s.gate_hits_attention, s.gate_hits_act),
@@ -283,4 +282,6 @@ def fire(frame: pd.DataFrame, settings: TriggerSettings | None = None) -> pd.Dat
 
 
 def _tell(trigger: Trigger, row: dict[str, float]) -> str:
-    return trigger.evidence.format(**row)
+    days = row["expansion_days_to_limit"]
+    left = f"{days:.0f} days left" if days < FAR else "not in sight"
+    return trigger.evidence.format(**row, days_to_limit=left)
