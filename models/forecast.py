@@ -6,7 +6,7 @@ successors signed) comes first; the rest is modelled; opening + expansion - cont
 opening, both over the opening cohort; a cohort without MRR has neither and says why.
 
 Quantiles come from exact cumulants given the shared factor (``models.mixture``), or from seeded
-paths where a group is too lumpy for a curve (``models.view`` decides).
+paths where a sum is too lumpy for a curve (``models.shape`` decides).
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ from features.configuration import Section
 from features.faults import InternalFault
 from models.flows import Cohort, cohort_at, means
 from models.outcomes import LEADS, Outlook
+from models.shape import Group
 from models.spread import phi_from_backtest, prior_phi, shared_scale
-from models.view import FIGURES, Group, View, groups_of, month_of, views_of
+from models.view import FIGURES, View, groups_of, month_of, views_of
 
 __all__ = [
     "FIGURES",

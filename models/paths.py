@@ -12,22 +12,38 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.interpolate import CubicSpline
 
-from models.factor import Chances, Leaning, factor_strata
+from models.factor import Chances, Leaning, factor_nodes, factor_strata
 from models.flows import QUANTITIES, Cohort, cumulants
 
 __all__ = ["SINGLE", "STRATA", "simulate"]
 
 Floats = NDArray[np.float64]
 
-SINGLE = 400
+SINGLE = 500
 """How many of the largest accounts are simulated one by one."""
 
 STRATA = 200
 """How many equally likely values of the factor the paths run through."""
 
+EVENTS = {
+    "expansion": ("expand",),
+    "contraction": ("contract",),
+    "churned": ("churn",),
+    "closing": ("churn", "contract", "expand"),
+    "loss": ("churn", "contract"),
+    "logos": ("churn",),
+}
 
-def simulate(cohort: Cohort, leaning: Leaning, paths: int, seed: int = 0) -> dict[str, Floats]:
+
+def simulate(
+    cohort: Cohort,
+    leaning: Leaning,
+    paths: int,
+    seed: int = 0,
+    names: tuple[str, ...] = QUANTITIES,
+) -> dict[str, Floats]:
     """Simulate the sums of a group's flows.
 
     Parameters
@@ -40,26 +56,35 @@ def simulate(cohort: Cohort, leaning: Leaning, paths: int, seed: int = 0) -> dic
         How many paths, rounded up to a multiple of `STRATA`.
     seed : int
         Seed of the generator: same seed, same paths.
+    names : tuple of str
+        Which of `QUANTITIES` are asked for.
 
     Returns
     -------
     dict of str to array of float, (paths,)
-        One array per name of `QUANTITIES`, in units of currency (logos: accounts).
+        One array per name, in units of currency (logos: accounts).
     """
     rng = np.random.default_rng(seed)
     order = np.argsort(-cohort.mrr, kind="stable")
     big, rest = order[:SINGLE], order[SINGLE:]
     z, each = factor_strata(STRATA), -(-paths // STRATA)
-    chances = leaning.at(z)
-    crowd = _crowd(cohort, chances, rest) if len(rest) else None
-    sizes = Sizes.of(cohort, big)
+    single, chances = cohort.of(big), _needed(leaning.of(big).at(z), names)
+    crowd = _crowd(cohort.of(rest), leaning.of(rest), z, names) if len(rest) else {}
+    sizes = Sizes.of(single)
     parts = []
     for stratum in range(STRATA):
-        sums = _singles(cohort, chances, big, sizes, stratum, each, rng)
-        if crowd is not None:
-            sums = {q: sums[q] + _draw(crowd[q][0, :, stratum], each, rng) for q in QUANTITIES}
+        sums = _singles(single, chances, sizes, stratum, each, rng)
+        for name, cumulant in crowd.items():
+            sums[name] = sums[name] + _draw(name, cumulant[:, stratum], each, rng)
         parts.append(sums)
-    return {q: np.concatenate([part[q] for part in parts]) for q in QUANTITIES}
+    return {name: np.concatenate([part[name] for part in parts]) for name in names}
+
+
+def _needed(chances: Chances, names: tuple[str, ...]) -> Chances:
+    """Leave out the events that no sum asks for."""
+    asked = {event for name in names for event in EVENTS[name]}
+    kept = {e: p if e in asked else np.zeros_like(p) for e, p in vars(chances).items()}
+    return Chances(**kept)
 
 
 @dataclass(frozen=True)
@@ -72,9 +97,9 @@ class Sizes:
     strength: Floats
 
     @classmethod
-    def of(cls, cohort: Cohort, who: NDArray[np.int64]) -> Sizes:
+    def of(cls, cohort: Cohort) -> Sizes:
         """Fit the laws of some accounts."""
-        up, down = cohort.up[who], cohort.down[who]
+        up, down = cohort.up, cohort.down
         mean = np.maximum(up[:, 0], 1e-12)
         spread = np.log(np.maximum(up[:, 1] / mean**2, 1.0))
         fall = np.clip(down[:, 0], 0.0, 1.0)
@@ -100,48 +125,60 @@ class Sizes:
 def _singles(
     cohort: Cohort,
     chances: Chances,
-    big: NDArray[np.int64],
     sizes: Sizes,
     stratum: int,
     each: int,
     rng: np.random.Generator,
 ) -> dict[str, Floats]:
-    """Play every large account on its own, at one value of the factor."""
-    mrr = cohort.mrr[big]
-    leave = chances.churn[big, stratum]
-    fall = leave + chances.contract[big, stratum]
-    luck = rng.random((each, len(big)))
-    gone = luck < leave
-    down_path, down = np.nonzero((luck < fall) & ~gone)
-    up_path, up = np.nonzero(luck >= 1.0 - chances.expand[big, stratum])
-    rises = np.bincount(up_path, mrr[up] * sizes.rises(up, rng), minlength=each)
-    falls = np.bincount(down_path, mrr[down] * sizes.falls(down, rng), minlength=each)
-    expansion = rises + cohort.signed_up[big].sum()
-    contraction = falls + cohort.signed_down[big].sum()
-    churned = gone @ mrr
+    """Play every account on its own, at one value of the factor.
+
+    One number per account and path decides: below the chance of churn it leaves, then it falls,
+    then it rises. Most accounts stay as they are, so only those that move are looked at.
+    """
+    leave = chances.churn[:, stratum]
+    fall = leave + chances.contract[:, stratum]
+    moves = fall + chances.expand[:, stratum]
+    luck = rng.random((each, len(leave)), dtype=np.float32)
+    path, who = np.nonzero(luck < moves.astype(np.float32))
+    luck, mrr = luck[path, who], cohort.mrr
+    gone, lower = luck < leave[who], luck < fall[who]
+    down, up = np.flatnonzero(lower & ~gone), np.flatnonzero(~lower)
+    sizes_up = mrr[who[up]] * sizes.rises(who[up], rng)
+    sizes_down = mrr[who[down]] * sizes.falls(who[down], rng)
+    expansion = _per_path(path[up], sizes_up, each) + cohort.signed_up.sum()
+    contraction = _per_path(path[down], sizes_down, each) + cohort.signed_down.sum()
+    churned = _per_path(path[gone], mrr[who[gone]], each)
     return {
         "expansion": expansion,
         "contraction": contraction,
         "churned": churned,
         "closing": mrr.sum() + expansion - contraction - churned,
         "loss": contraction + churned,
-        "logos": gone.sum(axis=1).astype(np.float64),
+        "logos": _per_path(path[gone], np.ones(int(gone.sum())), each),
     }
 
 
-def _crowd(cohort: Cohort, chances: Chances, rest: NDArray[np.int64]) -> dict[str, Floats]:
-    """Cumulants of what the many small accounts add, at each stratum."""
-    group = np.zeros((1, len(cohort.mrr)))
-    group[0, rest] = 1.0
-    return cumulants(cohort, chances, group)
+def _per_path(path: NDArray[np.int64], amount: Floats, count: int) -> Floats:
+    return np.asarray(np.bincount(path, amount, minlength=count))
 
 
-def _draw(three: Floats, count: int, rng: np.random.Generator) -> Floats:
-    """Draw from a shifted gamma with a mean, a variance and a third cumulant."""
+def _crowd(
+    cohort: Cohort, leaning: Leaning, strata: Floats, names: tuple[str, ...]
+) -> dict[str, Floats]:
+    """Give the cumulants of what the many small accounts add, (3, strata) each."""
+    z, _ = factor_nodes(leaning.tau)
+    group = np.ones((1, len(cohort.mrr)))
+    found = cumulants(cohort, leaning.at(z), group, names)
+    return {name: CubicSpline(z, sums[0], axis=1)(strata) for name, sums in found.items()}
+
+
+def _draw(name: str, three: Floats, count: int, rng: np.random.Generator) -> Floats:
+    """Draw from a shifted gamma with a mean, a variance and a third cumulant, never below 0."""
     mean, variance, third = three
     if variance <= 0.0:
         return np.full(count, mean)
     skew = third / variance**1.5
     shape = 4.0 / max(abs(skew), 1e-3) ** 2
     unit = (rng.standard_gamma(shape, count) - shape) / np.sqrt(shape)
-    return np.asarray(mean + np.copysign(np.sqrt(variance), skew) * unit)
+    drawn = np.maximum(mean + np.copysign(np.sqrt(variance), skew) * unit, 0.0)
+    return np.rint(drawn) if name == "logos" else drawn

@@ -1,9 +1,4 @@
-"""One group of accounts as a forecast sees it: means, quantiles, and the chance of a target.
-
-A group of at most 400 accounts, or one that a few accounts dominate, is simulated
-(``models.paths``); every other one follows from its cumulants (``models.mixture``). Measured
-against brute force, a smooth curve misses the atoms and gaps of a sum of few parts.
-"""
+"""One group of accounts as a forecast sees it: its figures, coherent with each other."""
 
 from __future__ import annotations
 
@@ -15,21 +10,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from models.factor import Leaning, factor_nodes, lean
-from models.flows import QUANTITIES, Cohort, cumulants, means
-from models.mixture import mixture
-from models.paths import SINGLE, simulate
+from models.factor import lean
+from models.flows import QUANTITIES, Cohort, means
+from models.shape import Group, Shape, shapes_of
 
-__all__ = [
-    "FIGURES",
-    "LEVELS",
-    "Group",
-    "View",
-    "groups_of",
-    "is_lumpy",
-    "month_of",
-    "views_of",
-]
+__all__ = ["FIGURES", "LEVELS", "View", "groups_of", "month_of", "views_of"]
 
 Floats = NDArray[np.float64]
 
@@ -48,17 +33,8 @@ LEVELS = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95)
 """Which quantiles it has."""
 
 FLOWS = {"expansion_mrr": "expansion", "contraction_mrr": "contraction", "churned_mrr": "churned"}
-EVEN = 60.0
-PATHS, FEWEST_PATHS, BUDGET = 20_000, 2_000, 30_000_000
+PATHS = 20_000
 MONTH_PATHS, MONTH_LEVELS = 4_000, (0.10, 0.50, 0.90)
-
-
-@dataclass(frozen=True)
-class Group:
-    """Some accounts of the book, by position, and the cut that they are."""
-
-    cut: dict[str, str]
-    members: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -105,18 +81,6 @@ def groups_of(accounts: pd.DataFrame, cuts: Sequence[str]) -> list[Group]:
     return groups
 
 
-def is_lumpy(mrr: Floats) -> bool:
-    """Say whether a sum over these accounts has too few parts for a smooth curve.
-
-    Examples
-    --------
-    >>> is_lumpy(np.ones(400)), is_lumpy(np.ones(1000)), is_lumpy(np.array([500.0] + [1.0] * 999))
-    (True, False, True)
-    """
-    few = len(mrr) <= SINGLE
-    return few or bool(mrr.sum() ** 2 < EVEN * np.square(mrr).sum())
-
-
 def views_of(
     cohort: Cohort,
     groups: Sequence[Group],
@@ -125,7 +89,7 @@ def views_of(
     stretch: float = 1.0,
     seed: int = 0,
 ) -> list[View]:
-    """Give every group's distribution, by curve or by paths, whichever fits it.
+    """Give every group's distribution.
 
     Parameters
     ----------
@@ -138,20 +102,11 @@ def views_of(
     stretch : float
         Conformal factor on every quantile's distance from its median.
     seed : int
-        Seed of the simulated groups: 20,000 paths each, fewer (never below 2,000) when the cuts
-        are so many that a large share of the book is simulated.
+        Seed of what is simulated.
     """
     leaning = lean(cohort.p_churn, cohort.p_contract, cohort.p_expand, tau)
+    shapes = shapes_of(cohort, leaning, groups, QUANTITIES, LEVELS, paths=PATHS, seed=seed)
     flows = means(cohort)
-    lumpy = [is_lumpy(cohort.mrr[group.members]) for group in groups]
-    smooth = [group for group, one in zip(groups, lumpy, strict=True) if not one]
-    played = sum(min(len(g.members), SINGLE) for g, one in zip(groups, lumpy, strict=True) if one)
-    paths = int(np.clip(BUDGET / max(played, 1), FEWEST_PATHS, PATHS))
-    curves = iter(_by_curve(cohort, leaning, smooth, QUANTITIES, LEVELS))
-    shapes = [
-        _by_paths(cohort, leaning, group, paths, seed, LEVELS) if one else next(curves)
-        for group, one in zip(groups, lumpy, strict=True)
-    ]
     return [
         _view(cohort, flows, group, shape, stretch)
         for group, shape in zip(groups, shapes, strict=True)
@@ -176,10 +131,9 @@ def month_of(
         return {"nrr": None, "grr": None}
     leaning = lean(cohort.p_churn, cohort.p_contract, cohort.p_expand, tau)
     everyone = Group({}, np.arange(len(cohort.mrr)))
-    shape = (
-        _by_paths(cohort, leaning, everyone, MONTH_PATHS, seed, MONTH_LEVELS)
-        if is_lumpy(cohort.mrr)
-        else _by_curve(cohort, leaning, [everyone], ("closing", "loss"), MONTH_LEVELS)[0]
+    names = ("closing", "loss")
+    (shape,) = shapes_of(
+        cohort, leaning, [everyone], names, MONTH_LEVELS, paths=MONTH_PATHS, seed=seed
     )
     sums = {name: float(flow.sum()) for name, flow in means(cohort).items()}
     nrr, grr = _ratios(shape.quantile, opening, stretch)
@@ -189,55 +143,8 @@ def month_of(
     }
 
 
-@dataclass(frozen=True)
-class _Shape:
-    """Quantiles of a group's sums, in units of currency, and P(closing >= x)."""
-
-    quantile: dict[str, Floats]
-    closing_above: Callable[[float], float]
-
-
-def _by_curve(
-    cohort: Cohort,
-    leaning: Leaning,
-    groups: Sequence[Group],
-    names: tuple[str, ...],
-    at: tuple[float, ...],
-) -> list[_Shape]:
-    """Find the quantiles of all groups and sums at once, from their cumulants."""
-    if not groups:
-        return []
-    z, _ = factor_nodes(leaning.tau)
-    member = np.zeros((len(groups), len(cohort.mrr)))
-    for row, group in enumerate(groups):
-        member[row, group.members] = 1.0
-    found = cumulants(cohort, leaning.at(z), member, names)
-    blend = mixture(z, np.stack([found[name] for name in names], axis=1).reshape(-1, 3, len(z)))
-    quantiles = blend.quantiles(at).reshape(len(groups), len(names), len(at))
-    if "logos" in names:
-        quantiles[:, names.index("logos")] = np.ceil(quantiles[:, names.index("logos")] - 0.5)
-
-    def above(group: int) -> Callable[[float], float]:
-        row = np.array([group * len(names) + names.index("closing")])
-        return lambda x: float(1.0 - blend.cdf(np.array([x]), row)[0])
-
-    return [
-        _Shape(dict(zip(names, quantiles[g], strict=True)), above(g)) for g in range(len(groups))
-    ]
-
-
-def _by_paths(
-    cohort: Cohort, leaning: Leaning, group: Group, paths: int, seed: int, at: tuple[float, ...]
-) -> _Shape:
-    """Simulate one group and read its quantiles."""
-    who = group.members
-    sums = simulate(cohort.of(who), leaning.of(who), paths, seed) if len(who) else {}
-    quantile = {q: np.quantile(sums[q], at, method="inverted_cdf") for q in sums}
-    return _Shape(quantile, lambda x: float(np.mean(sums["closing"] >= x - 1e-9 * abs(x))))
-
-
 def _view(
-    cohort: Cohort, flows: dict[str, Floats], group: Group, shape: _Shape, stretch: float
+    cohort: Cohort, flows: dict[str, Floats], group: Group, shape: Shape, stretch: float
 ) -> View:
     """Bring a group's sums into the figures of a forecast, coherent with each other."""
     opening = float(cohort.mrr[group.members].sum())

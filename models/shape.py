@@ -1,0 +1,138 @@
+"""The shape of a group's sums: their quantiles, by curve or by simulated paths.
+
+A curve (``models.mixture``) is exact enough where a sum has many parts: against brute force its
+quantiles are then within .008 in probability. It misses the atoms and gaps of a sum of few parts
+(up to .4 in a group of 40 accounts), so these are simulated (``models.paths``): every sum of a
+group of at most 400 accounts or of one that a few accounts dominate, and in a larger group each
+sum that is still skewed given the factor (few expansions in a month, say).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.factor import Leaning, factor_nodes
+from models.flows import Cohort, cumulants
+from models.mixture import mixture
+from models.paths import SINGLE, simulate
+
+__all__ = ["Group", "Shape", "is_lumpy", "shapes_of"]
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+FEW, EVEN, SKEWED = 400, 100.0, 0.6
+FEWEST_PATHS, CELLS = 4_000, 10_000_000
+
+
+@dataclass(frozen=True)
+class Group:
+    """Some accounts of the book, by position, and the cut that they are."""
+
+    cut: dict[str, str]
+    members: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Quantiles of a group's sums, in units of currency, and P(closing >= x)."""
+
+    quantile: dict[str, Floats]
+    closing_above: Callable[[float], float]
+
+
+def is_lumpy(mrr: Floats) -> bool:
+    """Say whether any sum over these accounts has too few parts for a curve.
+
+    Examples
+    --------
+    >>> is_lumpy(np.ones(400)), is_lumpy(np.ones(1000)), is_lumpy(np.array([500.0] + [1.0] * 999))
+    (True, False, True)
+    """
+    return len(mrr) <= FEW or bool(mrr.sum() ** 2 < EVEN * np.square(mrr).sum())
+
+
+def shapes_of(
+    cohort: Cohort,
+    leaning: Leaning,
+    groups: Sequence[Group],
+    names: tuple[str, ...],
+    levels: tuple[float, ...],
+    *,
+    paths: int,
+    seed: int = 0,
+) -> list[Shape]:
+    """Give every group's quantiles, each sum by the way that fits it.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        The accounts at one horizon.
+    leaning : Leaning
+        How they lean on the shared factor.
+    groups : sequence of Group
+        Which of them belong together.
+    names : tuple of str
+        The sums asked for, "closing" among them.
+    levels : tuple of float
+        The quantiles asked for.
+    paths : int
+        Simulated paths per group; fewer, but not below 4,000, where many accounts are simulated.
+    seed : int
+        Seed of the paths.
+    """
+    z, _ = factor_nodes(leaning.tau)
+    found = cumulants(cohort, leaning.at(z), _membership(groups, len(cohort.mrr)), names)
+    sums = np.stack([found[name] for name in names], axis=1)
+    curved = _curved(cohort, groups, sums)
+    quantiles = np.zeros((len(groups), len(names), len(levels)))
+    if curved.any():
+        quantiles[curved] = mixture(z, sums[curved]).quantiles(levels)
+    if "logos" in names:
+        whole = names.index("logos")
+        quantiles[:, whole] = np.ceil(quantiles[:, whole] - 0.5)
+    played = [g for g in range(len(groups)) if not curved[g].all() and len(groups[g].members)]
+    closing = names.index("closing")
+    above = [_above_curve(z, sums[g, closing]) for g in range(len(groups))]
+    for g in played:
+        who = groups[g].members
+        asked = tuple(name for name, fits in zip(names, curved[g], strict=True) if not fits)
+        cells = CELLS / len(played) / min(len(who), SINGLE)
+        count = int(np.clip(cells, min(FEWEST_PATHS, paths), paths))
+        drawn = simulate(cohort.of(who), leaning.of(who), count, seed, asked)
+        for name, values in drawn.items():
+            quantiles[g, names.index(name)] = np.quantile(values, levels, method="inverted_cdf")
+        if not curved[g, closing]:
+            above[g] = _above_paths(drawn["closing"])
+    return [
+        Shape(dict(zip(names, quantiles[g], strict=True)), above[g]) for g in range(len(groups))
+    ]
+
+
+def _membership(groups: Sequence[Group], accounts: int) -> Floats:
+    member = np.zeros((len(groups), accounts))
+    for row, group in enumerate(groups):
+        member[row, group.members] = 1.0
+    return member
+
+
+def _curved(cohort: Cohort, groups: Sequence[Group], sums: Floats) -> Bools:
+    """Say which sums a curve fits: (groups, sums)."""
+    _, variance, third = np.moveaxis(sums[:, :, :, sums.shape[-1] // 2], 2, 0)
+    skewed = np.abs(third) >= SKEWED * np.maximum(variance, 0.0) ** 1.5
+    smooth = ~skewed | (variance <= 0.0)
+    even = np.array([not is_lumpy(cohort.mrr[group.members]) for group in groups])
+    return np.asarray(smooth & even[:, None])
+
+
+def _above_curve(z: Floats, sums: Floats) -> Callable[[float], float]:
+    row = np.zeros(1, dtype=np.int64)
+    return lambda x: float(1.0 - mixture(z, sums[None]).cdf(np.array([x]), row)[0])
+
+
+def _above_paths(closing: Floats) -> Callable[[float], float]:
+    return lambda x: float(np.mean(closing >= x - 1e-9 * abs(x)))
