@@ -59,7 +59,7 @@ SIGNALS = (
             "{value:.0f} integrations in use", NO_CATALOG),
     _signal("activated_30d", "flag", -1, 1, "1 where the milestone feature was used within 30 "
             "days of the first paid day", "activated within 30 days ({value:.0f})",
-            "younger than 30 days, no milestone declared, or usage begins later than the account"),
+            "no usage, younger than 30 days, no milestone, or usage begins later than the account"),
     _signal("days_to_activation", "days", 1, -1, "days from the first paid day to the first use "
             "of the milestone feature", "activated after {value:.0f} days",
             "not activated, no milestone declared, or usage begins later than the account"),
@@ -71,9 +71,10 @@ def measure(view: View, so_far: pd.DataFrame) -> pd.DataFrame:
     slugs = [signal.slug for signal in SIGNALS]
     if not view.fresh("usage"):
         return view.empty(slugs)
-    columns = _breadth(view, so_far["usage_events_28d"].notna())
+    seen = so_far["usage_events_28d"].notna()
+    columns = _breadth(view, seen)
     if view.book.has("feature_catalog"):
-        columns |= _activation(view)
+        columns |= _activation(view, seen)
     renamed = {f"adoption_{name}": values for name, values in columns.items()}
     return pd.DataFrame(renamed, index=view.standing.index).reindex(columns=slugs)
 
@@ -143,7 +144,7 @@ def _features(view: View) -> nw.LazyFrame[Any]:
     )
 
 
-def _activation(view: View) -> dict[str, pd.Series]:
+def _activation(view: View, seen: pd.Series) -> dict[str, pd.Series]:
     """Date the first use of a milestone feature, where usage reaches back to the first day."""
     catalog = view.book.table("feature_catalog").filter(nw.col("activation"))
     milestones = catalog.select("feature").unique()
@@ -152,7 +153,7 @@ def _activation(view: View) -> dict[str, pd.Series]:
     first = _rows(view).join(milestones, on="feature", how="inner").group_by("account_id")
     day = view.collect(first.agg(nw.col("day").min().cast(nw.Float64)))["day"]
     start = (view.standing["first_paid_on"] - pd.Timestamp(0)).dt.days
-    covered = start >= view.feeds["usage"].starts - view.feeds["usage"].grain
+    covered = seen & (start >= view.feeds["usage"].starts - view.feeds["usage"].grain)
     taken = (day - start).clip(lower=0).where(covered)
     old = (view.today - start) > ACTIVATION_DAYS
     reached = (taken <= ACTIVATION_DAYS).astype(float)

@@ -22,7 +22,7 @@ RESET_EVERY = 30
 SEATS = "seats"
 GOVERNANCE = "sso|saml|scim|audit|role|permission|retention|compliance|sla"
 NO_EVENTS = "the book has no events, or their feed is behind"
-NO_LIMITS = "no limit observed for the account in 91 days"
+NO_LIMITS = "no limit of this kind observed for the account in 91 days"
 KINDS = {
     "gate_hits_30d": ("gate_hit",),
     "limit_hits_30d": ("limit_hit",),
@@ -51,7 +51,7 @@ def _signal(
 
 
 SIGNALS = (
-    _signal("limit_share", "share", QUARTER, (0, 1), "used / limit, the largest over all metrics",
+    _signal("limit_share", "share", QUARTER, (0, 1), "used / limit, the largest over all metrics but seats",
             "{value:.0%} of its tightest limit used", NO_LIMITS),
     _signal("days_to_limit", "days", QUARTER, (0, -1), "days until the first limit is reached at "
             "the pace of 28 days (365: not in sight)", "a limit is reached in {value:.0f} days",
@@ -126,8 +126,8 @@ def _limits(view: View) -> dict[str, pd.Series]:
     seats = nw.col("metric") == SEATS
     found = view.collect(
         steps.group_by("account_id").agg(
-            (nw.col("used") / nw.col("limit")).max().alias("limit_share"),
-            nw.col("days").min().alias("days_to_limit"),
+            nw.when(~seats).then(nw.col("used") / nw.col("limit")).max().alias("limit_share"),
+            nw.when(~seats).then("days").min().alias("days_to_limit"),
             nw.when(seats).then("left").max().alias("seats_left"),
             nw.when(seats).then(nw.col("used") - nw.col("used_before")).max().alias("velocity"),
         )

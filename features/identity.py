@@ -8,13 +8,12 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 
+from features.acv import ACV_SEGMENTS
 from features.book import Book
 
-__all__ = ["ACV_SEGMENTS", "acv_segment", "identity"]
+__all__ = ["acv_segment", "identity"]
 
-# Annual contract value from which a segment starts, in units of the book's currency (SIGNALS).
-ACV_SEGMENTS = ((0, "smb"), (5_000, "mid-market"), (50_000, "enterprise"), (200_000, "strategic"))
-MICROS_TO_YEAR = 12 / 1e6
+MICROS = 1_000_000
 DATED = ("segment", "csm")
 
 
@@ -45,8 +44,9 @@ def acv_segment(mrr_micros: pd.Series) -> np.ndarray:
     ['smb', 'enterprise']
     """
     starts, names = zip(*ACV_SEGMENTS, strict=True)
-    acv = mrr_micros.to_numpy(np.float64) * MICROS_TO_YEAR
-    return np.array(names)[np.searchsorted(np.array(starts), acv, side="right") - 1]
+    bounds = np.array(starts, dtype=np.int64) * MICROS
+    acv = 12 * mrr_micros.to_numpy(np.int64)
+    return np.array(names)[np.searchsorted(bounds, acv, side="right") - 1]
 
 
 def _as_it_was(book: Book, as_of: date, facts: pd.DataFrame) -> pd.DataFrame:

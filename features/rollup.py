@@ -10,6 +10,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
+import duckdb
 import narwhals.stable.v2 as nw
 
 from features.book import Book
@@ -122,10 +123,11 @@ def _thousandths(number: nw.Expr) -> nw.Expr:
 
 
 def _made(book: Book, name: str) -> bool:
-    found = book.connection.execute(
-        "SELECT count(*) FROM duckdb_tables() WHERE table_name = ?", [name]
-    ).fetchone()
-    return bool(found and found[0])
+    try:
+        book.connection.table(name)
+    except duckdb.CatalogException:
+        return False
+    return True
 
 
 def _keep(book: Book, name: str, rows: nw.LazyFrame[Any]) -> None:

@@ -70,3 +70,9 @@ def test_too_young_to_say():
 def test_usage_that_begins_later_than_the_account_says_nothing_of_activation():
     usage = used("a", "report", range(1, 30))
     assert np.isnan(measured(usage, feature_catalog=CATALOG).adoption_activated_30d)
+
+
+def test_an_account_without_usage_says_nothing_of_activation():
+    lines = [line("a", starts="2025-05-02"), line("z")]
+    usage = used("z", "search", range(1, 200))
+    assert np.isnan(measured(usage, lines, feature_catalog=CATALOG).adoption_activated_30d)

@@ -26,13 +26,13 @@ def measured(account="a", lines=None, **tables):
 
 
 def test_the_tightest_limit_and_its_day():
-    # storage rises by 10 a week of 100: 30 left at 10/7 a day is 21 days; seats stand at 50 %
+    # storage rises by 10 a week of 100: 30 left at 10/7 a day is 21 days
     limits = [seen("storage", 1 + 7 * week, 70 - 10 * week, 100) for week in range(6)]
-    limits += [seen("seats", 1 + 7 * week, 5, 10) for week in range(6)]
+    limits += [seen("seats", 1 + 7 * week, 5, 6) for week in range(6)]
     a = measured(limits=limits)
-    assert a.expansion_limit_share == 0.7
+    assert a.expansion_limit_share == 0.7  # seats have their own signal
     assert a.expansion_days_to_limit == pytest.approx(21)
-    assert (a.expansion_seats_left, a.expansion_seat_velocity_30d) == (5, 0)
+    assert (a.expansion_seats_left, a.expansion_seat_velocity_30d) == (1, 0)
 
 
 def test_a_limit_that_resets_first_is_not_reached():
