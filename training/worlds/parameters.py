@@ -70,7 +70,7 @@ class Laws:
     gap_pull: float = 6.0
     upgrade_exploring: float = 0.07
     upgrade_otherwise: float = 0.003
-    drift: Three = (0.0112, 0.0112, 0.0126)
+    drift: Three = (0.0126, 0.0114, 0.0148)
     shock: float = 0.25
     currencies: tuple[str, ...] = ("USD",)
     most_accounts: int = 10**9
