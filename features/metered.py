@@ -45,22 +45,23 @@ def metered_steps(until: date) -> Steps:
     UNION ALL
     SELECT account_id, starts_on, ends_on FROM known_lines
     WHERE kind = 'usage' AND account_id IN (SELECT account_id FROM held)""",
-        "closings": """
-    SELECT DISTINCT account_id, ends_on AS day FROM both_kinds AS line
-    WHERE ends_on IS NOT NULL AND NOT EXISTS (FROM both_kinds AS other
-        WHERE other.account_id = line.account_id AND other.starts_on <= line.ends_on
-        AND (other.ends_on IS NULL OR other.ends_on > line.ends_on))""",
-        "closed": """
-    SELECT DISTINCT account_id, usage.starts_on FROM usage_lines AS usage
-    JOIN both_kinds USING (account_id)
-    WHERE NOT EXISTS (FROM both_kinds AS line WHERE line.account_id = usage.account_id
-        AND line.starts_on <= usage.starts_on
-        AND (line.ends_on IS NULL OR line.ends_on > usage.starts_on))""",
+        "covers": """
+    SELECT account_id, starts_on, coalesce(ends_on, DATE '9999-12-31') AS ends_on,
+        max(coalesce(ends_on, DATE '9999-12-31')) OVER (PARTITION BY account_id
+            ORDER BY starts_on, ends_on ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
+    FROM both_kinds""",
+        "numbered": """
+    SELECT *, count(*) FILTER (before IS NULL OR before < starts_on) OVER (
+        PARTITION BY account_id ORDER BY starts_on, ends_on ROWS UNBOUNDED PRECEDING) AS stretch
+    FROM covers""",
+        "stretches": """
+    SELECT account_id, min(starts_on) AS opened_on, max(ends_on) AS closed_on
+    FROM numbered GROUP BY account_id, stretch""",
         "open_usage": """
-    SELECT usage.*, least(next_on, coalesce(closing.day, next_on)) AS ends_on
+    SELECT usage.*, least(usage.next_on, coalesce(stretch.closed_on, usage.next_on)) AS ends_on
     FROM usage_lines AS usage
-    ANTI JOIN closed ON closed.account_id = usage.account_id
-        AND closed.starts_on = usage.starts_on
-    ASOF LEFT JOIN closings AS closing ON closing.account_id = usage.account_id
-        AND closing.day > usage.starts_on""",
+    LEFT JOIN (SELECT DISTINCT account_id FROM stretches) AS both_sorts USING (account_id)
+    LEFT JOIN stretches AS stretch ON stretch.account_id = usage.account_id
+        AND stretch.opened_on <= usage.starts_on AND stretch.closed_on > usage.starts_on
+    WHERE both_sorts.account_id IS NULL OR stretch.account_id IS NOT NULL""",
     }

@@ -26,21 +26,21 @@ def bridge_steps(rules: Rules) -> Steps:
     SELECT DISTINCT account_id, product, starts_on FROM recurring AS line WHERE NOT EXISTS (
         FROM recurring AS last WHERE last.account_id = line.account_id
         AND last.product = line.product AND last.ends_on = line.starts_on)""",
-        "account_openings": "SELECT DISTINCT account_id, starts_on FROM openings",
-        "accompanied": """
-    SELECT DISTINCT lapse.account_id, lapse.ends_on FROM lapses AS lapse JOIN recurring AS other
-        ON other.account_id = lapse.account_id AND other.starts_on <= lapse.ends_on
-        AND (other.ends_on IS NULL OR other.ends_on > lapse.ends_on)""",
+        # One timeline of starts, openings and lapses; a join as of a date would be quadratic.
+        "timeline": """
+    SELECT account_id, product, starts_on AS day, coalesce(ends_on, DATE '9999-12-31') AS reaches,
+        NULL AS opening, false AS lapsed FROM recurring
+    UNION ALL SELECT account_id, product, starts_on, NULL, starts_on, false FROM openings
+    UNION ALL SELECT account_id, product, ends_on, NULL, NULL, true FROM lapses""",
+        "looked_ahead": """
+    SELECT account_id, product, day AS ends_on, lapsed,
+        min(opening) OVER (PARTITION BY account_id, product ORDER BY day DESC) AS same_on,
+        min(opening) OVER (PARTITION BY account_id ORDER BY day DESC) AS next_on,
+        max(reaches) OVER (PARTITION BY account_id ORDER BY day) > day AS accompanied
+    FROM timeline""",
         "renewals": """
-    SELECT lapse.account_id, lapse.product, lapse.ends_on, same.starts_on AS same_on,
-        CASE WHEN accompanied.account_id IS NULL THEN any_line.starts_on END AS any_on
-    FROM lapses AS lapse
-    ASOF LEFT JOIN openings AS same ON same.account_id = lapse.account_id
-        AND same.product = lapse.product AND same.starts_on > lapse.ends_on
-    ASOF LEFT JOIN account_openings AS any_line ON any_line.account_id = lapse.account_id
-        AND any_line.starts_on > lapse.ends_on
-    LEFT JOIN accompanied ON accompanied.account_id = lapse.account_id
-        AND accompanied.ends_on = lapse.ends_on""",
+    SELECT account_id, product, ends_on, same_on, CASE WHEN NOT accompanied THEN next_on END AS any_on
+    FROM looked_ahead WHERE lapsed""",
         "graces": f"""
     SELECT account_id, product, ends_on, held_until FROM (
         SELECT *, CASE WHEN same_on - ends_on <= {days} THEN same_on

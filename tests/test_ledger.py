@@ -178,6 +178,15 @@ def test_a_movement_is_measured_at_the_new_years_rates() -> None:
     assert flows(book, "2025-01") == {"opening": 110, "fx": 10, "expansion": 60, "closing": 180}
 
 
+def test_a_loss_stays_a_loss_though_the_rate_rose() -> None:
+    book = book_of(
+        line("2024-11-01", "2025-01-10", 100, currency="EUR"),
+        line("2025-01-10", None, 95, currency="EUR"),
+        fx_rates=rates(("2024-01-01", 1.1), ("2025-01-01", 1.2)),
+    )
+    assert flows(book, "2025-01") == {"opening": 110, "fx": 10, "contraction": 6, "closing": 114}
+
+
 @pytest.mark.fault("F13")
 def test_a_missing_rate_is_refused_with_pair_and_date() -> None:
     book = book_of(

@@ -87,6 +87,17 @@ def test_a_product_is_renewed_by_the_next_line_of_its_own_beside_others() -> Non
     assert [paid(renewed, "2025-01-10"), paid(switched, "2025-01-10")] == [130, 30]
 
 
+@pytest.mark.parametrize(("renewed", "gap_paid"), [("2025-02-01", 130), ("2025-02-02", 30)])
+def test_a_product_beside_others_is_bridged_up_to_31_days(renewed: str, gap_paid: float) -> None:
+    core = {"product": "core", "term_months": 12}
+    book = book_of(
+        line("2024-01-01", "2025-01-01", **core),
+        line("2024-01-01", None, 30, product="chat"),
+        line(renewed, None, **core),
+    )
+    assert paid(book, "2025-01-31") == gap_paid
+
+
 def test_an_account_with_nothing_else_is_renewed_by_any_line() -> None:
     book = book_of(
         line("2024-01-01", "2025-01-01", 100, product="core"),
