@@ -236,8 +236,10 @@ def _declared(column: Column, v: str, frame: Frame) -> str | None:
     """Give the SQL of an instant whose unit or format the mapping declares."""
     unit = frame.settings.units.get(column.name)
     if unit:
-        millis = f"TRY_CAST({v} AS BIGINT)" + (" * 1000" if unit == "epoch_s" else "")
-        return f"CAST(epoch_ms({millis}) AS TIMESTAMP)"
+        digits, worth = (11, 1000) if unit == "epoch_s" else (14, 1)
+        whole = rf"\d{{1,{digits}}}"
+        number = f"CASE WHEN {_full(v, whole)} THEN {v} END"
+        return f"CAST(epoch_ms(CAST({number} AS BIGINT) * {worth}) AS TIMESTAMP)"
     form = frame.settings.formats.get(column.name)
     return f"TRY_STRPTIME({v}, {literal(form)})" if form else None
 

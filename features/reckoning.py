@@ -14,6 +14,7 @@ from features.staging import Loaded
 __all__ = ["height", "reckon", "worth_knowing"]
 
 COUNTS = ("rows_in", "accepted", "quarantined", "duplicates", "unmatched", "filtered")
+LOUD = 0.05
 
 
 def height(source: SourceRows) -> int:
@@ -141,6 +142,12 @@ def worth_knowing(
         said.append(f"{contract.name}: no row was accepted")
     if finer:
         said.append(f"{contract.name}: {finer} amounts have more decimals than the currency (kept)")
+    if report.quarantined > LOUD * report.rows_in:
+        share = report.quarantined / report.rows_in
+        said.append(
+            f"{contract.name}: {report.quarantined} of {report.rows_in} rows "
+            f"({share:.0%}) are set aside: figures will lack them"
+        )
     strange = report.codes.get("key.unknown_account", 0)
     if strange:
         said.append(

@@ -43,7 +43,7 @@ def micros(number: Decimal) -> int:
 NUMBERS = st.decimals(0, 10**12, allow_nan=False, allow_infinity=False, places=9)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.lists(NUMBERS, min_size=1, max_size=20))
 def test_money_is_exact_and_half_up(numbers: list[Decimal]) -> None:
     texts = [f"{number:f}" for number in numbers]
