@@ -143,3 +143,10 @@ def test_a_book_of_months():
     assert np.isnan(a.commercial_monthly)
     assert a.commercial_expansion_365d == pytest.approx(0.2)
     assert (a.commercial_tenure_days, a.commercial_days_since_expansion) == (547, 181)
+
+
+def test_an_early_end_is_not_known_before_its_day():
+    # the export of today shows that a left on 2025-09-10; on 2025-07-01 its term ran to 2026
+    a = measured([line("a", starts="2025-01-01", ends_on="2025-09-10", term_months=12)])
+    assert a.next_renewal_on == pd.Timestamp("2026-01-01")
+    assert pd.isna(a.notice_ends_on)
