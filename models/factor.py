@@ -23,6 +23,7 @@ LEAN = {"churn": 1.0, "contract": 1.3, "expand": -0.5}
 
 REACH = 6.0
 CERTAIN = 1.0 - 1e-12
+IMPOSSIBLE = 1e-12
 
 
 @dataclass(frozen=True)
@@ -133,9 +134,10 @@ def lean(p_churn: Floats, p_contract: Floats, p_expand: Floats, tau: float) -> L
 def _level(target: Floats, weight: Floats, shift: Floats) -> Floats:
     """Solve sum(weight * expit(level + shift)) = target, by Newton's steps on the logit scale."""
     total = weight.sum(axis=1)
-    possible = total > 1e-12
+    possible = total > IMPOSSIBLE
     share = np.clip(np.divide(target, total, out=np.zeros_like(total), where=possible), 0.0, 1.0)
-    goal = np.asarray(logit(np.where(share >= CERTAIN, 1.0, share)))
+    share = np.where(share >= CERTAIN, 1.0, np.where(share <= IMPOSSIBLE, 0.0, share))
+    goal = np.asarray(logit(share))
     level, free = goal.copy(), np.isfinite(goal) & bool(np.any(shift))
     part = weight[free] / total[free, None]
     for _ in range(50 if free.any() else 0):

@@ -230,7 +230,7 @@ def _facts(scores: pd.DataFrame, settings: MatrixSettings) -> pd.DataFrame:
             "effects": pd.Series([effects_of(r) for r in reasons], index=scores.index),
             "red": [_count(fired, "retention") for fired in triggers],
             "act": [_count(fired, "expansion") for fired in triggers],
-            "hard": [bool(set(named) & set(settings.hard_events)) for named in names],
+            "hard": [bool({*named} & {*settings.hard_events}) for named in names],
         },
         index=scores.index,
     )

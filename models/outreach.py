@@ -113,7 +113,7 @@ def rank(
     Expected value, in the book's currency per year: for a save p x MRR x 12 x .12 - cost, the
     .12 halved when the renewal is less than 30 days away, halved when p > .6 or notice was given;
     for an expansion the expected expansion MRR (already probability x amount) x 12 - cost.
-    Medium expansion readiness is listed only while an expansion trigger fires.
+    Medium expansion readiness is listed only while an expansion trigger fires at "act".
 
     Parameters
     ----------
@@ -230,12 +230,13 @@ def _complete(scores: pd.DataFrame) -> pd.DataFrame:
 
 def _asked(table: pd.DataFrame) -> NDArray[np.bool_]:
     """Say where an expansion may be talked of: at Medium readiness only while a trigger asks."""
-    fires = [any(map(_is_expansion, fired or ())) for fired in table["triggers"]]
+    fires = [any(map(_asks, () if fired is None else fired)) for fired in table["triggers"]]
     return np.asarray(table["cell"].ne("HM").to_numpy() | np.array(fires, dtype=bool))
 
 
-def _is_expansion(trigger: Any) -> bool:
-    return isinstance(trigger, Mapping) and trigger.get("side") == "expansion"
+def _asks(trigger: Any) -> bool:
+    side = isinstance(trigger, Mapping) and trigger.get("side") == "expansion"
+    return side and trigger.get("level", "act") == "act"
 
 
 def _cut(part: pd.DataFrame, places: int) -> pd.DataFrame:

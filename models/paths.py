@@ -17,15 +17,16 @@ from scipy.interpolate import CubicSpline
 from models.factor import Chances, Leaning, factor_nodes, factor_strata
 from models.flows import QUANTITIES, Cohort, cumulants
 
-__all__ = ["SINGLE", "STRATA", "simulate"]
+__all__ = ["SINGLE", "simulate"]
 
 Floats = NDArray[np.float64]
 
 SINGLE = 500
 """How many of the largest accounts are simulated one by one."""
 
-STRATA = 200
-"""How many equally likely values of the factor the paths run through."""
+STRATA, PER_STRATUM = 200, 80
+"""How many equally likely values of the factor the paths run through at most, and how many paths
+share one at least."""
 
 EVENTS = {
     "expansion": ("expand",),
@@ -53,7 +54,7 @@ def simulate(
     leaning : Leaning
         How the same accounts lean on the shared factor.
     paths : int
-        How many paths, rounded up to a multiple of `STRATA`.
+        How many paths, rounded up to a whole number per stratum of the factor.
     seed : int
         Seed of the generator: same seed, same paths.
     names : tuple of str
@@ -67,12 +68,13 @@ def simulate(
     rng = np.random.default_rng(seed)
     order = np.argsort(-cohort.mrr, kind="stable")
     big, rest = order[:SINGLE], order[SINGLE:]
-    z, each = factor_strata(STRATA), -(-paths // STRATA)
+    strata = max(1, min(STRATA, paths // PER_STRATUM))
+    z, each = factor_strata(strata), -(-paths // strata)
     single, chances = cohort.of(big), _needed(leaning.of(big).at(z), names)
     crowd = _crowd(cohort.of(rest), leaning.of(rest), z, names) if len(rest) else {}
     sizes = Sizes.of(single)
     parts = []
-    for stratum in range(STRATA):
+    for stratum in range(strata):
         sums = _singles(single, chances, sizes, stratum, each, rng)
         for name, cumulant in crowd.items():
             sums[name] = sums[name] + _draw(name, cumulant[:, stratum], each, rng)

@@ -17,6 +17,7 @@ __all__ = ["closing_variance", "phi_from_backtest", "prior_phi", "shared_scale"]
 PRIOR_WEIGHT = 2.0
 SHORT, LONG = (3, 1.8), (12, 3.0)
 WIDEST = 2.0
+ROUNDING = 1e-15
 
 
 def prior_phi(horizon: int) -> float:
@@ -94,7 +95,7 @@ def shared_scale(outlook: Outlook, horizon: int, phi: float) -> float:
     """
     cohort = cohort_at(outlook, horizon)
     alone = closing_variance(cohort, 0.0)
-    if phi <= 1.0 or alone <= 0.0:
+    if phi <= 1.0 or alone <= ROUNDING * float(np.square(cohort.mrr).sum()):
         return 0.0
     if closing_variance(cohort, WIDEST) <= phi * alone:
         return WIDEST
