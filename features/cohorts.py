@@ -16,7 +16,7 @@ from features.fx import has_foreign
 from features.ledger import month_table, openings
 from features.levers import LEVERS
 from features.rules import Rules
-from features.steps import with_steps
+from features.steps import Steps, with_steps
 from features.windows import Window
 
 __all__ = ["FLOWS", "Desk", "Measure", "open_desk"]
@@ -86,7 +86,8 @@ class Desk:
     as_of : date or None
         Only what was known before it counts.
     connection : duckdb.DuckDBPyConnection
-        With ``months`` (the ledger) and ``openings`` (at the rates of the window's closing).
+        With ``months`` (the ledger), ``standings`` (running sums of it) and ``openings`` (at
+        the rates of the window's closing).
     """
 
     book: Book
@@ -99,8 +100,9 @@ class Desk:
 
     def measure(self, windows: list[Window], cut: tuple[str, ...] = ()) -> list[Measure]:
         """Measure windows, cut by columns of the table ``members`` if any are named."""
-        cohort = self._rows(_COHORT_SUMS, windows, cut)
-        flows = self._rows(_FLOW_SUMS, windows, cut)
+        steps = _cohort_steps(windows)
+        cohort = self._rows(steps, _COHORT_SUMS, cut)
+        flows = self._rows({"windows": steps["windows"]}, _FLOW_SUMS, cut)
         found = {(row[0], row[1], *row[2]): row for row in (*flows.values(), *cohort.values())}
         order = {_number(window.closing): window for window in windows}
         measures = [
@@ -142,10 +144,10 @@ class Desk:
             _MEMBERS.format(chosen=chosen, b=_number(window.opening), e=_number(window.closing))
         )
 
-    def _rows(self, sums: str, windows: list[Window], cut: tuple[str, ...]) -> dict[Any, Any]:
+    def _rows(self, steps: Steps, sums: str, cut: tuple[str, ...]) -> dict[Any, Any]:
         keys = "".join(f", {_column(name)}" for name in cut)
         join = "LEFT JOIN members USING (account_id)" if cut else ""
-        query = with_steps(_cohort_steps(windows), sums.format(keys=keys, join=join))
+        query = with_steps(steps, sums.format(keys=keys, join=join))
         result = self.connection.execute(query)
         names = [column[0] for column in result.description][2 + len(cut) :]
         rows = {}
@@ -161,7 +163,9 @@ def open_desk(
 ) -> Desk:
     """Lay out the ledger for windows of so many months."""
     connection = engine()
-    connection.register("months", month_table(book, rules, as_of=as_of, until=until))
+    connection.register("ledger", month_table(book, rules, as_of=as_of, until=until))
+    connection.execute("CREATE TABLE months AS FROM ledger")
+    connection.execute(_STANDINGS)
     if has_foreign(book):
         connection.register("openings", openings(book, rules, months, as_of=as_of, until=until))
     else:
@@ -185,13 +189,10 @@ def _sortable(key: Iterable[Any]) -> tuple[Any, ...]:
     return tuple((part is None, "" if part is None else part) for part in key)
 
 
-def _cohort_steps(windows: list[Window]) -> dict[str, str]:
+def _cohort_steps(windows: list[Window]) -> Steps:
     pairs = ", ".join(f"({_number(w.opening)}, {_number(w.closing)})" for w in windows)
     return {
         "windows": f"FROM (VALUES {pairs}) AS windows (b, e)",
-        "standings": """
-    SELECT account_id, m, closing_micros AS closing,
-        sum(organic_micros) OVER (PARTITION BY account_id ORDER BY m) AS organic FROM months""",
         "cohort": """
     SELECT b, e, account_id, micros AS opening, after.closing,
         after.organic - before.organic AS organic
@@ -200,6 +201,12 @@ def _cohort_steps(windows: list[Window]) -> dict[str, str]:
     JOIN standings AS after ON after.account_id = openings.account_id AND after.m = e""",
     }
 
+
+# Where each account stands at each month-end, and its organic movements until then.
+_STANDINGS = """
+    CREATE TABLE standings AS
+    SELECT account_id, m, closing_micros AS closing,
+        sum(organic_micros) OVER (PARTITION BY account_id ORDER BY m) AS organic FROM months"""
 
 _COHORT = (
     "accounts",
