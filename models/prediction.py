@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
@@ -63,6 +63,11 @@ class HealthModel:
                 "feature.schema_mismatch", f"signals not in the snapshot: {', '.join(absent)}"
             )
         return frame.loc[:, list(self.signals)].to_numpy(dtype=float)
+
+    def calendar_only(self) -> HealthModel:
+        """Give the same model with the calendar serving every target: the first baseline."""
+        bare = {name: replace(target, serves="calendar") for name, target in self.targets.items()}
+        return replace(self, targets=bare)
 
     def predict(self, frame: pd.DataFrame) -> Prediction:
         """Predict every state of every row at leads 1 to 12.

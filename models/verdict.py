@@ -19,6 +19,7 @@ from features.maturity import stage
 from features.snapshot import data_coverage
 from features.triggers import fire
 from models.carried import Carried
+from models.flows import cohort_at, means
 from models.forecast import ForecastSettings, forecast, shared_scale
 from models.guards import guards
 from models.matrix import MatrixSettings, place, summary
@@ -94,6 +95,7 @@ def verdict(
     previous: pd.DataFrame | None,
     as_of: date,
     choices: Choices,
+    last_year: Mapping[str, float | None] | None = None,
 ) -> Verdict:
     """Judge a whole book.
 
@@ -107,10 +109,13 @@ def verdict(
         ``account_id, memory`` of the run published before.
     as_of : date
     choices : Choices
+    last_year : mapping of horizon to float, optional
+        NRR of the same months a year before, shown beside the forecast.
     """
     scored, table = judge_accounts(frame, carried, previous, as_of, choices)
     listed = rank(table, choices.outreach, as_of=as_of)
     told = forecasts(scored.outlook, carried, as_of, choices)
+    _beside(told, _calendar_nrr(frame, carried), last_year or {})
     return Verdict(table, listed, summary(table), told)
 
 
@@ -167,6 +172,31 @@ def forecasts(
         )
         told[str(horizon)] = one | {"backtest": _past(carried.periods, horizon)}
     return told
+
+
+def _calendar_nrr(frame: pd.DataFrame, carried: Carried) -> dict[str, float]:
+    """Expected NRR by the calendar alone, by horizon in months."""
+    model = carried.model.calendar_only()
+    outlook = model.outlook(frame, model.predict(frame))
+    found = {}
+    for horizon in HORIZONS:
+        cohort = cohort_at(outlook, horizon)
+        found[str(horizon)] = float(means(cohort)["closing"].sum() / cohort.mrr.sum())
+    return found
+
+
+def _beside(
+    told: dict[str, dict[str, Any]],
+    calendar: Mapping[str, float],
+    last_year: Mapping[str, float | None],
+) -> None:
+    """Put what simpler rules say beside each forecast of NRR."""
+    for horizon, one in told.items():
+        one["baselines"] = {
+            "calendar": calendar[horizon],
+            "same as last year": last_year.get(horizon),
+            "no change": 1.0,
+        }
 
 
 def _phi(carried: Carried, month: int) -> float:

@@ -26,7 +26,7 @@ from models.score import RUNGS
 from models.target import TARGETS, TargetModel
 from training.baselines import health_score, nrr_baselines
 from training.evaluate import Judged, judge
-from training.fit import calendar_only, fit_health, material_of
+from training.fit import fit_health, material_of
 from training.history import History
 from training.labels import REPORTING_LAG_DAYS
 from training.rows import all_rows
@@ -177,7 +177,7 @@ def _calibrated(
 def _replay(history: History, origin: date, model: HealthModel) -> Replay:
     rows = history.at(origin)
     frame = history.frame.iloc[rows].reset_index(drop=True)
-    bare = calendar_only(model)
+    bare = model.calendar_only()
     prediction, calendar = model.predict(frame), bare.predict(frame)
     return Replay(
         origin,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -22,7 +21,7 @@ from training.labels import Outcomes
 from training.ladder import Material, fit_target, search
 from training.rows import Rows, all_rows
 
-__all__ = ["calendar_only", "fit_health", "material_of", "rows_of", "searched"]
+__all__ = ["fit_health", "material_of", "rows_of", "searched"]
 
 Floats = NDArray[np.float64]
 
@@ -85,12 +84,6 @@ def fit_health(
         ),
         fiscal_year_starts=history.facts.fiscal_year_starts,
     )
-
-
-def calendar_only(model: HealthModel) -> HealthModel:
-    """Give the same model with the calendar serving every target: the first baseline."""
-    bare = {name: replace(target, serves="calendar") for name, target in model.targets.items()}
-    return replace(model, targets=bare)
 
 
 def _locked_rate(history: History, outcomes: Outcomes) -> float:

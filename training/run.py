@@ -22,7 +22,7 @@ from models.registry import Registry, Version
 from models.renewal import Renewal
 from models.target import TARGETS
 from training.backtest import HORIZONS, Backtest, backtest, calibrated, factor_of
-from training.fit import calendar_only, fit_health, searched
+from training.fit import fit_health, searched
 from training.gate import Check, beats_calendar, gate, nrr_errors
 from training.history import History, gather
 
@@ -113,7 +113,7 @@ def _register_calendar(
     history: History, registry: Registry, bands: BandSettings | None, seed: int
 ) -> Version:
     """Register and promote the calendar alone."""
-    model = calendar_only(fit_health(history, history.known_until, {}, seed))
+    model = fit_health(history, history.known_until, {}, seed).calendar_only()
     bare = {
         n: replace(t, score=replace(t.score, ridge=None, booster=None))
         for n, t in model.targets.items()
