@@ -187,7 +187,7 @@ QUIETLY = {"deadline": None, "phases": [Phase.explicit, Phase.reuse, Phase.gener
 
 
 @given(seed=st.integers(0, 2**32 - 1), late=st.sampled_from([0.0, 0.5]))
-@settings(max_examples=4, **QUIETLY)
+@settings(max_examples=2, **QUIETLY)
 def test_what_was_not_known_never_changes_a_snapshot(seed, late):
     guard(seed, late)
 

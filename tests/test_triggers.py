@@ -116,10 +116,22 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("name", "inside", "outside"), CASES)
-def test_each_rule_at_its_threshold(name, inside, outside):
-    assert name in fired(**inside)
-    assert name not in fired(**outside)
+@pytest.fixture(scope="module")
+def all_fired():
+    rows = [
+        frame(account_id=f"{number} {side}", **values)
+        for number, (_, inside, outside) in enumerate(CASES)
+        for side, values in (("inside", inside), ("outside", outside))
+    ]
+    found = fire(pd.concat(rows))
+    return set(zip(found["account_id"], found["trigger"], strict=True))
+
+
+@pytest.mark.parametrize("number", range(len(CASES)), ids=lambda number: CASES[number][0])
+def test_each_rule_at_its_threshold(all_fired, number):
+    name = CASES[number][0]
+    assert (f"{number} inside", name) in all_fired
+    assert (f"{number} outside", name) not in all_fired
 
 
 def test_every_trigger_is_tested():
