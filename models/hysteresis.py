@@ -1,8 +1,8 @@
 """Hysteresis: how a published band follows its probability without flickering.
 
 Distances are log odds beyond a cut-off; "up" is towards the worse band for risk, and towards High
-for expansion. Up at once beyond +.2, straight to the top band beyond +.6 where the raw band is
-the top one, up also after two ISO weeks in a row above the cut-off; back only after three weekly
+for expansion. Up at once beyond +.2, from the bottom band straight to the top one beyond +.6
+where that is the raw band, up also after two ISO weeks in a row above the cut-off; back only after three weekly
 scorings below -.4. A rerun within one ISO week starts from where that week started.
 """
 
@@ -100,7 +100,7 @@ def follow(state: State, distance: Floats, in_a_row: Bools, settings: Hysteresis
     """
     now = _count(state, distance, in_a_row, settings)
     above = (distance > settings.up_at_once) | (now.up >= settings.up_weeks)
-    leap = (distance[:, 0] > settings.up_to_top) & (distance[:, 1] >= 0.0)
+    leap = (distance[:, 0] > settings.up_to_top) & (distance[:, 1] >= 0.0) & (state.level == 0)
     risen = np.where(above[:, 1] | leap, 2, np.where(above[:, 0], 1, 0))
     below = now.back >= settings.back_weeks
     fallen = np.where(below[:, 0], 0, np.where(below[:, 1], 1, 2))

@@ -329,25 +329,24 @@ def _remember(
     wait: timedelta,
 ) -> list[Memory]:
     """Write down this week's state of every account, with the state that it started from."""
-    memories = []
-    rows = zip(out["cell"], scores["p_renew"], scores["p_expand"], strict=True)
-    for i, (cell, p_renew, p_expand) in enumerate(rows):
-        renewal, before = facts["renewal"].iloc[i], past[i]
-        memories.append(
-            Memory(
-                week=iso_week(as_of),
-                cell=cell,
-                risk=_row(states[0], i),
-                expansion=_row(states[1], i),
-                p=[round(float(p_renew), 6), round(float(p_expand), 6)],
-                renewal=None if renewal is None or pd.isna(renewal) else renewal.isoformat(),
-                waits_since=_waits(cell, before, as_of, wait),
-                triggers=facts["triggers"].iloc[i],
-                effects=facts["effects"].iloc[i],
-                before=None if before is None else before.without_past(),
-            )
+    columns = (out["cell"], scores["p_renew"], scores["p_expand"])
+    told = (facts["renewal"], facts["triggers"], facts["effects"])
+    rows = zip(*columns, *told, past, strict=True)
+    return [
+        Memory(
+            week=iso_week(as_of),
+            cell=cell,
+            risk=_row(states[0], at),
+            expansion=_row(states[1], at),
+            p=[round(float(p_renew), 6), round(float(p_expand), 6)],
+            renewal=None if renewal is None or pd.isna(renewal) else renewal.isoformat(),
+            waits_since=_waits(cell, before, as_of, wait),
+            triggers=triggers,
+            effects=effects,
+            before=None if before is None else before.without_past(),
         )
-    return memories
+        for at, (cell, p_renew, p_expand, renewal, triggers, effects, before) in enumerate(rows)
+    ]
 
 
 def _row(state: State, i: int) -> list[int]:

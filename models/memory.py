@@ -8,7 +8,7 @@ week counts once.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
@@ -63,21 +63,21 @@ class Memory:
         >>> recall(memory.text(), "2025-W27") is None
         True
         """
-        return json.dumps(asdict(self), separators=(",", ":"), sort_keys=True)
+        return json.dumps(vars(self), separators=(",", ":"), sort_keys=True)
 
     def without_past(self) -> dict[str, Any]:
         """Give the memory as next week's past."""
-        return asdict(self) | {"before": None}
+        return vars(self) | {"before": None}
 
 
 def recall(text: str | None, week: str) -> Memory | None:
     """Read what held when ``week`` started: nothing for a new account or a later memory."""
     if not isinstance(text, str) or not text:
         return None
-    memory = Memory(**json.loads(text))
-    if memory.week < week:
-        return memory
-    return None if memory.before is None else recall(json.dumps(memory.before), week)
+    memory: Memory | None = Memory(**json.loads(text))
+    while memory is not None and memory.week >= week:
+        memory = None if memory.before is None else Memory(**memory.before)
+    return memory
 
 
 def iso_week(day: date) -> str:
