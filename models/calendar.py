@@ -271,7 +271,7 @@ def fit_calendar(target: str, codes: Ints, y: Ints, few: bool, leads: Ints) -> C
     cumulative = target != "churn"
     if few or y.min(initial=1) == y.max(initial=0):
         return _prior_rates(target, codes, y, leads, cumulative)
-    patterns, inverse = np.unique(codes, axis=0, return_inverse=True)
+    patterns, inverse = _patterns(codes)
     events = np.bincount(inverse, weights=y, minlength=len(patterns))
     rest = np.bincount(inverse, minlength=len(patterns)) - events
     design = np.concatenate([_one_hot(patterns)] * 2)
@@ -281,6 +281,13 @@ def fit_calendar(target: str, codes: Ints, y: Ints, few: bool, leads: Ints) -> C
     fitted = LogisticRegression(C=1.0, max_iter=500)
     fitted.fit(design[used], outcome[used], sample_weight=weight[used])
     return CalendarModel(float(fitted.intercept_[0]), _split(fitted.coef_[0]), cumulative)
+
+
+def _patterns(codes: Ints) -> tuple[Ints, Ints]:
+    """Give the distinct rows of codes, and which of them each row is."""
+    levels = tuple(count for _, count in COLUMNS)
+    flat, inverse = np.unique(np.ravel_multi_index(tuple(codes.T), levels), return_inverse=True)
+    return np.column_stack(np.unravel_index(flat, levels)), inverse
 
 
 def _one_hot(codes: Ints) -> Floats:

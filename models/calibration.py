@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,11 +61,12 @@ class Calibration:
 
 IDENTITY = Calibration("identity", 0.0, 0.0, 1.0, 1.0)
 
-_SHAPES: Mapping[str, tuple[int, Callable[[Floats], tuple[float, float, float, float]]]] = {
-    "intercept": (2, lambda v: (v[0], v[1], 1.0, 1.0)),
-    "logistic": (3, lambda v: (v[0], v[1], v[2] + 1, v[2] + 1)),
-    "beta": (4, lambda v: (v[0], v[1], v[2] + 1, v[3] + 1)),
+_FREE: Mapping[str, NDArray[np.float64]] = {
+    "intercept": np.array([[1, 0], [0, 1], [0, 0], [0, 0]], dtype=float),
+    "logistic": np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 1]], dtype=float),
+    "beta": np.eye(4),
 }
+"""How the free parameters of a kind move (early, late, a, b) from the identity."""
 
 
 def fit_calibration(
@@ -81,16 +82,21 @@ def fit_calibration(
     """
     if kind == "identity":
         return IDENTITY
-    size, shape = _SHAPES[kind]
+    free = _FREE[kind]
+    early = (leads <= 3).astype(float)
+    log_p, log_q = -np.logaddexp(0, -logits), -np.logaddexp(0, logits)
+    design = np.column_stack([early, 1 - early, log_p, -log_q]) @ free
 
-    def loss(parameters: Floats) -> float:
-        mapped = Calibration(kind, *shape(parameters)).apply(logits, leads)
+    def loss(parameters: Floats) -> tuple[float, Floats]:
+        mapped = logits + design @ parameters
         fit = float(weight @ (np.logaddexp(0, mapped) - y * mapped))
-        return fit + float(parameters @ parameters) / 2
+        slope = (weight * (expit(mapped) - y)) @ design + parameters
+        return fit + float(parameters @ parameters) / 2, slope
 
-    lower = [(None, None)] * 2 + [(-0.95, None)] * (size - 2)
-    solved = minimize(loss, np.zeros(size), method="L-BFGS-B", bounds=lower)
-    return Calibration(kind, *(float(v) for v in shape(solved.x)))
+    lower = [(None, None)] * 2 + [(-0.95, None)] * (free.shape[1] - 2)
+    solved = minimize(loss, np.zeros(free.shape[1]), jac=True, method="L-BFGS-B", bounds=lower)
+    shift = free @ solved.x
+    return Calibration(kind, *(float(v) for v in shift + np.array([0.0, 0.0, 1.0, 1.0])))
 
 
 def choose_calibration(

@@ -40,6 +40,7 @@ HORIZONS = (1, 3, 12)
 JUDGED_HORIZON = 3
 ORIGINS = 6
 STEP_MONTHS = 3
+ROWS_PER_REPLAY = 30_000
 FIRST_ORIGIN_MONTHS = 6
 """Months of snapshots before the first origin."""
 
@@ -122,7 +123,7 @@ def backtest(
     for at, origin in enumerate(days):
         if progress:
             progress("past quarters", at, len(days))
-        model = fit_health(history, origin, options(origin), seed)
+        model = fit_health(history, origin, options(origin), seed, ROWS_PER_REPLAY)
         replays.append(_replay(history, origin, calibrated(model, replays, history, origin)))
     judged = {name: _judge(name, replays, history, seed) for name in TARGETS}
     periods = _periods(replays, history)

@@ -19,7 +19,7 @@ from models.target import TARGETS, TargetModel
 from training.history import History
 from training.labels import Outcomes
 from training.ladder import Material, fit_target, search
-from training.rows import Rows, all_rows
+from training.rows import ROWS_PER_FIT, Rows, all_rows
 
 __all__ = ["fit_health", "material_of", "rows_of", "searched"]
 
@@ -58,14 +58,21 @@ def searched(history: History, known_until: date, seed: int) -> Mapping[str, Map
 
 
 def fit_health(
-    history: History, origin: date, options: Mapping[str, Mapping[str, Any]], seed: int
+    history: History,
+    origin: date,
+    options: Mapping[str, Mapping[str, Any]],
+    seed: int,
+    most_rows: int = ROWS_PER_FIT,
 ) -> HealthModel:
-    """Fit every target on what was closed at ``origin``; the targets run side by side."""
+    """Fit every target on what was closed at ``origin``; the targets run side by side.
+
+    ``most_rows`` caps the rows of each fit; with 0 only the calendar is fitted.
+    """
     outcomes = history.outcomes(origin)
     rows, material = rows_of(history, outcomes), material_of(history, seed)
 
     def fitted(name: str) -> TargetModel:
-        return fit_target(name, rows[name], material, options.get(name))
+        return fit_target(name, rows[name], material, options.get(name), most_rows)
 
     with ThreadPoolExecutor(THREADS) as pool:
         targets = dict(zip(TARGETS, pool.map(fitted, TARGETS), strict=True))

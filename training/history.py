@@ -69,8 +69,7 @@ class History:
 
     def month(self) -> NDArray[np.int64]:
         """Months from the panel's first month-end to each row's opening, (n,)."""
-        by_date = {day: months_between(self.panel.first, add_months(day, -1)) for day in self.dates}
-        return np.array([by_date[day] for day in self.frame["as_of"]], dtype=np.int64)
+        return self.panel.opening_column(self.frame)
 
     @property
     def modelled(self) -> NDArray[np.bool_]:

@@ -48,6 +48,12 @@ class Panel:
     mrr: Ints
     organic: Ints
 
+    def opening_column(self, frame: pd.DataFrame) -> Ints:
+        """Give the column of each snapshot row's opening: months since ``first``, (n,)."""
+        days, which = np.unique(frame["as_of"].to_numpy(), return_inverse=True)
+        months = [months_between(self.first, opening_day(day)) for day in days]
+        return np.array(months, dtype=np.int64)[which]
+
     def outcomes(self, frame: pd.DataFrame, known_until: date) -> Outcomes:
         """Give what became of snapshot rows, as far as it is closed at ``known_until``.
 
@@ -59,13 +65,12 @@ class Panel:
             As-of date of the one who asks: labels need their window and 31 days behind it.
         """
         row = self.accounts.get_indexer(pd.Index(frame["account_id"]))
-        opening = [months_between(self.first, opening_day(day)) for day in frame["as_of"]]
-        column = np.array(opening, dtype=np.int64)[:, None] + np.arange(LEADS + 1)[None, :]
+        column = self.opening_column(frame)[:, None] + np.arange(LEADS + 1)[None, :]
         there = (row >= 0)[:, None] & (column >= 0) & (column < self.mrr.shape[1])
         at = (np.maximum(row, 0)[:, None], np.clip(column, 0, self.mrr.shape[1] - 1))
         mrr = np.where(there, self.mrr[at], 0)
         organic = np.where(there, self.organic[at], 0)
-        closed = _closed(list(frame["as_of"]), known_until) & there[:, 1:]
+        closed = _closed(frame, known_until) & there[:, 1:]
         return Outcomes(
             opening=frame["mrr_micros"].to_numpy(dtype=np.int64),
             mrr=mrr[:, 1:],
@@ -141,9 +146,10 @@ def panel(account_months: pd.DataFrame) -> Panel:
     return Panel(ids, first, mrr, np.cumsum(organic, axis=1))
 
 
-def _closed(as_of: list[date], known_until: date) -> NDArray[np.bool_]:
-    by_date = {day: _closed_leads(day, known_until) for day in set(as_of)}
-    return np.array([by_date[day] for day in as_of], dtype=bool).reshape(len(as_of), LEADS)
+def _closed(frame: pd.DataFrame, known_until: date) -> NDArray[np.bool_]:
+    days, which = np.unique(frame["as_of"].to_numpy(), return_inverse=True)
+    by_day = np.array([_closed_leads(day, known_until) for day in days], dtype=bool)
+    return np.asarray(by_day.reshape(len(days), LEADS)[which])
 
 
 def _closed_leads(as_of: date, known_until: date) -> list[bool]:

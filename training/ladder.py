@@ -16,7 +16,7 @@ from models.calendar import CalendarFacts, fit_calendar
 from models.ridge import fit_ridge
 from models.score import RUNGS, Score, rung_of
 from models.target import LEAD_GROUPS, PerGroup, TargetModel, lead_group
-from training.rows import Rows, distinct_events, sample
+from training.rows import ROWS_PER_FIT, Rows, distinct_events, sample
 
 __all__ = ["BOOSTER", "Material", "fit_target", "search"]
 
@@ -41,6 +41,7 @@ BOOSTER: Mapping[str, Any] = {
 }
 MIN_LEAF_ROWS = 60
 MIN_LEAF_SHARE = 0.05
+SEARCH_ROWS = 15_000
 SEARCH_SHARE = 2 / 3
 """Share of the months that a configuration is fitted on when the later ones judge it."""
 
@@ -78,7 +79,11 @@ class Material:
 
 
 def fit_target(
-    target: str, rows: Rows, material: Material, options: Mapping[str, Any] | None = None
+    target: str,
+    rows: Rows,
+    material: Material,
+    options: Mapping[str, Any] | None = None,
+    most_rows: int = ROWS_PER_FIT,
 ) -> TargetModel:
     """Fit one target: the calendar first, then the score that its events allow, then its gains.
 
@@ -90,6 +95,8 @@ def fit_target(
     material : Material
     options : mapping, optional
         What the search of the top rung chose; the plain configuration without.
+    most_rows : int
+        Rows of a fit, at most; 0 fits the calendar alone.
     """
     events = distinct_events(rows)
     rung = rung_of(events)
@@ -97,9 +104,9 @@ def fit_target(
     codes = facts.codes(rows.row, rows.lead, target != "churn")
     calendar = fit_calendar(target, codes, rows.y, rung == RUNGS[0], rows.lead)
     bare = TargetModel(target, rung, events, calendar, Score(None, None), serves="calendar")
-    if rung == RUNGS[0]:
+    if rung == RUNGS[0] or not most_rows:
         return bare
-    drawn = sample(rows, np.random.default_rng(material.seed))
+    drawn = sample(rows, np.random.default_rng(material.seed), most_rows)
     offset = calendar.logit(facts, drawn.row, drawn.lead)
     score = _fit_score(target, rung, drawn, offset, material, options or {})
     levels, gains = _fit_gains(score, drawn, offset, material)
@@ -219,7 +226,7 @@ def search(target: str, rows: Rows, material: Material) -> Mapping[str, Any]:
 def _held_out_loss(
     target: str, early: Rows, late: Rows, material: Material, options: Mapping[str, Any]
 ) -> Floats:
-    model = fit_target(target, early, material, options)
+    model = fit_target(target, early, material, options, SEARCH_ROWS)
     used, where = np.unique(late.row, return_inverse=True)
     score = model.scores(material.values[used])
     eta = model.logits(material.facts.take(used), score)[where, late.lead - 1]

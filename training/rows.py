@@ -11,13 +11,14 @@ from models.calendar import CalendarFacts
 from models.outcomes import LEADS
 from training.labels import Outcomes
 
-__all__ = ["Rows", "all_rows", "distinct_events", "sample"]
+__all__ = ["ROWS_PER_FIT", "Rows", "all_rows", "distinct_events", "sample"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 LEADS_PER_ROW = 3
 ROWS_PER_FIT = 60_000
+"""Rows of the final fit, at most."""
 
 
 @dataclass(frozen=True)

@@ -113,12 +113,7 @@ def _register_calendar(
     history: History, registry: Registry, bands: BandSettings | None, seed: int
 ) -> Version:
     """Register and promote the calendar alone."""
-    model = fit_health(history, history.known_until, {}, seed).calendar_only()
-    bare = {
-        n: replace(t, score=replace(t.score, ridge=None, booster=None))
-        for n, t in model.targets.items()
-    }
-    model = replace(model, targets=bare)
+    model = fit_health(history, history.known_until, {}, seed, most_rows=0)
     nothing = Backtest((), {name: {"rows": 0, "events": 0} for name in TARGETS}, (), factor_of(()))
     carried = _carry(model, history, nothing, bands)
     version = _register(carried, history, registry, {}, {"kind": "calendar"})
