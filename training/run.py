@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from features.book import Book
 from features.rules import Rules
@@ -92,6 +93,20 @@ def train(
     The calendar alone is registered and promoted first where nothing serves yet, so that a
     scoring always has a model.
     """
+    with threadpool_limits(limits=1):  # two fits run side by side; a BLAS of its own would thrash
+        return _train(book, rules, as_of, registry, bands, promote, seed, progress)
+
+
+def _train(
+    book: Book,
+    rules: Rules,
+    as_of: date,
+    registry: Registry,
+    bands: BandSettings | None,
+    promote: bool,
+    seed: int,
+    progress: Progress | None,
+) -> Trained:
     begun = time.monotonic()
     history = gather(book, rules, as_of, progress)
     serving = registry.champion() or _register_calendar(history, registry, bands, seed)
