@@ -12,10 +12,10 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from models.factor import Chances
+from models.factor import Chances, Leaning, blocks
 from models.outcomes import Outlook
 
-__all__ = ["QUANTITIES", "Cohort", "cohort_at", "cumulants", "means"]
+__all__ = ["QUANTITIES", "Cohort", "cohort_at", "cumulants", "means", "sums_given_factor"]
 
 Floats = NDArray[np.float64]
 
@@ -54,7 +54,7 @@ class Cohort:
     signed_down: Floats
     notice: NDArray[np.bool_]
 
-    def of(self, who: NDArray[np.int64]) -> Cohort:
+    def of(self, who: NDArray[np.int64] | slice) -> Cohort:
         """Take some of the accounts, by position."""
         return Cohort(**{field.name: getattr(self, field.name)[who] for field in fields(self)})
 
@@ -156,6 +156,17 @@ def cumulants(
     for name in sums.keys() & signed.keys():
         sums[name][:, 0, :] += (groups @ signed[name])[:, None]
     return sums
+
+
+def sums_given_factor(
+    cohort: Cohort, leaning: Leaning, z: Floats, groups: Floats, names: tuple[str, ...] = QUANTITIES
+) -> dict[str, Floats]:
+    """Give `cumulants` at values of the factor, block by block of accounts."""
+    parts = [
+        cumulants(cohort.of(block), leaning.of(block).at(z), groups[:, block], names)
+        for block in blocks(len(cohort.mrr))
+    ]
+    return {name: np.sum([part[name] for part in parts], axis=0) for name in names}
 
 
 def _sums(raw: list[Floats], groups: Floats) -> Floats:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 
 from models.factor import Chances, Leaning, factor_nodes, factor_strata
-from models.flows import QUANTITIES, Cohort, cumulants
+from models.flows import QUANTITIES, Cohort, sums_given_factor
 
 __all__ = ["SINGLE", "simulate"]
 
@@ -170,7 +170,7 @@ def _crowd(
     """Give the cumulants of what the many small accounts add, (3, strata) each."""
     z, _ = factor_nodes(leaning.tau)
     group = np.ones((1, len(cohort.mrr)))
-    found = cumulants(cohort, leaning.at(z), group, names)
+    found = sums_given_factor(cohort, leaning, z, group, names)
     return {name: CubicSpline(z, sums[0], axis=1)(strata) for name, sums in found.items()}
 
 

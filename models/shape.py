@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.factor import Leaning, factor_nodes
-from models.flows import Cohort, cumulants
+from models.flows import Cohort, sums_given_factor
 from models.mixture import mixture
 from models.paths import SINGLE, simulate
 
@@ -86,7 +86,8 @@ def shapes_of(
         Seed of the paths.
     """
     z, _ = factor_nodes(leaning.tau)
-    found = cumulants(cohort, leaning.at(z), _membership(groups, len(cohort.mrr)), names)
+    member = _membership(groups, len(cohort.mrr))
+    found = sums_given_factor(cohort, leaning, z, member, names)
     sums = np.stack([found[name] for name in names], axis=1)
     curved = _curved(cohort, groups, sums)
     quantiles = np.zeros((len(groups), len(names), len(levels)))

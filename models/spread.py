@@ -9,7 +9,7 @@ from scipy.optimize import brentq
 
 from features.faults import InternalFault
 from models.factor import factor_nodes, lean
-from models.flows import Cohort, cohort_at, cumulants
+from models.flows import Cohort, cohort_at, sums_given_factor
 from models.outcomes import Outlook
 
 __all__ = ["closing_variance", "phi_from_backtest", "prior_phi", "shared_scale"]
@@ -18,6 +18,7 @@ PRIOR_WEIGHT = 2.0
 SHORT, LONG = (3, 1.8), (12, 3.0)
 WIDEST = 2.0
 ROUNDING = 1e-15
+FIRST_GUESS = 0.1  # of tau squared, in which the variance is nearly straight
 
 
 def prior_phi(horizon: int) -> float:
@@ -97,16 +98,24 @@ def shared_scale(outlook: Outlook, horizon: int, phi: float) -> float:
     alone = closing_variance(cohort, 0.0)
     if phi <= 1.0 or alone <= ROUNDING * float(np.square(cohort.mrr).sum()):
         return 0.0
-    if closing_variance(cohort, WIDEST) <= phi * alone:
-        return WIDEST
-    missing = lambda tau: closing_variance(cohort, tau) / alone - phi  # noqa: E731
-    return float(brentq(missing, 0.0, WIDEST, xtol=1e-6))
+
+    def beyond(square: float) -> float:
+        return closing_variance(cohort, float(np.sqrt(square))) / alone - phi
+
+    low, high = 0.0, FIRST_GUESS
+    while beyond(high) < 0.0:
+        if high >= WIDEST**2:
+            return WIDEST
+        low, high = high, min(4.0 * high, WIDEST**2)
+    return float(np.sqrt(brentq(beyond, low, high, xtol=1e-7, rtol=1e-5)))
 
 
 def closing_variance(cohort: Cohort, tau: float) -> float:
     """Give the total variance of closing MRR: within the factor's values, and between them."""
     z, weight = factor_nodes(tau)
-    chances = lean(cohort.p_churn, cohort.p_contract, cohort.p_expand, tau).at(z)
-    mean, variance, _ = cumulants(cohort, chances, np.ones((1, len(cohort.mrr))))["closing"][0]
+    leaning = lean(cohort.p_churn, cohort.p_contract, cohort.p_expand, tau)
+    everyone = np.ones((1, len(cohort.mrr)))
+    sums = sums_given_factor(cohort, leaning, z, everyone, ("closing",))
+    mean, variance, _ = sums["closing"][0]
     middle = float(weight @ mean)
     return float(weight @ variance + weight @ (mean - middle) ** 2)
