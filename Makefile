@@ -1,11 +1,12 @@
-# Everything starts here: `make demo` and `make test` do all the set-up on a machine with Python 3.11 and make.
+# Everything starts here: each target does its own set-up on a machine with Python 3.11 and make.
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-XDIST := -n 2
+WORKERS ?= 2
+PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help demo serve test ci check format docs slow clean
+.PHONY: help demo serve test ci slow check lint format docs faults pins clean
 .DEFAULT_GOAL := help
 
 help:  ## List these commands
@@ -13,8 +14,8 @@ help:  ## List these commands
 
 $(STAMP): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || python3 -m venv $(VENV)
-	@echo "installing into $(VENV) (about two minutes the first time)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@echo "installing into $(VENV) (a minute or two, the first time)" >&2
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
 demo: $(STAMP)  ## Simulate a book of 1,500 accounts and run the whole job on it
@@ -23,26 +24,37 @@ demo: $(STAMP)  ## Simulate a book of 1,500 accounts and run the whole job on it
 serve: $(STAMP)  ## The same, then open the dashboard on this machine
 	@$(BIN)/perennial demo --serve
 
-test: $(STAMP)  ## The fast tests (under 90 s)
-	@$(BIN)/python -m pytest $(XDIST) -m "not slow and not ci"
+test: $(STAMP)  ## The fast tests (under 90 s on two cores)
+	@$(PYTEST) -n $(WORKERS) -m "not slow and not ci"
 
-ci: $(STAMP)  ## The tests that `make test` leaves to the gate
-	@$(BIN)/python -m pytest $(XDIST) -m "ci and not slow"
+ci: $(STAMP)  ## The tests that `make test` leaves to .ci/run
+	@$(PYTEST) -n $(WORKERS) -m "ci and not slow"
 
 slow: $(STAMP)  ## The slow suite (under an hour)
-	@$(BIN)/python -m pytest -m slow
+	@$(PYTEST) -m slow
 
-check: $(STAMP)  ## The gate: format, lint, types, floors, tests, docs
+lint: $(STAMP)  ## Format, lint, types, import direction; nothing is changed
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports
-	@$(MAKE) --no-print-directory test
+	@$(BIN)/lint-imports --no-cache
 
-format: $(STAMP)  ## Format and mend what can be mended
+check: lint test  ## The gate before a commit: lint, then the fast tests
+
+format: $(STAMP)  ## Format, and mend what can be mended
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-clean:  ## Remove what was built, trained and simulated
-	rm -rf build dist demo .perennial .pytest_cache .mypy_cache .ruff_cache .hypothesis
+docs: $(STAMP)  ## Write again the pages that are made from the program
+	@$(BIN)/python -m serving.manual docs
+
+faults: $(STAMP)  ## Run every test but the slow ones and write docs/faults.md from the outcomes
+	@$(PYTEST) -n $(WORKERS) -m "not slow" --fault-table docs/faults.md
+
+pins: $(STAMP)  ## Write constraints.txt from what is installed in .venv
+	@$(BIN)/python -m pip freeze --disable-pip-version-check --exclude-editable > constraints.txt
+	@touch $(STAMP)
+
+clean:  ## Remove what was built, trained and simulated (.venv stays)
+	rm -rf build dist demo .perennial .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find mlruns -mindepth 1 ! -name .gitkeep -delete

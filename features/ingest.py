@@ -36,7 +36,13 @@ Progress = Callable[[str], None]
 
 
 class IngestSettings(Section):
-    """``[ingest]``: how long a file must stand unchanged before it is read."""
+    """``[ingest]``: how files are read.
+
+    Attributes
+    ----------
+    settle_seconds : float
+        How long a file must stand unchanged; 0 compares its size and time before and after.
+    """
 
     settle_seconds: float = 0.0
 

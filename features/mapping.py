@@ -29,7 +29,21 @@ SECTIONS = ("revenue", "matrix", "outreach", "forecast", "alerts", "mlflow", "in
 
 
 class BookSettings(Section):
-    """``[book]``: where the tables are and what holds for all of them."""
+    """``[book]``: where the tables are and what holds for all of them.
+
+    Attributes
+    ----------
+    path : str
+        Folder of the tables, relative to the file (``--book`` overrides it).
+    currency : str
+        Reporting currency, and that of rows which name none (ISO 4217).
+    timezone : str
+        Zone of timestamps without offset.
+    as_of : date or None
+        Default as-of date; unset, the day after the latest thing that happened.
+    fiscal_year_starts : int
+        Month in which the fiscal year starts.
+    """
 
     path: str = "."
     currency: str = "USD"

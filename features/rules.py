@@ -47,6 +47,8 @@ class Rules(Section):
     reactivation : str
         A return is a class of its own, dropped, new after ``reactivation_gap_days``, or added
         to NRR (``"s002"``).
+    reactivation_gap_days : int
+        Days of absence after which a return is new.
     late_renewal_days : int
         Longest gap, in days, that a late renewal may leave without being a churn; 0 for none.
     late_renewal_min_term : int
@@ -57,9 +59,14 @@ class Rules(Section):
         Days that an unpaid invoice may be past due before its account counts as churned.
     pause : str
         A paused line counts zero (and is flagged), or is unchanged.
-    trial, price, ramp, segment_as_of : str
-        One way each: a trial is no customer; a price rise is counted with its lever; a
-        contracted ramp has its own lever; a segment is that of the window's opening.
+    trial : str
+        A trial is no customer.
+    price : str
+        A price rise counts as expansion, with a lever of its own.
+    ramp : str
+        A contracted step counts as expansion, with a lever of its own.
+    segment_as_of : str
+        An account's segment is that of the window's opening.
     discount : str
         Subtracted, its change a lever of its own, or ignored.
     fx, fx_date : str, date

@@ -1,0 +1,1 @@
+"""The manual: pages that are written from the program itself, so that they cannot go stale."""

@@ -1,0 +1,38 @@
+"""Every generated page of the manual, by file name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from features.catalog import as_markdown
+from features.dictionary import dictionary
+from serving.manual.commands import commands
+from serving.manual.configuration import configuration
+from serving.manual.endpoints import endpoints
+
+__all__ = ["PAGES", "write"]
+
+PAGES: Mapping[str, Callable[[], str]] = {
+    "api.md": endpoints,
+    "cli.md": commands,
+    "configuration.md": configuration,
+    "signals.md": lambda: as_markdown() + "\n",
+    "tables.md": dictionary,
+}
+"""File name to what writes it."""
+
+
+def write(folder: Path) -> None:
+    """Write every page into a folder.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> write(folder)
+    >>> (folder / "cli.md").read_text().splitlines()[0]
+    '# Commands'
+    """
+    for name, page in PAGES.items():
+        (folder / name).write_text(page(), encoding="utf-8")
