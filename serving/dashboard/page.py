@@ -18,6 +18,7 @@ __all__ = ["LISTED", "render"]
 LISTED = 15
 HORIZONS = (1, 3, 12)
 _SPANS = {1: "1 month", 3: "3 months", 12: "12 months"}
+_REST = ("other", "calendar", "leaves_first")
 _BANDS = (("H", "High"), ("M", "Medium"), ("L", "Low"))
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -123,8 +124,15 @@ def _baselines(baselines: Mapping[str, Any]) -> list[tuple[str, float]]:
 
 def _phrases(items: Iterable[Any]) -> list[str]:
     """Give what can be read of reasons and triggers, in their order and each once."""
-    said = (item.get("phrase") if isinstance(item, Mapping) else str(item) for item in items)
+    said = (_phrase(item) for item in items)
     return list(dict.fromkeys(phrase for phrase in said if phrase))
+
+
+def _phrase(item: Any) -> str | None:
+    """Give a reason's phrase; what only makes the sum complete is no reason to tell."""
+    if not isinstance(item, Mapping):
+        return str(item)
+    return None if item.get("signal") in _REST else item.get("phrase")
 
 
 def _thin(outcomes: list[Outcome]) -> list[tuple[str, str]]:
