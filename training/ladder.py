@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import lightgbm as lgb
@@ -106,11 +106,21 @@ def fit_target(
     bare = TargetModel(target, rung, events, calendar, Score(None, None), serves="calendar")
     if rung == RUNGS[0] or not most_rows:
         return bare
-    drawn = sample(rows, np.random.default_rng(material.seed), most_rows)
+    drawn = _per_event(sample(rows, np.random.default_rng(material.seed), most_rows), events)
     offset = calendar.logit(facts, drawn.row, drawn.lead)
     score = _fit_score(target, rung, drawn, offset, material, options or {})
     levels, gains = _fit_gains(score, drawn, offset, material)
     return TargetModel(target, rung, events, calendar, score, levels, gains)
+
+
+def _per_event(rows: Rows, events: int) -> Rows:
+    """Scale the weights so that the rows' events weigh as many as there were distinct ones.
+
+    Up to twelve as-of dates see the same event through three leads each; without this a ridge's
+    penalty would mean nothing, and a likelihood too much.
+    """
+    seen = float(rows.weight @ rows.y)
+    return replace(rows, weight=rows.weight * min(1.0, events / max(seen, 1.0)))
 
 
 def _fit_score(
@@ -167,10 +177,11 @@ def split_in_time(rows: Rows, month: Ints, share: float) -> tuple[Ints, Ints]:
 def _fit_gains(
     score: Score, rows: Rows, offset: Floats, material: Material
 ) -> tuple[PerGroup, PerGroup]:
-    """Fit one level and one gain per lead group; gains are at least 0, at most 1, never rising.
+    """Fit one level and one gain per lead group; gains are at least 0, never rising.
 
-    The gains are sums of steps from the last group backwards, each step at least zero. In sample
-    a gain above 1 is optimism, so 1 is the most.
+    The gains are sums of steps from the last group backwards, each step at least zero. What is
+    seen in sample is optimism: the gains are at most the heuristic shrinkage of van Houwelingen
+    and le Cessie (1990), 1 - df / chi2, of the score's likelihood ratio over the calendar.
     """
     groups = len(LEAD_GROUPS)
     s, group = _scores_of(score, rows, material), lead_group(rows.lead)
@@ -188,8 +199,17 @@ def _fit_gains(
     start = np.array([0.0] * (2 * groups - 1) + [1.0])
     bounds = [(None, None)] * groups + [(0.0, None)] * groups
     solved = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x
-    gains = np.minimum(np.cumsum(solved[groups:][::-1])[::-1], 1.0)
+    most = _shrinkage(score, rows, offset, offset + design @ solved)
+    gains = most * np.minimum(np.cumsum(solved[groups:][::-1])[::-1], 1.0)
     return _per_group(solved[:groups]), _per_group(gains)
+
+
+def _shrinkage(score: Score, rows: Rows, offset: Floats, eta: Floats) -> float:
+    """Give 1 - df / chi2, with one degree of freedom per signal of the ridge."""
+    gained = rows.y * (eta - offset) - np.logaddexp(0, eta) + np.logaddexp(0, offset)
+    chi2 = 2 * float(rows.weight @ gained)
+    used = int((score.ridge.weights != 0).sum()) if score.ridge is not None else 0
+    return float(np.clip(1 - used / chi2, 0.0, 1.0)) if chi2 > 0 else 0.0
 
 
 def _per_group(values: Floats) -> PerGroup:
