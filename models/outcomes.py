@@ -33,7 +33,7 @@ class Outlook:
     p_churn, p_contract, p_expand : array of float, (n, 12)
         Probability of not paying, of paying less (organic, at least 2 %), of paying more.
         What is left is the probability of flat.
-    up_moments, down_moments : array of float, (n, 3)
+    up_moments, down_moments : array of float, (n, 12, 3)
         First, second and third raw moment of the relative change of MRR given expand
         (M(h) / M(0) - 1 > 0) and given contract (1 - M(h) / M(0), in (0, 1)).
     booked_churn : array of bool, (n, 12)

@@ -15,6 +15,7 @@ from features.asof import as_dates, lead_day
 from features.faults import DataRejected
 from models.calendar import CalendarFacts, calendar_facts
 from models.outcomes import LEADS, Outlook
+from models.score import Score
 from models.sizes import Sizes
 from models.target import TARGETS, TargetModel
 
@@ -69,6 +70,14 @@ class HealthModel:
         bare = {name: replace(target, serves="calendar") for name, target in self.targets.items()}
         return replace(self, targets=bare)
 
+    def bare(self) -> HealthModel:
+        """Give the calendar alone, without the scores that do not serve."""
+        targets = {
+            name: replace(target, serves="calendar", score=Score(None, None))
+            for name, target in self.targets.items()
+        }
+        return replace(self, targets=targets)
+
     def predict(self, frame: pd.DataFrame) -> Prediction:
         """Predict every state of every row at leads 1 to 12.
 
@@ -92,12 +101,13 @@ class HealthModel:
     def outlook(self, frame: pd.DataFrame, prediction: Prediction) -> Outlook:
         """Give the prediction in the words that forecasts and lists read."""
         band = prediction.facts.band
+        mrr = frame["mrr_micros"].to_numpy(dtype=float) / 1e6
         return Outlook(
             accounts=frame,
             p_churn=prediction.p_churn,
             p_contract=prediction.p_contract,
             p_expand=prediction.p_expand,
-            up_moments=self.sizes.up[band],
+            up_moments=self.sizes.growth.moments(mrr),
             down_moments=self.sizes.down[band],
             booked_churn=prediction.booked.churn,
             booked_mrr_micros=prediction.booked.mrr_micros,

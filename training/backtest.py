@@ -19,16 +19,17 @@ from features.asof import add_months, lead_day, months_between
 from models.calibration import choose_calibration
 from models.factor import Chances
 from models.flows import Cohort, cohort_at, cumulants
-from models.forecast import forecast, phi_from_backtest, shared_scale
+from models.forecast import phi_from_backtest, shared_scale
 from models.outcomes import Outlook
 from models.prediction import HealthModel, Prediction
 from models.score import RUNGS
 from models.target import TARGETS, TargetModel
+from models.view import groups_of, views_of
 from training.baselines import health_score, nrr_baselines
 from training.evaluate import Judged, judge
 from training.fit import fit_health, material_of
 from training.history import History
-from training.labels import REPORTING_LAG_DAYS
+from training.labels import REPORTING_LAG_DAYS, Outcomes
 from training.rows import all_rows
 
 __all__ = ["HORIZONS", "Backtest", "Replay", "backtest", "calibrated", "factor_of", "origins"]
@@ -82,14 +83,14 @@ class Backtest:
     periods : tuple of dict
         One per origin and horizon: ``origin, horizon_months, period_end, opening_mrr, nrr``
         (mean and quantiles), ``actual_nrr``, ``baselines``, ``z``.
-    factor : mapping of int to dict
-        Per horizon ``phi`` and ``n_eff``.
+    calendar_periods : tuple of dict
+        The same, forecast by the calendar alone.
     """
 
     replays: tuple[Replay, ...]
     probabilities: Mapping[str, dict[str, Any]]
     periods: tuple[dict[str, Any], ...]
-    factor: Mapping[int, dict[str, float]]
+    calendar_periods: tuple[dict[str, Any], ...] = ()
 
 
 def origins(history: History) -> list[date]:
@@ -126,8 +127,9 @@ def backtest(
         model = fit_health(history, origin, options(origin), seed, ROWS_PER_REPLAY)
         replays.append(_replay(history, origin, calibrated(model, replays, history, origin)))
     judged = {name: _judge(name, replays, history, seed) for name in TARGETS}
-    periods = _periods(replays, history)
-    return Backtest(tuple(replays), judged, tuple(periods), factor_of(periods))
+    periods = _periods(replays, history, lambda replay: replay.outlook)
+    plain = _periods(replays, history, lambda replay: replay.calendar_outlook)
+    return Backtest(tuple(replays), judged, tuple(periods), tuple(plain))
 
 
 def factor_of(periods: Sequence[Mapping[str, Any]]) -> Mapping[int, dict[str, float]]:
@@ -221,14 +223,17 @@ def _judged(target: str, replays: Sequence[Replay], history: History, seed: int)
     return Judged(**{name: np.concatenate([getattr(p, name) for p in parts]) for name in names})
 
 
-def _periods(replays: Sequence[Replay], history: History) -> list[dict[str, Any]]:
+def _periods(
+    replays: Sequence[Replay], history: History, told: Callable[[Replay], Outlook]
+) -> list[dict[str, Any]]:
     outcomes = history.outcomes()
     periods: list[dict[str, Any]] = []
     for replay in replays:
         for horizon in HORIZONS:
             if outcomes.closed[replay.rows, horizon - 1].all():
                 past = [p for p in periods if _closed_by(p, replay.origin)]
-                periods.append(_period(replay, horizon, past, history))
+                outlook = told(replay)
+                periods.append(_period(replay, outlook, horizon, past, history, outcomes))
     return periods
 
 
@@ -238,24 +243,21 @@ def _closed_by(period: Mapping[str, Any], origin: date) -> bool:
 
 
 def _period(
-    replay: Replay, horizon: int, past: Sequence[dict[str, Any]], history: History
+    replay: Replay,
+    outlook: Outlook,
+    horizon: int,
+    past: Sequence[dict[str, Any]],
+    history: History,
+    outcomes: Outcomes,
 ) -> dict[str, Any]:
     """Lay one origin's forecast beside what happened; its width knows only earlier origins."""
-    outcomes = history.outcomes()
     opening = float(outcomes.opening[replay.rows].sum())
-    closing = float(outcomes.mrr[replay.rows, horizon - 1].sum())
-    actual = closing / opening
-    mean, spread = _independent(cohort_at(replay.outlook, horizon))
+    actual = float(outcomes.mrr[replay.rows, horizon - 1].sum()) / opening
+    cohort = cohort_at(outlook, horizon)
+    mean, spread = _independent(cohort)
     factor = _factor(_z(past, horizon), horizon)
-    tau = shared_scale(replay.outlook, horizon, factor["phi"])
-    told = forecast(
-        replay.outlook,
-        horizon,
-        tau,
-        as_of=replay.origin,
-        definition={},
-        n_eff=factor["n_eff"],
-    )
+    tau = shared_scale(outlook, horizon, factor["phi"])
+    whole = views_of(cohort, groups_of(outlook.accounts, ()), tau)[0].figures()
     month = months_between(history.panel.first, add_months(replay.origin, -1))
     calendar, _ = _independent(cohort_at(replay.calendar_outlook, horizon))
     return {
@@ -264,8 +266,8 @@ def _period(
         "period_end": lead_day(replay.origin, horizon).isoformat(),
         "accounts": len(replay.rows),
         "opening_mrr": opening / 1e6,
-        "nrr": told["nrr"],
-        "grr": told["grr"],
+        "nrr": whole["nrr"],
+        "grr": whole["grr"],
         "actual_nrr": actual,
         "baselines": nrr_baselines(history.panel, month, horizon) | {"calendar": calendar},
         "z": (actual - mean) / spread if spread > 0 else 0.0,

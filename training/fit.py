@@ -84,6 +84,7 @@ def fit_health(
         returns=_returns(history, origin),
         sizes=fit_sizes(
             outcomes.change[size_rows],
+            outcomes.opening[size_rows[0]] / 1e6,
             history.facts.band[size_rows[0]],
             size_rows[1] + 1,
             outcomes.expand[size_rows].astype(np.int64),

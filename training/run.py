@@ -31,6 +31,7 @@ __all__ = ["Trained", "train"]
 
 Progress = Callable[[str, int, int], None]
 GOLDEN_ROWS = 8
+CALENDAR = "calendar"
 
 
 @dataclass(frozen=True)
@@ -121,19 +122,37 @@ def _train(
     promoted = promote and all(check.passed for check in checks)
     if promoted and version.number != serving.number:
         registry.promote(version, expected=serving.number)
+    if promote and not promoted and serving.tags.get("kind") == CALENDAR:
+        _renew_calendar(model, history, past, registry, serving, bands)
     return Trained(version, promoted, checks, carried, past, time.monotonic() - begun)
 
 
 def _register_calendar(
     history: History, registry: Registry, bands: BandSettings | None, seed: int
 ) -> Version:
-    """Register and promote the calendar alone."""
+    """Register and promote the calendar alone, before anything else was tried."""
     model = fit_health(history, history.known_until, {}, seed, most_rows=0)
-    nothing = Backtest((), {name: {"rows": 0, "events": 0} for name in TARGETS}, (), factor_of(()))
+    nothing = Backtest((), {name: {"rows": 0, "events": 0} for name in TARGETS}, ())
     carried = _carry(model, history, nothing, bands)
-    version = _register(carried, history, registry, {}, {"kind": "calendar"})
+    version = _register(carried, history, registry, {}, {"kind": CALENDAR})
     registry.promote(version, expected=None)
     return version
+
+
+def _renew_calendar(
+    model: HealthModel,
+    history: History,
+    past: Backtest,
+    registry: Registry,
+    serving: Version,
+    bands: BandSettings | None,
+) -> None:
+    """Let the calendar serve on, with its own record: its forecasts of the past quarters."""
+    plain = replace(past, periods=past.calendar_periods)
+    carried = _carry(model.bare(), history, plain, bands)
+    version = _register(carried, history, registry, _metrics(plain), {"kind": CALENDAR})
+    if version.number != serving.number:
+        registry.promote(version, expected=serving.number)
 
 
 def _serves(judged: Mapping[str, Any]) -> str:
@@ -153,7 +172,7 @@ def _carry(
         model=model,
         bands=_bands(model, history, settings),
         stability=_stability(past, history),
-        factor={str(h): past.factor[h] for h in HORIZONS},
+        factor={str(h): one for h, one in factor_of(past.periods).items()},
         periods=past.periods,
         probabilities=past.probabilities,
         trained_through=history.known_until,
