@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from pydantic import ValidationError
-from pydantic_core import PydanticUndefined
 
 from features.configuration import Section
 from features.ingest import IngestSettings
@@ -123,6 +122,6 @@ def _takes(kind: type[Section], key: str, value: Any) -> bool:
 
 def _default(kind: type[Section], key: str) -> str:
     default = kind.model_fields[key].get_default(call_default_factory=True)
-    if default is None or default is PydanticUndefined:
+    if default is None:
         return "unset"
     return f"`{json.dumps(default, ensure_ascii=False)}`"
