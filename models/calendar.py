@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.optimize import minimize
 from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 
-from features.asof import as_dates, months_between
+from features.asof import add_months, as_dates, months_between
 from models.outcomes import LEADS
 
 __all__ = [
@@ -50,6 +51,8 @@ expansion: S001 (20 % a year); contraction: S003 (above 5 % is a problem)."""
 
 PRIOR_ACCOUNTS = 20.0
 """Weight of a prior rate, in observations: (n r + 20 r0) / (n + 20)."""
+LEAST_RIDGE = 1e-3
+"""Shares what a single cell shows between its term and its band."""
 
 
 @dataclass(frozen=True)
@@ -192,8 +195,8 @@ def _term_codes(decision: NDArray[Any], months: Floats) -> Ints:
 def _decision_lead(as_of: date, end: date | None) -> float:
     if end is None:
         return np.inf
-    lead = months_between(as_of, end) + (1 if end.day >= as_of.day else 0)
-    return float(max(lead, 1))
+    months = months_between(as_of, end)
+    return float(max(months + (end >= add_months(as_of, months)), 1))
 
 
 def benchmark_rate(target: str, band: str, months: float) -> float:
@@ -227,10 +230,7 @@ class CalendarModel:
     def logit(self, facts: CalendarFacts, rows: Ints, leads: Ints) -> Floats:
         """Give the calendar's logit at (row, lead) pairs."""
         codes = facts.codes(rows, leads, self.cumulative)
-        total = np.full(len(rows), self.intercept)
-        for column, weights in enumerate(self.weights):
-            total += np.asarray(weights)[codes[:, column]]
-        return total
+        return self.intercept + _summed(self.weights, codes)
 
     def matrix(self, facts: CalendarFacts) -> Floats:
         """Give the calendar's logit at every lead, (n, 12)."""
@@ -254,7 +254,9 @@ class CalendarModel:
         return cls(float(values["intercept"]), weights, bool(values["cumulative"]))
 
 
-def fit_calendar(target: str, codes: Ints, y: Ints, few: bool, leads: Ints) -> CalendarModel:
+def fit_calendar(
+    target: str, codes: Ints, y: Ints, few: bool, leads: Ints, share: float = 1.0
+) -> CalendarModel:
     """Fit the calendar on coded rows; with few events, empirical-Bayes rates by term and band.
 
     Parameters
@@ -267,10 +269,14 @@ def fit_calendar(target: str, codes: Ints, y: Ints, few: bool, leads: Ints) -> C
     few : bool
         True below ten events: nothing is fitted, published rates are updated by what was seen.
     leads : array of int, (rows,)
+    share : float
+        Independent observations per row: many rows see the same months of an account. Only the
+        published rates, which weigh as much as twenty observations, need it.
     """
     cumulative = target != "churn"
     if few or y.min(initial=1) == y.max(initial=0):
-        return _prior_rates(target, codes, y, leads, cumulative)
+        horizon = float(np.mean(leads)) if cumulative and len(leads) else 1.0
+        return _updated(_published(target, horizon, cumulative), codes, y, share)
     patterns, inverse = _patterns(codes)
     events = np.bincount(inverse, weights=y, minlength=len(patterns))
     rest = np.bincount(inverse, minlength=len(patterns)) - events
@@ -295,31 +301,56 @@ def _one_hot(codes: Ints) -> Floats:
     return np.concatenate(blocks, axis=1)
 
 
+def _summed(weights: tuple[tuple[float, ...], ...], codes: Ints) -> Floats:
+    columns = [np.asarray(column)[codes[:, at]] for at, column in enumerate(weights)]
+    return np.asarray(np.sum(columns, axis=0))
+
+
 def _split(coefficients: Floats) -> tuple[tuple[float, ...], ...]:
     ends = np.cumsum([levels for _, levels in COLUMNS])[:-1]
     return tuple(tuple(float(v) for v in part) for part in np.split(coefficients, ends))
 
 
-def _prior_rates(target: str, codes: Ints, y: Ints, leads: Ints, cumulative: bool) -> CalendarModel:
-    """Update published rates by band and term, additive on the logit, shrunk to the published.
+def _published(target: str, horizon: float, cumulative: bool) -> CalendarModel:
+    """Give the published rates as a calendar, additive on the logit.
 
     A decision that comes once in twelve months is twelve times as likely to go wrong as a
-    monthly one: the published rates are rates a year.
+    monthly one: the published rates are rates a year. A state's rate is that of its mean lead.
     """
     weights = [np.zeros(levels) for _, levels in COLUMNS]
-    horizon = float(np.mean(leads)) if cumulative and len(leads) else 1.0
-    for band, name in enumerate(BANDS):
-        weights[1][band] = logit(_updated(target, name, horizon, y[codes[:, 1] == band]))
-    for term, months in enumerate(MONTHS_BETWEEN_DECISIONS):
-        mine = codes[:, 0] == term
-        base = 0.0 if cumulative else float(np.log(months))
-        expected = float(expit(weights[1][codes[mine, 1]] + base).sum())
-        weights[0][term] = base + np.log((float(y[mine].sum()) + 1.0) / (expected + 1.0))
+    weights[1] = logit([benchmark_rate(target, band, horizon) for band in BANDS])
     if cumulative:
         weights[5] = np.log(np.arange(1, LEADS + 1) / horizon)
+    else:
+        weights[0] = np.log(MONTHS_BETWEEN_DECISIONS)
     return CalendarModel(0.0, tuple(tuple(map(float, column)) for column in weights), cumulative)
 
 
-def _updated(target: str, band: str, months: float, y: Ints) -> float:
-    prior = benchmark_rate(target, band, months)
-    return float((y.sum() + PRIOR_ACCOUNTS * prior) / (len(y) + PRIOR_ACCOUNTS))
+def _updated(published: CalendarModel, codes: Ints, y: Ints, share: float) -> CalendarModel:
+    """Update published rates by what was seen, one shift per term and one per band.
+
+    Every cell of term and band that was seen also counts twenty observations at its published
+    rate: a cell alone comes out at (n r + 20 r0) / (n + 20), however high its rate.
+    """
+    cells = np.unique(codes[:, :2], axis=0)
+    supposed = np.column_stack([cells, np.zeros((len(cells), len(COLUMNS) - 2), dtype=np.int64)])
+    patterns, inverse = _patterns(codes)
+    seen = np.bincount(inverse, minlength=len(patterns))
+    events = np.bincount(inverse, weights=y, minlength=len(patterns))
+    terms, bands = (np.asarray(published.weights[at]) for at in (0, 1))
+    base = terms[cells[:, 0]] + bands[cells[:, 1]]
+    level = np.concatenate([_summed(published.weights, patterns), base])
+    weight = np.concatenate([share * seen, np.full(len(cells), PRIOR_ACCOUNTS)])
+    hit = np.concatenate([share * events, PRIOR_ACCOUNTS * expit(base)])
+    design = _one_hot(np.concatenate([patterns, supposed]))[:, : len(TERMS) + len(BANDS)]
+
+    def loss(shift: Floats) -> tuple[float, Floats]:
+        eta = level + design @ shift
+        fit = float(weight @ np.logaddexp(0, eta) - hit @ eta)
+        slope = (weight * expit(eta) - hit) @ design
+        return fit + LEAST_RIDGE * float(shift @ shift) / 2, slope + LEAST_RIDGE * shift
+
+    shift = minimize(loss, np.zeros(design.shape[1]), jac=True, method="L-BFGS-B", tol=1e-12).x
+    by_term, by_band = terms + shift[: len(TERMS)], bands + shift[len(TERMS) :]
+    weights = (tuple(map(float, by_term)), tuple(map(float, by_band)), *published.weights[2:])
+    return CalendarModel(published.intercept, weights, published.cumulative)

@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from features.asof import lead_day, month_end, months_between, opening_day
+from features.faults import InternalFault
 from models.outcomes import LEADS
 
 __all__ = ["MOVE", "REPORTING_LAG_DAYS", "Outcomes", "Panel", "panel"]
@@ -49,8 +50,17 @@ class Panel:
     organic: Ints
 
     def opening_column(self, frame: pd.DataFrame) -> Ints:
-        """Give the column of each snapshot row's opening: months since ``first``, (n,)."""
+        """Give the column of each snapshot row's opening: months since ``first``, (n,).
+
+        Raises
+        ------
+        InternalFault
+            ``labels.mid_month`` for an as-of date within a month: the ledger knows month-ends.
+        """
         days, which = np.unique(frame["as_of"].to_numpy(), return_inverse=True)
+        within = [str(day) for day in days if day.day != 1]
+        if within:
+            raise InternalFault("labels.mid_month", f"no month starts on {within[0]}")
         months = [months_between(self.first, opening_day(day)) for day in days]
         return np.array(months, dtype=np.int64)[which]
 

@@ -16,7 +16,7 @@ from models.calendar import CalendarFacts, fit_calendar
 from models.ridge import fit_ridge
 from models.score import RUNGS, Score, rung_of
 from models.target import LEAD_GROUPS, PerGroup, TargetModel, lead_group
-from training.rows import ROWS_PER_FIT, Rows, distinct_events, sample
+from training.rows import ROWS_PER_FIT, Rows, distinct_events, independent_share, sample
 
 __all__ = ["BOOSTER", "Material", "fit_target", "search"]
 
@@ -98,11 +98,12 @@ def fit_target(
     most_rows : int
         Rows of a fit, at most; 0 fits the calendar alone.
     """
-    events = distinct_events(rows)
+    events = distinct_events(target, rows)
     rung = rung_of(events)
     facts = material.facts
     codes = facts.codes(rows.row, rows.lead, target != "churn")
-    calendar = fit_calendar(target, codes, rows.y, rung == RUNGS[0], rows.lead)
+    share = independent_share(target, rows)
+    calendar = fit_calendar(target, codes, rows.y, rung == RUNGS[0], rows.lead, share)
     bare = TargetModel(target, rung, events, calendar, Score(None, None), serves="calendar")
     if rung == RUNGS[0] or not most_rows:
         return bare
@@ -229,7 +230,7 @@ def search(target: str, rows: Rows, material: Material) -> Mapping[str, Any]:
     Only the top rung searches. The plain configuration stays unless another one's log-loss is
     lower by more than one standard error of the difference.
     """
-    if rung_of(distinct_events(rows)) != RUNGS[-1]:
+    if rung_of(distinct_events(target, rows)) != RUNGS[-1]:
         return {}
     before, after = split_in_time(rows, material.month, SEARCH_SHARE)
     early, later = rows.take(before), rows.take(after)

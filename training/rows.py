@@ -11,7 +11,7 @@ from models.calendar import CalendarFacts
 from models.outcomes import LEADS
 from training.labels import Outcomes
 
-__all__ = ["ROWS_PER_FIT", "Rows", "all_rows", "distinct_events", "sample"]
+__all__ = ["ROWS_PER_FIT", "Rows", "all_rows", "distinct_events", "independent_share", "sample"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -103,6 +103,24 @@ def _rank_within(groups: Ints) -> Ints:
     return position - np.maximum.accumulate(np.where(starts, position, 0))
 
 
-def distinct_events(rows: Rows) -> int:
-    """Count the distinct events behind rows: many rows see the same one, one sees it at lead 1."""
-    return int(rows.y[rows.lead == 1].sum())
+def distinct_events(target: str, rows: Rows) -> int:
+    """Count the distinct events behind rows: many rows see the same one, at most one per lead.
+
+    A departure is seen at lead 1 only where no notice was given (rows with notice are not
+    learned from), so the lead that sees most of them counts. A state lasts: only lead 1 sees its
+    beginning.
+    """
+    by_lead = np.bincount(rows.lead[rows.y == 1], minlength=LEADS + 1)
+    return int(by_lead.max() if target == "churn" else by_lead[1])
+
+
+def independent_share(target: str, rows: Rows) -> float:
+    """Give the independent observations per row.
+
+    A month with a decision is seen at most once per lead; the windows of a state overlap too.
+    """
+    if not len(rows):
+        return 1.0
+    by_lead = np.bincount(rows.lead, minlength=LEADS + 1)
+    seen = by_lead.max() if target == "churn" else by_lead[1] / rows.lead.mean()
+    return float(seen / len(rows))
