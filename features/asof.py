@@ -18,6 +18,7 @@ __all__ = [
     "first_of_month",
     "instant",
     "lead_day",
+    "lead_of",
     "month_end",
     "month_ends",
     "months_between",
@@ -120,6 +121,18 @@ def lead_day(as_of: date, months: int) -> date:
     datetime.date(2025, 9, 30)
     """
     return opening_day(add_months(as_of, months))
+
+
+def lead_of(as_of: date, day: date) -> int:
+    """Give the first lead whose day is ``day`` or later, at least 1: service that ends then is over.
+
+    Examples
+    --------
+    >>> lead_of(date(2025, 7, 1), date(2025, 9, 30)), lead_of(date(2025, 7, 1), date(2025, 10, 1))
+    (3, 4)
+    """
+    months = months_between(as_of, day)
+    return max(months + (day >= add_months(as_of, months)), 1)
 
 
 def instant(day: date) -> datetime:

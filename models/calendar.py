@@ -19,7 +19,7 @@ from scipy.optimize import minimize
 from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 
-from features.asof import add_months, as_dates, months_between
+from features.asof import as_dates, lead_of
 from models.outcomes import LEADS
 
 __all__ = [
@@ -193,10 +193,7 @@ def _term_codes(decision: NDArray[Any], months: Floats) -> Ints:
 
 
 def _decision_lead(as_of: date, end: date | None) -> float:
-    if end is None:
-        return np.inf
-    months = months_between(as_of, end)
-    return float(max(months + (end >= add_months(as_of, months)), 1))
+    return np.inf if end is None else float(lead_of(as_of, end))
 
 
 def benchmark_rate(target: str, band: str, months: float) -> float:

@@ -139,20 +139,27 @@ def _replayed(
     return np.array(result)
 
 
-def calibration_slope(logits: Floats, y: Floats) -> float:
-    """Give the calibration slope: the factor by which logits should be stretched (1 is right).
+def calibration_slope(logits: Floats, y: Floats) -> tuple[float, float]:
+    """Give the calibration slope and its standard error.
+
+    The slope is the factor by which logits should be stretched: 1 is right, less is overconfident.
 
     Examples
     --------
-    >>> calibration_slope(np.array([-1.0, 1.0, -1.0, 1.0]), np.array([0.0, 1.0, 0.0, 1.0])) > 1
-    True
+    >>> slope, error = calibration_slope(np.array([-1.0, 1.0] * 50), np.array([0.0, 1.0] * 50))
+    >>> slope > 1, error > 0
+    (True, True)
     """
 
     def loss(parameters: Floats) -> float:
         eta = parameters[0] + parameters[1] * logits
         return float((np.logaddexp(0, eta) - y * eta).sum()) + 1e-3 * float(parameters[1] ** 2)
 
-    return float(minimize(loss, np.array([0.0, 1.0])).x[1])
+    level, slope = minimize(loss, np.array([0.0, 1.0])).x
+    p = expit(level + slope * logits)
+    weight = p * (1 - p) + 1e-12
+    centred = logits - np.average(logits, weights=weight)
+    return float(slope), float(1 / np.sqrt(weight @ centred**2 + 2e-3))
 
 
 def observed_over_expected(logits: Floats, y: Floats) -> float:

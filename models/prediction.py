@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import date
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from features.asof import as_dates, lead_day
+from features.asof import as_dates, lead_of
 from features.faults import DataRejected
 from models.calendar import CalendarFacts, calendar_facts
 from models.outcomes import LEADS, Outlook
@@ -65,10 +64,14 @@ class HealthModel:
             )
         return frame.loc[:, list(self.signals)].to_numpy(dtype=float)
 
+    def served_by(self, serves: Mapping[str, str]) -> HealthModel:
+        """Give the same model with ``score`` or ``calendar`` serving each target."""
+        targets = {name: replace(one, serves=serves[name]) for name, one in self.targets.items()}
+        return replace(self, targets=targets)
+
     def calendar_only(self) -> HealthModel:
         """Give the same model with the calendar serving every target: the first baseline."""
-        bare = {name: replace(target, serves="calendar") for name, target in self.targets.items()}
-        return replace(self, targets=bare)
+        return self.served_by(dict.fromkeys(self.targets, "calendar"))
 
     def bare(self) -> HealthModel:
         """Give the calendar alone, without the scores that do not serve."""
@@ -126,11 +129,25 @@ class HealthModel:
 
 @dataclass(frozen=True)
 class Booked:
-    """What is settled already: notice given, and successors signed. Arrays are (n, 12)."""
+    """What is settled already: notice given, and successors signed.
+
+    Attributes
+    ----------
+    churn : array of bool, (n, 12)
+        Service has ended after notice, and nothing signed has followed it by then.
+    mrr_micros : array of float, (n, 12)
+        What a successor line pays from its start on; NaN before, and where none is signed.
+    settled : array of bool, (n, 12)
+        Nothing is open in that month: a successor is in force, or notice is running.
+    noticed, renewed : array of bool, (n,)
+        Notice was given, however far its end; a successor is signed and no notice given.
+    """
 
     churn: Bools
     mrr_micros: Floats
     settled: Bools
+    noticed: Bools
+    renewed: Bools
 
 
 @dataclass(frozen=True)
@@ -179,27 +196,29 @@ class Prediction:
 
 
 def _booked(frame: pd.DataFrame) -> Booked:
-    """Read notices and signed successors, in months ahead of each row's as-of date."""
-    n = len(frame)
+    """Read notices and signed successors, in months ahead of each row's as-of date.
+
+    A successor that starts after service has ended (or it would have withdrawn the notice) leaves
+    a gap: the account is gone, and then there again.
+    """
     notice = _first_lead(frame, "notice_ends_on")
     successor = _first_lead(frame, "successor_on")
     leads = np.arange(1, LEADS + 1)[None, :]
-    amount = frame["successor_mrr_micros"].to_numpy(dtype=float) if n else np.zeros(0)
-    signed = (leads >= successor[:, None]) & ~(leads >= notice[:, None])
-    churn = leads >= notice[:, None]
-    pending = np.isfinite(notice)[:, None] & ~churn
-    mrr = np.where(signed, amount[:, None], np.nan)
-    return Booked(churn, mrr, signed | pending)
+    noticed, coming = np.isfinite(notice), np.isfinite(successor)
+    amount = frame["successor_mrr_micros"].to_numpy(dtype=float)
+    signed = leads >= successor[:, None]
+    churn = (leads >= notice[:, None]) & ~signed
+    return Booked(
+        churn=churn,
+        mrr_micros=np.where(signed, amount[:, None], np.nan),
+        settled=signed | (noticed[:, None] & ~churn),
+        noticed=noticed,
+        renewed=coming & ~noticed,
+    )
 
 
 def _first_lead(frame: pd.DataFrame, column: str) -> Floats:
     """First lead whose day lies on or after the date of a column; inf where there is none."""
     pairs = zip(as_dates(frame["as_of"]), as_dates(frame[column]), strict=True)
-    return np.array([_lead_of(as_of, day) for as_of, day in pairs], dtype=float)
-
-
-def _lead_of(as_of: date | None, when: date | None) -> float:
-    if as_of is None or when is None:
-        return np.inf
-    ahead = [lead for lead in range(1, LEADS + 1) if lead_day(as_of, lead) >= when]
-    return float(ahead[0]) if ahead else np.inf
+    found = [lead_of(day, when) if day and when else np.inf for day, when in pairs]
+    return np.array(found, dtype=float)

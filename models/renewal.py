@@ -60,10 +60,7 @@ class Renewal:
     def booked(self) -> Floats:
         """Give p_renew with what is booked: 0 after notice, 1 where a successor is signed."""
         booked = self._prediction.booked
-        noticed = booked.settled.any(axis=1) & ~np.isfinite(booked.mrr_micros).any(axis=1)
-        noticed |= booked.churn.any(axis=1)
-        signed = np.isfinite(booked.mrr_micros).any(axis=1) & ~noticed
-        return np.where(noticed, 0.0, np.where(signed, 1.0, self.modelled()))
+        return np.where(booked.noticed, 0.0, np.where(booked.renewed, 1.0, self.modelled()))
 
     def leaves_within_a_year(self) -> Floats:
         """Chance of leaving by the next decision or within twelve months, whichever is sooner."""

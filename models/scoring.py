@@ -79,14 +79,18 @@ def score_accounts(
     table["renew_basis"] = told.basis
     table["p_expand"], table["p_contract"], table["p_churn"] = expand, contract, churn
     table["p_flat"] = np.clip(1 - churn - contract - expand, 0, 1)
-    table["expected_expansion_mrr"] = expand * up * mrr
-    table["expected_loss_mrr"] = (churn + contract * down) * mrr
+    signed = prediction.booked.mrr_micros[:, column] / 1e6
+    open_, change = np.isnan(signed), np.nan_to_num(signed - mrr)
+    table["expected_expansion_mrr"] = np.where(open_, expand * up * mrr, np.maximum(change, 0))
+    loss = (churn + contract * down) * mrr
+    table["expected_loss_mrr"] = np.where(open_, loss, np.maximum(-change, 0))
     table["expected_mrr"] = mrr + table["expected_expansion_mrr"] - table["expected_loss_mrr"]
     for name, level in (("mrr_p10", 0.1), ("mrr_p50", 0.5), ("mrr_p90", 0.9)):
-        table[name] = _quantile(level, mrr, churn, contract, expand, up, down)
+        likely = _quantile(level, mrr, churn, contract, expand, up, down)
+        table[name] = np.where(open_, likely, signed)
     table["risk"] = 1 - table["p_renew"]
     table["p_churn_by_decision_or_12m"] = told.leaves_within_a_year()
-    table["notice"] = prediction.booked.churn.any(axis=1)
+    table["notice"] = prediction.booked.noticed
     table["reasons_retention"] = _retention(
         model, prediction, told, used, stability.get("churn", {})
     )

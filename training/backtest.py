@@ -7,7 +7,7 @@ later laid beside what happened and beside the baselines.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -26,7 +26,7 @@ from models.score import RUNGS
 from models.target import TARGETS, TargetModel
 from models.view import groups_of, views_of
 from training.baselines import health_score, nrr_baselines
-from training.evaluate import Judged, judge
+from training.evaluate import Judged, beats_calendar, judge
 from training.fit import fit_health, material_of
 from training.history import History
 from training.labels import REPORTING_LAG_DAYS, Outcomes
@@ -82,15 +82,18 @@ class Backtest:
         Scores of ``training.evaluate.judge`` at three months.
     periods : tuple of dict
         One per origin and horizon: ``origin, horizon_months, period_end, opening_mrr, nrr``
-        (mean and quantiles), ``actual_nrr``, ``baselines``, ``z``.
+        (mean and quantiles), ``actual_nrr``, ``baselines``, ``z``; forecast by what serves.
     calendar_periods : tuple of dict
         The same, forecast by the calendar alone.
+    serves : mapping of target to str
+        ``score`` where it beat the calendar at the origins, else ``calendar``.
     """
 
     replays: tuple[Replay, ...]
     probabilities: Mapping[str, dict[str, Any]]
     periods: tuple[dict[str, Any], ...]
     calendar_periods: tuple[dict[str, Any], ...] = ()
+    serves: Mapping[str, str] = field(default_factory=lambda: dict.fromkeys(TARGETS, "calendar"))
 
 
 def origins(history: History) -> list[date]:
@@ -127,9 +130,10 @@ def backtest(
         model = fit_health(history, origin, options(origin), seed, ROWS_PER_REPLAY)
         replays.append(_replay(history, origin, calibrated(model, replays, history, origin)))
     judged = {name: _judge(name, replays, history, seed) for name in TARGETS}
-    periods = _periods(replays, history, lambda replay: replay.outlook)
+    serves = {n: "score" if beats_calendar(one) else "calendar" for n, one in judged.items()}
+    periods = _periods(replays, history, lambda replay: _served(replay, serves, history))
     plain = _periods(replays, history, lambda replay: replay.calendar_outlook)
-    return Backtest(tuple(replays), judged, tuple(periods), tuple(plain))
+    return Backtest(tuple(replays), judged, tuple(periods), tuple(plain), serves)
 
 
 def factor_of(periods: Sequence[Mapping[str, Any]]) -> Mapping[int, dict[str, float]]:
@@ -193,6 +197,13 @@ def _replay(history: History, origin: date, model: HealthModel) -> Replay:
     )
 
 
+def _served(replay: Replay, serves: Mapping[str, str], history: History) -> Outlook:
+    """Give an origin's outlook with the calendar serving where the score did not beat it."""
+    frame = history.frame.iloc[replay.rows].reset_index(drop=True)
+    model = replay.model.served_by(serves)
+    return model.outlook(frame, model.predict(frame))
+
+
 def _judge(target: str, replays: Sequence[Replay], history: History, seed: int) -> dict[str, Any]:
     if not replays:
         return {"rows": 0, "events": 0}
@@ -208,6 +219,7 @@ def _judged(target: str, replays: Sequence[Replay], history: History, seed: int)
     parts: list[Judged] = []
     for replay in replays:
         rows = replay.rows
+        free = replay.prediction.free[:, :JUDGED_HORIZON].any(axis=1) | (target != "churn")
         parts.append(
             Judged(
                 p=getattr(replay.prediction, f"p_{target}")[:, column],
@@ -215,7 +227,7 @@ def _judged(target: str, replays: Sequence[Replay], history: History, seed: int)
                 rules=health_score(material, target, rows),
                 y=event[target][rows, column].astype(np.int64),
                 account=account[rows],
-                at_risk=np.asarray(replay.prediction.free[:, :JUDGED_HORIZON].any(axis=1)),
+                at_risk=np.asarray(free & history.modelled[rows]),
                 mrr=outcomes.opening[rows] / 1e6,
             )
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,11 +13,13 @@ from sklearn.metrics import roc_auc_score
 
 from models.calibration import calibration_slope, observed_over_expected
 
-__all__ = ["Judged", "auc", "judge", "log_loss"]
+__all__ = ["Judged", "auc", "beats_calendar", "judge", "log_loss"]
 
 Floats = NDArray[np.float64]
 FLOOR = 1e-6
 RESAMPLES = 400
+SURE = 0.9
+"""Bootstrap probability of a positive skill from which a score serves instead of the calendar."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class Judged:
     account : array of int, (n,)
         Cluster of each row.
     at_risk : array of bool, (n,)
-        Whether the account could leave within the horizon.
+        Whether nothing was booked and, for churn, the account could leave within the horizon.
     mrr : array of float, (n,)
         Opening MRR in units of currency.
     """
@@ -70,8 +73,8 @@ def judge(judged: Judged, seed: int = 0) -> dict[str, Any]:
     dict
         ``rows, events, auc_at_risk, auc_calendar_at_risk, auc_rules_at_risk, log_loss,
         log_loss_calendar`` (nats a row), ``skill`` (1 - log-loss / calendar's, at risk), its
-        80 % interval and ``p_better`` by a bootstrap over accounts, ``slope``, ``o_over_e``,
-        ``caught`` (share of the event's MRR in the riskiest tenth).
+        80 % interval and ``p_better`` by a bootstrap over accounts, ``slope`` and ``o_over_e``
+        with their standard errors, ``caught`` (share of the event's MRR in the riskiest tenth).
     """
     risk = judged.at_risk
     p, calendar, y = judged.p[risk], judged.calendar[risk], judged.y[risk]
@@ -79,7 +82,10 @@ def judge(judged: Judged, seed: int = 0) -> dict[str, Any]:
         return {"rows": 0, "events": 0}
     ours, theirs = log_loss(p, y), log_loss(calendar, y)
     draws = _skill_draws(ours, theirs, judged.account[risk], seed)
-    logits = logit(np.clip(p, FLOOR, 1 - FLOOR))
+    kept = np.clip(p, FLOOR, 1 - FLOOR)
+    slope, slope_error = (
+        calibration_slope(logit(kept), y.astype(float)) if 0 < y.sum() < len(y) else (None, None)
+    )
     return {
         "rows": len(y),
         "events": int(y.sum()),
@@ -92,10 +98,27 @@ def judge(judged: Judged, seed: int = 0) -> dict[str, Any]:
         "skill_p10": float(np.quantile(draws, 0.1)),
         "skill_p90": float(np.quantile(draws, 0.9)),
         "p_better": float((draws > 0).mean()),
-        "slope": calibration_slope(logits, y.astype(float)) if 0 < y.sum() < len(y) else None,
-        "o_over_e": observed_over_expected(logits, y.astype(float)),
+        "slope": slope,
+        "slope_error": slope_error,
+        "o_over_e": observed_over_expected(logit(kept), y.astype(float)),
+        "o_over_e_error": float(np.sqrt((kept * (1 - kept)).sum()) / kept.sum()),
         "caught": _caught(p, y, judged.mrr[risk]),
     }
+
+
+def beats_calendar(judged: Mapping[str, Any]) -> bool:
+    """Say whether a score may stand beside the calendar: better on average, and surely so.
+
+    Examples
+    --------
+    >>> beats_calendar({"rows": 900, "skill": 0.1, "p_better": 0.99})
+    True
+    >>> beats_calendar({"rows": 0})
+    False
+    """
+    if not judged["rows"]:
+        return False
+    return bool(judged["skill"] > 0 and judged["p_better"] >= SURE)
 
 
 def _skill_draws(ours: Floats, theirs: Floats, account: NDArray[np.int64], seed: int) -> Floats:

@@ -24,7 +24,7 @@ from models.renewal import Renewal
 from models.target import TARGETS
 from training.backtest import HORIZONS, Backtest, backtest, calibrated, factor_of
 from training.fit import fit_health, searched
-from training.gate import Check, beats_calendar, gate, nrr_errors
+from training.gate import Check, gate, nrr_errors
 from training.history import History, gather
 
 __all__ = ["Trained", "train"]
@@ -112,12 +112,11 @@ def _train(
     history = gather(book, rules, as_of, progress)
     serving = registry.champion() or _register_calendar(history, registry, bands, seed)
     past = backtest(history, lambda _: {}, seed, progress)
-    serves = {name: _serves(past.probabilities[name]) for name in TARGETS}
     chosen = searched(history, as_of, seed)
     model = fit_health(history, as_of, chosen, seed)
-    model = _serving(calibrated(model, past.replays, history, as_of), serves)
+    model = calibrated(model, past.replays, history, as_of).served_by(past.serves)
     carried = _carry(model, history, past, bands)
-    checks = tuple(gate(history, past, serves))
+    checks = tuple(gate(history, past))
     version = _register(carried, history, registry, _metrics(past), _tags(model, checks))
     promoted = promote and all(check.passed for check in checks)
     if promoted and version.number != serving.number:
@@ -153,16 +152,6 @@ def _renew_calendar(
     version = _register(carried, history, registry, _metrics(plain), {"kind": CALENDAR})
     if version.number != serving.number:
         registry.promote(version, expected=serving.number)
-
-
-def _serves(judged: Mapping[str, Any]) -> str:
-    return "score" if beats_calendar(judged) else "calendar"
-
-
-def _serving(model: HealthModel, serves: Mapping[str, str]) -> HealthModel:
-    """Let the calendar serve every target whose score did not beat it."""
-    targets = {name: replace(t, serves=serves[name]) for name, t in model.targets.items()}
-    return replace(model, targets=targets)
 
 
 def _carry(
