@@ -41,6 +41,8 @@ BOOSTER: Mapping[str, Any] = {
 }
 MIN_LEAF_ROWS = 60
 MIN_LEAF_SHARE = 0.05
+SCORE_LEADS = 6
+"""A score is learned on the first six leads; what is left of it later, the gains say."""
 SEARCH_ROWS = 15_000
 SEARCH_SHARE = 2 / 3
 """Share of the months that a configuration is fitted on when the later ones judge it."""
@@ -107,21 +109,25 @@ def fit_target(
     bare = TargetModel(target, rung, events, calendar, Score(None, None), serves="calendar")
     if rung == RUNGS[0] or not most_rows:
         return bare
-    drawn = _per_event(sample(rows, np.random.default_rng(material.seed), most_rows), events)
+    near = rows.take(np.nonzero(rows.lead <= SCORE_LEADS)[0])
+    near = _drawn(near, material, most_rows, events)
+    at_near = calendar.logit(facts, near.row, near.lead)
+    score = _fit_score(target, rung, near, at_near, material, options or {})
+    drawn = _drawn(rows, material, most_rows, events)
     offset = calendar.logit(facts, drawn.row, drawn.lead)
-    score = _fit_score(target, rung, drawn, offset, material, options or {})
     levels, gains = _fit_gains(score, drawn, offset, material)
     return TargetModel(target, rung, events, calendar, score, levels, gains)
 
 
-def _per_event(rows: Rows, events: int) -> Rows:
-    """Scale the weights so that the rows' events weigh as many as there were distinct ones.
+def _drawn(rows: Rows, material: Material, most: int, events: int) -> Rows:
+    """Sample rows, their weights scaled so that their events weigh as many as were distinct.
 
     Up to twelve as-of dates see the same event through three leads each; without this a ridge's
     penalty would mean nothing, and a likelihood too much.
     """
-    seen = float(rows.weight @ rows.y)
-    return replace(rows, weight=rows.weight * min(1.0, events / max(seen, 1.0)))
+    drawn = sample(rows, np.random.default_rng(material.seed), most)
+    seen = float(drawn.weight @ drawn.y)
+    return replace(drawn, weight=drawn.weight * min(1.0, events / max(seen, 1.0)))
 
 
 def _fit_score(
