@@ -31,7 +31,7 @@ ci: $(STAMP)  ## The tests that `make test` leaves to .ci/run
 	@$(PYTEST) -n $(WORKERS) -m "ci and not slow"
 
 slow: $(STAMP)  ## The slow suite (under an hour)
-	@$(PYTEST) -m slow
+	@$(PYTEST) -m slow --hypothesis-profile=wide
 
 lint: $(STAMP)  ## Format, lint, types, import direction; nothing is changed
 	@$(BIN)/ruff format --check .

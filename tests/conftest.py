@@ -1,6 +1,7 @@
-"""The table of faults: which cases of the catalogue this run's tests cover, and how they fared.
+"""How tests run, and the table of faults: which cases this run's tests cover, and how they fared.
 
-``pytest --fault-table docs/faults.md`` writes the table at the end of a run (``make faults``). The
+Property tests draw the same examples every time and have no deadline (machines are shared); ``make
+slow`` draws others. ``pytest --fault-table docs/faults.md`` writes the table at the end of a run (``make faults``). The
 ids come from ``docs/fault-catalogue.md``, the states from the outcomes; nothing is typed by hand.
 """
 
@@ -12,6 +13,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("gate", deadline=None, derandomize=True)
+settings.register_profile("wide", deadline=None, max_examples=1000)
+settings.load_profile("gate")
 
 CATALOGUE = Path(__file__).resolve().parents[1] / "docs" / "fault-catalogue.md"
 GROUP = re.compile(r"^## (.+)$")
