@@ -16,7 +16,7 @@ from features.renewals import bridge_steps
 from features.rules import Rules
 from features.steps import Steps, month_number, with_steps
 
-__all__ = ["line_steps", "unbilled"]
+__all__ = ["KNOWN_END", "line_steps", "unbilled"]
 
 _MONTHLY = """
     SELECT account_id, coalesce(product, '') AS product, coalesce(plan, '') AS plan, seats,
@@ -38,12 +38,12 @@ _SUBSCRIPTIONS = """
     FROM subscriptions
     WHERE mrr_micros > 0 AND (ends_on IS NULL OR ends_on > starts_on) AND {known}"""
 
-# An end is known before its day only if it is the term's end, or was recorded or cancelled.
-_KNOWN_END = """CASE WHEN ends_on < DATE '{day}' OR canceled_on < DATE '{day}'
+KNOWN_END = """CASE WHEN ends_on < DATE '{day}' OR canceled_on < DATE '{day}'
             OR recorded_at < TIMESTAMPTZ '{day} 00:00:00+00' OR ends_on = renews_on
             OR ends_on = CAST(starts_on + to_months(CAST(term_months AS INTEGER)) AS DATE)
             OR ends_on = CAST(starts_on + to_months(CAST(interval_months AS INTEGER)) AS DATE)
         THEN ends_on END"""
+"""An end is known before its day only if it is the term's end, or was recorded or cancelled."""
 
 
 def line_steps(book: Book, rules: Rules, until: date, as_of: date | None) -> Steps:
@@ -87,7 +87,7 @@ def unbilled(book: Book, month_end: date, as_of: date | None) -> bool:
 def _known_lines(book: Book, as_of: date | None) -> str:
     known = f"known_at < TIMESTAMPTZ '{as_of} 00:00:00+00'" if as_of else "true"
     if book.has("subscriptions"):
-        end = _KNOWN_END.format(day=as_of) if as_of else "ends_on"
+        end = KNOWN_END.format(day=as_of) if as_of else "ends_on"
         return _SUBSCRIPTIONS.format(known=known, end=end)
     if book.has("mrr_by_month"):
         return _MONTHLY.format(known=known)

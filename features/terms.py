@@ -13,16 +13,13 @@ import narwhals.stable.v2 as nw
 
 from features.book import Book
 from features.faults import InputMissing
+from features.lines import KNOWN_END
 
 __all__ = ["alive", "forget_terms", "known_terms"]
 
 _SUBSCRIPTIONS = """
     SELECT *,
-        CASE WHEN ends_on < DATE '{day}' OR canceled_on < DATE '{day}'
-            OR recorded_at < TIMESTAMPTZ '{day} 00:00:00+00' OR ends_on = renews_on
-            OR ends_on = CAST(starts_on + to_months(CAST(term_months AS INTEGER)) AS DATE)
-            OR ends_on = CAST(starts_on + to_months(CAST(interval_months AS INTEGER)) AS DATE)
-            THEN ends_on END AS known_end,
+        {end} AS known_end,
         CASE WHEN canceled_on < DATE '{day}' THEN canceled_on END AS known_cancel,
         coalesce(term_months, interval_months,
             datediff('month', starts_on, renews_on)) AS term
@@ -82,7 +79,8 @@ def known_terms(book: Book, as_of: date) -> nw.LazyFrame[Any]:
     else:
         cure = "add subscriptions or mrr_by_month"
         raise InputMissing("table.missing", "the book has no table of revenue", cure)
-    rolled = _ROLLED.format(day=as_of, lines=lines.format(day=as_of))
+    known = lines.format(day=as_of, end=KNOWN_END.format(day=as_of))
+    rolled = _ROLLED.format(day=as_of, lines=known)
     terms = _TERMS.format(day=as_of, rolled=rolled)
     book.connection.execute(f"CREATE OR REPLACE TEMP TABLE {_name(as_of)} AS {terms}")
     return nw.from_native(book.connection.table(_name(as_of)))

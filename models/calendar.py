@@ -19,6 +19,7 @@ from scipy.optimize import minimize
 from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 
+from features.acv import ACV_SEGMENTS
 from features.asof import as_dates, lead_of
 from models.outcomes import LEADS
 
@@ -39,7 +40,7 @@ TERMS = ("monthly", "unknown", "short", "annual", "multi-year")
 MONTHS_BETWEEN_DECISIONS = (1, 1, 6, 12, 24)
 TENURES = (2.0, 5.0, 13.0, 25.0)
 """Upper bounds in months, exclusive: settling in, the month 2-4 cliff, first year, second, older."""
-BANDS = ("smb", "mid-market", "enterprise", "strategic")
+BANDS = tuple(name for _, name in ACV_SEGMENTS)
 
 BENCHMARK_ANNUAL_RATES: Mapping[str, Mapping[str, float]] = {
     "churn": {"smb": 0.10, "mid-market": 0.08, "enterprise": 0.05, "strategic": 0.05},
