@@ -10,8 +10,8 @@ import pytest
 import sqlalchemy as sa
 
 from features.faults import Busy, CannotWrite, ConfigurationRefused, InternalFault
-from serving import database, tables
 from features.locking import held
+from serving import database, tables
 from serving.queries import PREVIOUS
 from serving.schemas import SCORE_COLUMNS
 from serving.store import Filters, Store
