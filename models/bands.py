@@ -31,16 +31,24 @@ class BandSettings(Section):
 
     Attributes
     ----------
-    medium_odds, high_odds : float
-        Multiples of the base odds at which Medium and High risk (readiness) start.
+    medium_odds : float
+        Multiple of the book's base odds at which Medium risk (readiness) starts.
+    high_odds : float
+        Multiple of the book's base odds at which High risk (readiness) starts.
     capacity_share : float
         Share of the book that can be worked; High starts no lower than its quantile.
-    retention_never_high_below, retention_never_low_above : float
-        Retention is never High below the first p_renew, never Low above the second.
-    expansion_never_high_below, expansion_never_low_above : float
-        Readiness is never High below the first p_expand, never Low above the second.
-    risk_medium, risk_high, expansion_medium, expansion_high : float or None
-        Cut-offs set by hand; they replace what the book's own rates say.
+    retention_never_high_below : float
+        Retention is never High below this p_renew.
+    retention_never_low_above : float
+        Retention is never Low above this p_renew.
+    expansion_never_high_below : float
+        Readiness is never High below this p_expand.
+    expansion_never_low_above : float
+        Readiness is never Low above this p_expand.
+    risk_medium, risk_high : float or None
+        Probability of loss at which Medium (High) risk starts, set by hand instead.
+    expansion_medium, expansion_high : float or None
+        Probability of expanding at which Medium (High) readiness starts, set by hand instead.
     """
 
     medium_odds: float = 1.5

@@ -28,12 +28,17 @@ class HysteresisSettings(Section):
 
     Attributes
     ----------
-    up_at_once, up_to_top, back_beyond : float
-        Distances from the cut-off, in log odds.
+    up_at_once : float
+        Log odds beyond a cut-off from which the band moves up at once.
+    up_to_top : float
+        Log odds beyond the first cut-off from which the bottom band moves straight to the top
+        one, where the probability is above both.
+    back_beyond : float
+        Log odds below a cut-off that count as clearly below it.
     up_weeks : int
         ISO weeks in a row above the cut-off after which the band moves up.
     back_weeks : int
-        Weekly scorings below the cut-off less ``back_beyond`` after which it moves back.
+        Weekly scorings clearly below the cut-off after which the band moves back.
     """
 
     up_at_once: float = 0.2
