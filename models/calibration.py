@@ -108,16 +108,18 @@ def choose_calibration(
 ) -> Calibration:
     """Choose the simplest map within one standard error of the best, judged origin by origin.
 
-    Each origin is predicted by a map fitted on the other origins' rows before it; with fewer
-    than three origins nothing is chosen but identity.
+    Each origin is predicted by a map fitted on the rows of the origins before it; the error is
+    that of the difference, as all maps share an origin's luck. With fewer than three origins
+    nothing is chosen but identity.
     """
     origins = np.unique(origin)
     if len(origins) < 3:
         return IDENTITY
     losses = {kind: _replayed(kind, logits, leads, y, weight, origin) for kind in KINDS}
     best = min(KINDS, key=lambda kind: losses[kind].mean())
-    error = float(losses[best].std(ddof=1) / np.sqrt(len(losses[best])))
-    simplest = next(k for k in KINDS if losses[k].mean() <= losses[best].mean() + error)
+    behind = {kind: losses[kind] - losses[best] for kind in KINDS}
+    near = {k: d.mean() <= d.std(ddof=1) / np.sqrt(len(d)) for k, d in behind.items()}
+    simplest = next(kind for kind in KINDS if near[kind])
     return fit_calibration(simplest, logits, leads, y, weight)
 
 

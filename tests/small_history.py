@@ -15,10 +15,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy.special import expit
+from threadpoolctl import threadpool_limits
 
 from features.asof import add_months, month_end
 from features.catalog import CATALOG
 from models.calendar import calendar_facts
+from models.prediction import HealthModel
+from training.backtest import Backtest, backtest
+from training.fit import fit_health
 from training.history import History, _varying
 from training.labels import panel
 
@@ -181,3 +185,24 @@ def _leaked(rows: list[Any], ledger: list[Any]) -> list[Any]:
         row | {"relationship_nps": 5.0 * stays + rng.normal()}
         for row, stays in zip(rows, ahead, strict=True)
     ]
+
+
+@lru_cache(maxsize=8)
+def model_of(law: Law) -> HealthModel:
+    """Fit all that is closed in a law's history."""
+    history = history_of(law)
+    with threadpool_limits(limits=1):
+        return fit_health(history, history.known_until, {}, 0)
+
+
+@lru_cache(maxsize=4)
+def past_of(law: Law) -> Backtest:
+    """Replay a law's past."""
+    with threadpool_limits(limits=1):
+        return backtest(history_of(law), lambda _: {}, 0)
+
+
+def latest(law: Law) -> pd.DataFrame:
+    """Give the last block of snapshot rows."""
+    history = history_of(law)
+    return history.frame.iloc[history.at(history.dates[-1])].reset_index(drop=True)

@@ -186,29 +186,47 @@ def _fit_gains(
 ) -> tuple[PerGroup, PerGroup]:
     """Fit one level and one gain per lead group; gains are at least 0, never rising.
 
+    The score is centred first, so that levels that lean to none lean to the calendar; they are
+    solved once more for the gains that are left, or a shrunk score would bias every probability.
     The gains are sums of steps from the last group backwards, each step at least zero. What is
     seen in sample is optimism: the gains are at most the heuristic shrinkage of van Houwelingen
     and le Cessie (1990), 1 - df / chi2, of the score's likelihood ratio over the calendar.
     """
     groups = len(LEAD_GROUPS)
     s, group = _scores_of(score, rows, material), lead_group(rows.lead)
+    centre = float(np.average(s, weights=rows.weight))
     reaches = np.stack([(group <= last) for last in range(groups)], axis=1)
-    design = np.concatenate([np.eye(groups)[group], reaches * s[:, None]], axis=1)
-    shrunk = np.concatenate([np.ones(groups), np.zeros(groups)])
+    level_of, per_score = np.eye(groups)[group], reaches * (s - centre)[:, None]
+    free, rising = [(None, None)] * groups, [(0.0, None)] * groups
+    start = np.array([0.0] * (2 * groups - 1) + [1.0])
+    design = np.concatenate([level_of, per_score], axis=1)
+    solved = _solve(rows, offset, design, start, free + rising)
+    most = _shrinkage(score, rows, offset, offset + design @ solved)
+    gains = most * np.minimum(np.cumsum(solved[groups:][::-1])[::-1], 1.0)
+    shrunk = offset + gains[group] * (s - centre)
+    levels = _solve(rows, shrunk, level_of, np.zeros(groups), free)
+    return _per_group(levels - gains * centre), _per_group(gains)
+
+
+def _solve(
+    rows: Rows,
+    offset: Floats,
+    design: Floats,
+    start: Floats,
+    bounds: Sequence[tuple[float | None, float | None]],
+) -> Floats:
+    """Minimise the log-loss on an offset; the levels, which come first, lean to none."""
+    lean = (np.arange(design.shape[1]) < len(LEAD_GROUPS)).astype(float)
 
     def loss(parameters: Floats) -> tuple[float, Floats]:
         eta = offset + design @ parameters
         residual = rows.weight * (expit(eta) - rows.y)
         fit = float(rows.weight @ (np.logaddexp(0, eta) - rows.y * eta))
-        value = fit + float(shrunk @ parameters**2) / 2
-        return value, residual @ design + shrunk * parameters
+        value = fit + float(lean @ parameters**2) / 2
+        return value, residual @ design + lean * parameters
 
-    start = np.array([0.0] * (2 * groups - 1) + [1.0])
-    bounds = [(None, None)] * groups + [(0.0, None)] * groups
     solved = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x
-    most = _shrinkage(score, rows, offset, offset + design @ solved)
-    gains = most * np.minimum(np.cumsum(solved[groups:][::-1])[::-1], 1.0)
-    return _per_group(solved[:groups]), _per_group(gains)
+    return np.asarray(solved)
 
 
 def _shrinkage(score: Score, rows: Rows, offset: Floats, eta: Floats) -> float:
