@@ -11,7 +11,7 @@ from serving.manual.commands import commands
 from serving.manual.configuration import SECTIONS, configuration, meanings
 from serving.manual.endpoints import endpoints
 from serving.manual.pages import PAGES
-from tests.conftest import STATES, catalogue, marked
+from tests.conftest import STATES, catalogue, marked, state, table
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -133,6 +133,26 @@ def test_the_demo_prints_what_the_pages_show(tmp_path):
     shown = [(re.split(r"[:,]", title)[0], cells) for title, cells in heads(printed)]
     assert len(shown) == 4
     assert fixed == shown
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "said"),
+    [
+        ({}, "no test yet"),
+        ({"whole": 2}, "passes"),
+        ({"whole": 1, "skipped": 1}, "partly"),
+        ({"partly": 1}, "partly"),
+        ({"whole": 3, "failed": 1}, "fails"),
+    ],
+)
+def test_a_case_stands_as_the_worst_of_its_tests(outcomes, said):
+    assert state(outcomes) == said
+
+
+def test_the_table_of_faults_counts_states():
+    page = table({"Ingestion": {"I01": "missing", "I02": "0 bytes"}}, {"I02": {"whole": 2}})
+    assert "2 cases: 1 passes, 1 no test yet." in page
+    assert "| I02 | 0 bytes | 2 | passes |" in page
 
 
 def test_the_table_of_faults_lists_the_whole_catalogue():
