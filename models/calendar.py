@@ -268,13 +268,13 @@ def fit_calendar(
         True below ten events: nothing is fitted, published rates are updated by what was seen.
     leads : array of int, (rows,)
     share : float
-        Independent observations per row: many rows see the same months of an account. Only the
-        published rates, which weigh as much as twenty observations, need it.
+        Account-months per row: many rows see the same ones, and a ridge or a published rate that
+        weighs as much as twenty observations must not take them for more.
     """
     cumulative = target != "churn"
     if few or y.min(initial=1) == y.max(initial=0):
         horizon = float(np.mean(leads)) if cumulative and len(leads) else 1.0
-        return _updated(_published(target, horizon, cumulative), codes, y, share)
+        return _updated(_published(target, horizon, cumulative), codes, y, share / horizon)
     patterns, inverse = _patterns(codes)
     events = np.bincount(inverse, weights=y, minlength=len(patterns))
     rest = np.bincount(inverse, minlength=len(patterns)) - events
@@ -283,7 +283,7 @@ def fit_calendar(
     weight = np.concatenate([events, rest])
     used = weight > 0
     fitted = LogisticRegression(C=1.0, max_iter=500)
-    fitted.fit(design[used], outcome[used], sample_weight=weight[used])
+    fitted.fit(design[used], outcome[used], sample_weight=share * weight[used])
     return CalendarModel(float(fitted.intercept_[0]), _split(fitted.coef_[0]), cumulative)
 
 

@@ -22,6 +22,7 @@ __all__ = ["BOOSTER", "Material", "fit_target", "search"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Bound = tuple[float | None, float | None]
 
 BOOSTER: Mapping[str, Any] = {
     "objective": "binary",
@@ -104,7 +105,7 @@ def fit_target(
     rung = rung_of(events)
     facts = material.facts
     codes = facts.codes(rows.row, rows.lead, target != "churn")
-    share = independent_share(target, rows)
+    share = independent_share(rows)
     calendar = fit_calendar(target, codes, rows.y, rung == RUNGS[0], rows.lead, share)
     bare = TargetModel(target, rung, events, calendar, Score(None, None), serves="calendar")
     if rung == RUNGS[0] or not most_rows:
@@ -197,7 +198,8 @@ def _fit_gains(
     centre = float(np.average(s, weights=rows.weight))
     reaches = np.stack([(group <= last) for last in range(groups)], axis=1)
     level_of, per_score = np.eye(groups)[group], reaches * (s - centre)[:, None]
-    free, rising = [(None, None)] * groups, [(0.0, None)] * groups
+    free: list[Bound] = [(None, None)] * groups
+    rising: list[Bound] = [(0.0, None)] * groups
     start = np.array([0.0] * (2 * groups - 1) + [1.0])
     design = np.concatenate([level_of, per_score], axis=1)
     solved = _solve(rows, offset, design, start, free + rising)
@@ -213,7 +215,7 @@ def _solve(
     offset: Floats,
     design: Floats,
     start: Floats,
-    bounds: Sequence[tuple[float | None, float | None]],
+    bounds: Sequence[Bound],
 ) -> Floats:
     """Minimise the log-loss on an offset; the levels, which come first, lean to none."""
     lean = (np.arange(design.shape[1]) < len(LEAD_GROUPS)).astype(float)

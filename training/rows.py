@@ -114,13 +114,6 @@ def distinct_events(target: str, rows: Rows) -> int:
     return int(by_lead.max() if target == "churn" else by_lead[1])
 
 
-def independent_share(target: str, rows: Rows) -> float:
-    """Give the independent observations per row.
-
-    A month with a decision is seen at most once per lead; the windows of a state overlap too.
-    """
-    if not len(rows):
-        return 1.0
-    by_lead = np.bincount(rows.lead, minlength=LEADS + 1)
-    seen = by_lead.max() if target == "churn" else by_lead[1] / rows.lead.mean()
-    return float(seen / len(rows))
+def independent_share(rows: Rows) -> float:
+    """Give the account-months per row: every one of them is seen at most once per lead."""
+    return float(np.bincount(rows.lead).max() / len(rows)) if len(rows) else 1.0
