@@ -52,6 +52,8 @@ expansion: S001 (20 % a year); contraction: S003 (above 5 % is a problem)."""
 
 PRIOR_ACCOUNTS = 20.0
 """Weight of a prior rate, in observations: (n r + 20 r0) / (n + 20)."""
+STEEP = 10.0
+"""Stretches a column so far that the ridge hardly holds it."""
 LEAST_RIDGE = 1e-3
 """Shares what a single cell shows between its term and its band."""
 
@@ -257,6 +259,9 @@ def fit_calendar(
 ) -> CalendarModel:
     """Fit the calendar on coded rows; with few events, empirical-Bayes rates by term and band.
 
+    A state grows likelier with its lead. That slope, on the logarithm of the lead, is free of the
+    ridge: a short past has seen no twelve months, and must not take them for the average lead.
+
     Parameters
     ----------
     target : {"churn", "expand", "contract"}
@@ -278,13 +283,18 @@ def fit_calendar(
     patterns, inverse = _patterns(codes)
     events = np.bincount(inverse, weights=y, minlength=len(patterns))
     rest = np.bincount(inverse, minlength=len(patterns)) - events
-    design = np.concatenate([_one_hot(patterns)] * 2)
+    by_lead = STEEP * np.log(np.arange(1, LEADS + 1)) * cumulative
+    design = np.column_stack([_one_hot(patterns), by_lead[patterns[:, 5]]])
     outcome = np.repeat([1, 0], len(patterns))
     weight = np.concatenate([events, rest])
     used = weight > 0
     fitted = LogisticRegression(C=1.0, max_iter=500)
-    fitted.fit(design[used], outcome[used], sample_weight=share * weight[used])
-    return CalendarModel(float(fitted.intercept_[0]), _split(fitted.coef_[0]), cumulative)
+    twice = np.concatenate([design, design])
+    fitted.fit(twice[used], outcome[used], sample_weight=share * weight[used])
+    weights = _split(fitted.coef_[0, :-1])
+    at_lead = np.asarray(weights[5]) + fitted.coef_[0, -1] * by_lead
+    weights = (*weights[:5], tuple(map(float, at_lead)), *weights[6:])
+    return CalendarModel(float(fitted.intercept_[0]), weights, cumulative)
 
 
 def _patterns(codes: Ints) -> tuple[Ints, Ints]:

@@ -198,3 +198,23 @@ def test_a_state_twelve_months_on_stands_in_the_same_month():
     facts = facts_of(annual(None), as_of=date(2025, 1, 1))
     assert facts.month.tolist() == [12]  # the book stands at 31 December
     assert add_months(date(2025, 1, 1), 12).month == 1
+
+
+def test_a_lead_that_no_row_has_seen_follows_the_slope_of_the_others():
+    """P(up) = .03 x lead, seen to lead 6 alone: at lead 12 it is about .33, not the average .1."""
+    rng = np.random.default_rng(0)
+    leads = rng.integers(1, 7, 6000)
+    codes, _ = coded(len(leads))
+    codes[:, 5] = leads - 1
+    y = (rng.random(len(leads)) < 0.03 * leads).astype(np.int64)
+    model = fit_calendar("expand", codes, y, False, leads, 1 / 6)
+    zero = np.zeros((1, len(COLUMNS)), dtype=np.int64)
+    zero[0, 0] = 3
+
+    def at(lead):
+        zero[0, 5] = lead - 1
+        parts = [np.asarray(w)[zero[0, column]] for column, w in enumerate(model.weights)]
+        return float(expit(model.intercept + sum(parts)))
+
+    assert at(3) == pytest.approx(0.09, abs=0.03)
+    assert 0.24 < at(12) < 0.42
