@@ -26,7 +26,7 @@ from models.score import RUNGS
 from models.target import TARGETS, TargetModel
 from models.view import groups_of, views_of
 from training.baselines import health_score, nrr_baselines
-from training.evaluate import Judged, beats_calendar, judge
+from training.evaluate import Judged, judge, may_serve
 from training.fit import fit_health, material_of
 from training.history import History
 from training.labels import REPORTING_LAG_DAYS, Outcomes
@@ -130,7 +130,7 @@ def backtest(
         model = fit_health(history, origin, options(origin), seed, ROWS_PER_REPLAY)
         replays.append(_replay(history, origin, calibrated(model, replays, history, origin)))
     judged = {name: _judge(name, replays, history, seed) for name in TARGETS}
-    serves = {n: "score" if beats_calendar(one) else "calendar" for n, one in judged.items()}
+    serves = {n: "score" if may_serve(one) else "calendar" for n, one in judged.items()}
     periods = _periods(replays, history, lambda replay: _served(replay, serves, history))
     plain = _periods(replays, history, lambda replay: replay.calendar_outlook)
     return Backtest(tuple(replays), judged, tuple(periods), tuple(plain), serves)

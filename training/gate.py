@@ -12,13 +12,12 @@ from numpy.typing import NDArray
 
 from models.target import TARGETS
 from training.backtest import Backtest
-from training.evaluate import auc
+from training.evaluate import FIT, auc, well_calibrated
 from training.history import History
 
 __all__ = ["Check", "gate", "nrr_errors", "suspected_leaks"]
 
 LEAK_AUC = 0.95
-SLOPES = (0.8, 1.25)
 WORSE_NRR = 1.05
 LEAST_PERIODS = 3
 LEAST_EVENTS = 10
@@ -65,28 +64,22 @@ def gate(history: History, past: Backtest) -> list[Check]:
 
 
 def _of_target(name: str, judged: Mapping[str, Any], serves: str) -> list[Check]:
+    limit = f"skill > 0 surely; slope, observed / expected in {FIT[0]}-{FIT[1]} or 2 errors of 1"
     if serves == "calendar":
-        value = judged.get("skill")
-        return [Check(f"{name}: skill over the calendar", value, "> 0, else it serves", True)]
-    low, high = SLOPES
-    slope, ratio = judged["slope"], judged["o_over_e"]
-    near = abs(ratio - 1) <= 2 * judged["o_over_e_error"]
-    straight = slope is None or abs(slope - 1) <= 2 * judged["slope_error"]
-    return [
-        Check(f"{name}: skill over the calendar", judged["skill"], "> 0", judged["skill"] > 0),
-        Check(
-            f"{name}: observed / expected",
-            ratio,
-            f"{low}-{high}, or within two standard errors of 1",
-            bool(low <= ratio <= high or near),
-        ),
-        Check(
-            f"{name}: calibration slope",
-            slope,
-            f"{low}-{high}, or within two standard errors of 1",
-            bool(straight or low <= slope <= high),
-        ),
-    ]
+        return [
+            Check(f"{name}: the calendar serves", _said(judged), f"a score needs {limit}", True)
+        ]
+    passed = judged["skill"] > 0 and well_calibrated(judged)
+    return [Check(f"{name}: the score serves", _said(judged), limit, bool(passed))]
+
+
+def _said(judged: Mapping[str, Any]) -> str | None:
+    """Say skill, slope and observed over expected in one line; None where nothing was judged."""
+    if not judged["rows"]:
+        return None
+    names = {"skill": "skill", "slope": "slope", "o_over_e": "observed / expected"}
+    told = [f"{word} {judged[key]:.3f}" for key, word in names.items() if judged[key] is not None]
+    return ", ".join(told)
 
 
 def nrr_errors(periods: Sequence[Mapping[str, Any]], horizon: int) -> dict[str, float]:
