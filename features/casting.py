@@ -198,7 +198,7 @@ def _number(column: Column, v: str, frame: Frame) -> Cast:
 
 
 def _integer(column: Column, v: str, frame: Frame) -> Cast:
-    value = f"TRY_CAST(CASE WHEN {_full(v, NUMBER)} THEN {v} END AS DECIMAL(19, 1))"
+    value = f"TRY_CAST(CASE WHEN {_full(v, NUMBER)} THEN {v} END AS DECIMAL(24, 6))"
     whole = f"CAST(CASE WHEN {value} = trunc({value}) THEN {value} END AS BIGINT)"
     tail = f"WHEN {value} <> trunc({value}) THEN 'number.format'" + _bounds(column, value)
     return Cast(whole, _numeric_code(v, value, tail))
@@ -244,12 +244,21 @@ def _declared(column: Column, v: str, frame: Frame) -> str | None:
     return f"TRY_STRPTIME({v}, {literal(form)})" if form else None
 
 
+def _other_unit(column: Column, v: str, frame: Frame) -> str:
+    """Give the SQL that finds seconds where milliseconds are declared, and the reverse."""
+    unit = frame.settings.units.get(column.name)
+    if unit is None:
+        return ""
+    digits = r"\d{12,14}" if unit == "epoch_s" else r"\d{9,10}"
+    return f"WHEN {_full(v, digits)} THEN 'timestamp.unit' "
+
+
 def _date(column: Column, v: str, frame: Frame) -> Cast:
     declared = _declared(column, v, frame)
     limit = f"CAST({literal((frame.now + SKEW).date().isoformat())} AS DATE)"
     if declared:
         value = f"CAST({declared} AS DATE)"
-        return Cast(value, _in_time(column, value, limit))
+        return Cast(value, _other_unit(column, v, frame) + _in_time(column, value, limit))
     value = f"TRY_CAST(left({v}, 10) AS DATE)"
     return Cast(value, _iso(v, f"{DAY}({CLOCK} ?{OFFSET}?)?") + _in_time(column, value, limit))
 
@@ -266,7 +275,7 @@ def _timestamp(column: Column, v: str, frame: Frame) -> Cast:
     epoch = column.name in frame.settings.units
     if declared:
         value = f"timezone({literal('UTC') if epoch else zone}, {declared})"
-        return Cast(value, _in_time(column, value, limit))
+        return Cast(value, _other_unit(column, v, frame) + _in_time(column, value, limit))
     if frame.timezone == "UTC":
         value, gap = f"TRY_CAST({v} AS TIMESTAMPTZ)", ""
     else:

@@ -78,4 +78,6 @@ def _as_fault(kind: type[Section], error: Any, where: str) -> ConfigurationRefus
         known = [field.alias or name for name, field in kind.model_fields.items()]
         cure = f"unknown key; {nearest(path[-1], known)}" if len(path) == 1 else "unknown key"
         return ConfigurationRefused("config", place, cure)
-    return ConfigurationRefused("config", place, f"{error['msg']}; found {error['input']!r}")
+    said = error["msg"].removeprefix("Value error, ")
+    found = f"; found {error['input']!r}" if path else ""
+    return ConfigurationRefused("config", place, said + found)

@@ -127,6 +127,12 @@ def limits_of(tables: dict[str, pa.Table], as_of: date) -> list[str]:
 def _history(lines: pa.Table, as_of: date) -> list[str]:
     starts, ends = lines["starts_on"], lines["ends_on"]
     if lines.num_rows and not pc.any(pc.less_equal(ends, as_of), min_count=0).as_py():
+        later = pc.sum(pc.greater(ends, as_of), min_count=0).as_py()
+        if later:
+            return [
+                f"no line has ended by {as_of}, {later} of {lines.num_rows} end later: "
+                "where the export is of a later day, say which in [book] as_of"
+            ]
         return [
             "no line has ended: a book of today's subscriptions has no churn in it, "
             "and NRR would be overstated"

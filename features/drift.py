@@ -10,6 +10,7 @@ __all__ = ["refuse_drift"]
 
 TYPE_SHARE, TYPE_ROWS = 0.01, 50
 BAD_SHARE, BAD_ROWS = 0.05, 100
+NONE_GOOD = 10
 CAST = ("number.format", "number.not_finite", "boolean.format", "timestamp.format")
 
 
@@ -18,7 +19,7 @@ def refuse_drift(contract: TableContract, report: TableReport) -> list[Fault]:
 
     A column of epoch numbers (``timestamp.unit``, more than half of the rows), more than 1 % of
     rows whose type has changed (``schema.type_drift``, from 50 such values on), more than 5 % of
-    bad rows (``feed.bad_rows``, from 100 on).
+    bad rows (``feed.bad_rows``, from 100 on), or nothing but bad rows (from 10 on).
 
     Examples
     --------
@@ -37,7 +38,9 @@ def refuse_drift(contract: TableContract, report: TableReport) -> list[Fault]:
         lines = [str(each.row) for each in report.errors if each.code in CAST][:10]
         message = f"{label}: {drifted} values of {report.rows_in} rows, lines {', '.join(lines)}"
         return [DataRejected("schema.type_drift", message, "map the column, or mend the export")]
-    if report.quarantined >= BAD_ROWS and report.quarantined > BAD_SHARE * report.rows_in:
+    share = report.quarantined / report.rows_in if report.rows_in else 0.0
+    many = report.quarantined >= BAD_ROWS and share > BAD_SHARE
+    if many or (report.quarantined >= NONE_GOOD and share == 1):
         most = max(report.codes, key=lambda code: report.codes[code])
         message = f"{label}: {report.quarantined} of {report.rows_in} rows, mostly {most}"
         return [DataRejected("feed.bad_rows", message, "see the errors; mend the export")]

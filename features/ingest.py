@@ -16,22 +16,25 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+from pydantic import Field
 
 from features.configuration import Section, read_section
 from features.contracts import TABLES, TableContract
 from features.coverage import cover, default_as_of, limits_of
 from features.examination import Examined, examine_table
-from features.faults import DataRejected, Fault, InputMissing
+from features.faults import ConfigurationRefused, DataRejected, Fault, InputMissing
+from features.location import located
 from features.locking import held
 from features.mapping import Workspace
 from features.publication import FORMAT, publish, read_manifest, snapshot_id, sweep
 from features.quarantine import write_quarantine
 from features.report import IngestReport
-from features.sources import find_files, read_bytes
+from features.sources import find_files, misnamed, read_bytes
 from features.staging import desk
 
 __all__ = ["IngestReport", "IngestSettings", "attempt", "check", "ingest", "is_current"]
 
+CONFIG = "perennial.toml"
 Progress = Callable[[str], None]
 
 
@@ -44,7 +47,7 @@ class IngestSettings(Section):
         How long a file must stand unchanged; 0 compares its size and time before and after.
     """
 
-    settle_seconds: float = 0.0
+    settle_seconds: float = Field(default=0.0, ge=0, allow_inf_nan=False)
 
 
 @dataclass(frozen=True)
@@ -153,7 +156,8 @@ def is_current(settings: Workspace, home: Path) -> bool:
 def _examine(
     settings: Workspace, now: datetime, *, allow_empty: bool, progress: Progress | None
 ) -> _Book:
-    options = read_section(IngestSettings, settings.section("ingest"), "[ingest]")
+    options = read_section(IngestSettings, settings.section("ingest"), f"{CONFIG} [ingest]")
+    _refuse_future(settings, now)
     if not settings.book_dir.is_dir():
         message = f"{settings.book_dir}: no such folder"
         return _Book({}, (InputMissing("feed.missing", message, "mend [book] path or --book"),))
@@ -173,8 +177,22 @@ def _examine(
         )
         if found:
             examined[name] = found
-    refusals = [fault for each in examined.values() for fault in each.report.refused]
+    refusals = [_placed(settings, f) for each in examined.values() for f in each.report.refused]
     return _Book(examined, (*_incomplete(settings, examined), *refusals))
+
+
+def _refuse_future(settings: Workspace, now: datetime) -> None:
+    if settings.book.as_of is not None and settings.book.as_of > now.date():
+        cure = f"name a day that has passed: today is {now.date()}"
+        refused = ConfigurationRefused("config", f"{CONFIG} [book] as_of", cure)
+        raise located(settings.directory / CONFIG, refused)
+
+
+def _placed(settings: Workspace, fault: Fault) -> Fault:
+    """Say on which line of the configuration a refused word stands."""
+    if isinstance(fault, ConfigurationRefused):
+        return located(settings.directory / CONFIG, fault)
+    return fault
 
 
 def _judged(contract: TableContract, examined: dict[str, Examined]) -> TableContract:
@@ -263,5 +281,7 @@ def _report(
         as_of = _as_of(settings, tables, now)
         coverage |= {"as_of": as_of.isoformat(), "limits": limits_of(tables, as_of)}
     reports = {table: each.report for table, each in book.examined.items()}
+    read = {label for each in book.examined.values() for label in each.digests}
+    strays = misnamed(settings.book_dir, list(TABLES), read) if settings.book_dir.is_dir() else []
     warnings = tuple(said for report in reports.values() for said in report.warnings)
-    return IngestReport(status, name, reports, coverage, book.refusals, warnings)
+    return IngestReport(status, name, reports, coverage, book.refusals, (*warnings, *strays))

@@ -6,7 +6,6 @@ left as it stands for its owner.
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Mapping as Dict
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from features.configuration import Section, nearest, read_section
 from features.contracts import TABLES, table_names
 from features.currencies import CURRENCIES
 from features.faults import ConfigurationRefused, InputMissing, NotPermitted
+from features.location import located
 from features.units import unit_names
 
 __all__ = ["SECTIONS", "BookSettings", "TableSettings", "Workspace", "read_workspace"]
@@ -173,11 +173,10 @@ def read_workspace(
     if toml is None:
         home = directory or book_dir or Path()
         return Workspace(home, book_dir or home)
-    values = _parse(toml)
     try:
-        return _workspace(toml, values, book_dir)
+        return _workspace(toml, _parse(toml), book_dir)
     except ConfigurationRefused as refused:
-        raise _with_line(toml, refused) from refused
+        raise located(toml, refused) from refused
 
 
 def _workspace(toml: Path, values: dict[str, Any], book_dir: Path | None) -> Workspace:
@@ -200,17 +199,6 @@ def _parse(toml: Path) -> dict[str, Any]:
         raise ConfigurationRefused("config", f"{toml}: not UTF-8", "save it again") from refused
     except tomllib.TOMLDecodeError as refused:
         raise ConfigurationRefused("config", f"{toml.name}: {refused}", "mend it") from refused
-
-
-def _with_line(toml: Path, refused: ConfigurationRefused) -> ConfigurationRefused:
-    """Add the first line of the file that has the refused word."""
-    word = re.split(r"[ .\[\]]+", refused.message.rstrip("]"))[-1]
-    lines = toml.read_text(encoding="utf-8").splitlines()
-    at = [n for n, line in enumerate(lines, 1) if re.search(rf"\b{re.escape(word)}\b", line)]
-    if not at:
-        return refused
-    message = refused.message.replace(toml.name, f"{toml.name}:{at[0]}:", 1)
-    return ConfigurationRefused(refused.code, message, refused.cure)
 
 
 def _refuse_unknown(toml: Path, values: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import errno
 import gzip
 import hashlib
@@ -16,9 +17,22 @@ from pathlib import Path
 from features.faults import Busy, DataRejected, InputMissing, NotPermitted
 from features.mapping import Workspace
 
-__all__ = ["SourceBytes", "find_files", "inflate", "read_bytes"]
+__all__ = ["SourceBytes", "find_files", "inflate", "misnamed", "read_bytes"]
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
+FOREIGN = (
+    ".csv.zip",
+    ".gz",
+    ".json",
+    ".jsonl",
+    ".tar",
+    ".tar.gz",
+    ".tgz",
+    ".tsv",
+    ".xls",
+    ".xlsx",
+    ".zip",
+)
 INFLATED = 2 << 30
 RATIO = 100
 CHUNK = 1 << 20
@@ -76,13 +90,25 @@ def find_files(workspace: Workspace, table: str) -> list[Path]:
 def _by_name(folder: Path, table: str) -> list[Path]:
     files = [folder / f"{table}{suffix}" for suffix in SUFFIXES]
     found = [[path] for path in files if os.path.lexists(path)]
-    parts = sorted((folder / table).glob("*.parquet")) if (folder / table).is_dir() else []
+    parts = _parts(folder / table)
     found += [parts] if parts else []
+    if not found:
+        return [
+            folder / f"{table}{suffix}"
+            for suffix in FOREIGN
+            if (folder / f"{table}{suffix}").is_file()
+        ]
     if len(found) > 1:
         names = ", ".join(sorted(paths[0].name for paths in found))
         cure = f"keep one, or name it in [tables.{table}] source"
         raise DataRejected("feed.two_sources", f"{folder}: {names}", cure)
     return found[0] if found else []
+
+
+def _parts(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    return sorted(each for each in folder.iterdir() if each.name.endswith(SUFFIXES))
 
 
 def _by_pattern(folder: Path, source: str) -> list[Path]:
@@ -92,8 +118,29 @@ def _by_pattern(folder: Path, source: str) -> list[Path]:
         pattern = str(path.relative_to(anchor)) if path.is_absolute() else source
         return sorted(each for each in anchor.glob(pattern) if not each.is_dir())
     if path.is_dir():
-        return sorted(each for each in path.iterdir() if each.name.endswith(SUFFIXES))
+        return _parts(path)
     return [path] if os.path.lexists(path) else []
+
+
+def misnamed(folder: Path, tables: list[str], read: set[str]) -> list[str]:
+    """Name the files that no table was read from, but whose names come near to one.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> book = Path(tempfile.mkdtemp())
+    >>> (book / "ticket.csv").touch()
+    >>> misnamed(book, ["tickets", "usage"], set())
+    ['ticket.csv: not read; did you mean "tickets"?']
+    """
+    told = []
+    for path in sorted(folder.iterdir()):
+        stem = path.name.split(".")[0]
+        close = difflib.get_close_matches(stem.lower(), tables, n=1, cutoff=0.8)
+        known = path.name in read or path.is_dir() or stem in tables
+        if close and not known and path.name.lower().endswith(SUFFIXES):
+            told.append(f'{path.name}: not read; did you mean "{close[0]}"?')
+    return told
 
 
 def read_bytes(path: Path, folder: Path, settle_seconds: float = 0.0) -> SourceBytes:

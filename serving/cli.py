@@ -198,6 +198,7 @@ def metrics(
 ) -> None:
     """NRR, GRR, logo churn and movements, exact to the cent, stamped with their rules."""
     from features.configuration import read_section  # heavy: duckdb
+    from features.faults import ConfigurationRefused
     from features.retention import metrics as measure
     from features.rules import Rules
     from serving import terminal
@@ -207,7 +208,10 @@ def metrics(
     rules = settings.rules
     if preset is not None:
         chosen = rules.model_dump(exclude_unset=True) | {"preset": preset}
-        rules = read_section(Rules, chosen, "--preset")
+        try:
+            rules = read_section(Rules, chosen, "--preset")
+        except ConfigurationRefused as refused:
+            raise UsageFault("usage", f"--preset {preset}", refused.cure) from refused
     with terminal.steps(json) as step:
         opened = _opened(settings, step)
     told = measure(opened, rules, window, list(by or []), _day(as_of))
@@ -361,12 +365,14 @@ def _opened(settings: Settings, step: Any) -> Book:
     from features.book import open_book  # heavy: duckdb
     from features.ingest import ingest as publish
     from features.ingest import is_current
+    from serving import terminal
 
     if not is_current(settings.workspace, settings.home):
-        step("ingest: the book has changed since the last snapshot")
+        step("ingest")
         report = publish(settings.workspace, settings.home, _now())
+        terminal.say(f"perennial: the book has changed: ingested as snapshot {report.snapshot}")
         for warning in report.warnings:
-            step(f"ingest: {warning}")
+            terminal.say(f"perennial: ingest: {warning}")
     return open_book(settings.home)
 
 
@@ -411,8 +417,8 @@ def _published(settings: Settings) -> tuple[Any, Any]:
     from features.faults import InputMissing  # heavy below: sqlalchemy
     from serving.store import Store
 
-    store = Store.open(settings.home)
-    run = store.current()
+    store = Store.open(settings.home) if settings.home.is_dir() else None
+    run = store.current() if store else None
     if run is None:
         raise InputMissing("run.none", "nothing is published yet", "run `perennial score`")
     return store, run

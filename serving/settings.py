@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from features.configuration import Section, read_section
+from features.faults import ConfigurationRefused
+from features.ingest import IngestSettings
+from features.location import located
 from features.mapping import Workspace, read_workspace
 from features.rules import Rules
 from models.forecast import ForecastSettings
@@ -93,6 +96,15 @@ def load(book: Path | None = None, home: Path | None = None, here: Path | None =
     candidates = [here / CONFIG] + ([book / CONFIG] if book is not None else [])
     toml = next((path for path in candidates if path.is_file()), None)
     workspace = read_workspace(toml, book, here)
+    try:
+        return _owned(workspace, home)
+    except ConfigurationRefused as refused:
+        raise (located(toml, refused) if toml else refused) from refused
+
+
+def _owned(workspace: Workspace, home: Path | None) -> Settings:
+    """Let every section be read by its owner."""
+    read_section(IngestSettings, workspace.section("ingest"), f"{CONFIG} [ingest]")
     rules = read_section(Rules, workspace.section("revenue"), f"{CONFIG} [revenue]")
     read_section(AlertSettings, workspace.section("alerts"), f"{CONFIG} [alerts]")
     choices = Choices(

@@ -56,24 +56,13 @@ def answer(body: Body, as_json: bool, show: Callable[[Any], None]) -> None:
 
 @contextmanager
 def steps(quiet: bool) -> Iterator[Callable[[str], None]]:
-    """Show what is being done: a spinner on a terminal, plain lines otherwise, nothing in JSON."""
+    """Show what is being done: a spinner on a terminal, nothing in a pipe or beside JSON."""
     console = Console(stderr=True, width=WIDTH)
-    if quiet:
+    if quiet or not console.is_terminal:
         yield lambda _: None
-    elif not console.is_terminal:
-        said: list[str] = []
-        yield lambda what: _once(said, what)
     else:
         with console.status("starting") as status:
             yield lambda what: status.update(what)
-
-
-def _once(said: list[str], what: str) -> None:
-    """Say a step when it begins, not at each of its parts."""
-    begun = what.split(" of ")[0].rstrip("0123456789 ")
-    if begun not in said:
-        said.append(begun)
-        say(f"perennial: {begun}")
 
 
 def simulated(body: Body) -> None:
@@ -87,7 +76,9 @@ def simulated(body: Body) -> None:
 def ingested(body: Body) -> None:
     """Show what check or ingest found, table by table, then the first breaches."""
     heads = ("table", "rows in", "accepted", "quarantined", "duplicates", "unmatched")
-    table = _table(f"Book: {body['status']}, snapshot {body['snapshot'] or 'none'}", *heads)
+    title = f"Book: {body['status']}, snapshot {body['snapshot'] or 'none'}"
+    day = body["coverage"].get("as_of")
+    table = _table(f"{title}, as of {day}" if day else title, *heads)
     keys = ("rows_in", "accepted", "quarantined", "duplicates", "unmatched")
     for name, one in body["tables"].items():
         table.add_row(name, *(f"{one[key]:,}" for key in keys))
@@ -108,7 +99,7 @@ def _breach(error: Body) -> str:
 
 
 def _statements(body: Body) -> None:
-    told = body["coverage"].get("statements", [])
+    told = body["coverage"].get("limits", [])
     for line in [*told, *body["warnings"]]:
         _write(f"note: {line}")
 
@@ -121,9 +112,11 @@ def metrics(body: Body) -> None:
         cut = ", ".join(f"{k} = {v}" for k, v in window["cut"].items()) or "whole book"
         ratios = (_percent(window[name]) for name in ("nrr", "grr", "logo_churn"))
         opening = _money(window["opening_mrr"])
-        accounts = f"{window['accounts']:,}"
+        accounts = "–" if window["accounts"] is None else f"{window['accounts']:,}"
         table.add_row(window["from"], window["to"], cut, accounts, opening, *ratios)
     _show(table)
+    for reason in sorted({window.get("reason") or "" for window in body["windows"]} - {""}):
+        _write(f"note: {reason}")
     _write("NRR = MRR at `to` of the accounts paying at `from`, over their MRR at `from`;")
     _write("GRR the same with no account above its opening; logo churn the share of them gone.")
     for caution in body["warnings"]:

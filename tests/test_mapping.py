@@ -40,7 +40,7 @@ def test_paths_are_relative_to_the_file_unless_overridden(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[book\n", "line 1"),
+        ("[book\n", "perennial.toml:1: "),
         (
             '[book]\ncurency = "USD"',
             'perennial.toml:2: [book] curency: config: unknown key; did you mean "currency"?',

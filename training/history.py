@@ -23,6 +23,9 @@ from training.labels import Outcomes, Panel, panel
 __all__ = ["History", "gather"]
 
 Progress = Callable[[str, int, int], None]
+CURE = (
+    "a model needs accounts that pay at a month's start; see `perennial check`, or set [book] as_of"
+)
 SETTLING_MONTHS = 3
 """Months of ledger before the first training snapshot, so that trailing signals have a past."""
 
@@ -88,7 +91,7 @@ def gather(book: Book, rules: Rules, as_of: date, progress: Progress | None = No
     """
     months = account_months(book, rules, as_of=as_of)
     if months.empty:
-        raise DataRejected("history.none", "the book has no closed month of revenue")
+        raise DataRejected("history.none", "the book has no closed month of revenue", CURE)
     ledger = panel(months)
     dates = _dates(ledger, as_of)
     blocks = []
@@ -98,7 +101,7 @@ def gather(book: Book, rules: Rules, as_of: date, progress: Progress | None = No
         blocks.append(snapshot(book, day, rules))
     blocks = [block for block in blocks if len(block)]
     if not blocks:
-        raise DataRejected("history.none", "no account was paying at any month's start")
+        raise DataRejected("history.none", "no account was paying at any month's start", CURE)
     frame = pd.concat(blocks, ignore_index=True)
     frame["as_of"] = as_dates(frame["as_of"])
     signals, dropped = _varying(frame, [signal.slug for signal in CATALOG])
