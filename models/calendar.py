@@ -54,6 +54,8 @@ PRIOR_ACCOUNTS = 20.0
 """Weight of a prior rate, in observations: (n r + 20 r0) / (n + 20)."""
 STEEP = 10.0
 """Stretches a column so far that the ridge hardly holds it."""
+DAMPED = 0.5
+"""Share of a trend that is believed beyond the last lead that the past has seen."""
 LEAST_RIDGE = 1e-3
 """Shares what a single cell shows between its term and its band."""
 
@@ -261,6 +263,7 @@ def fit_calendar(
 
     A state grows likelier with its lead. That slope, on the logarithm of the lead, is free of the
     ridge: a short past has seen no twelve months, and must not take them for the average lead.
+    Beyond the last lead that was seen the slope goes on damped.
 
     Parameters
     ----------
@@ -292,7 +295,11 @@ def fit_calendar(
     twice = np.concatenate([design, design])
     fitted.fit(twice[used], outcome[used], sample_weight=share * weight[used])
     weights = _split(fitted.coef_[0, :-1])
-    at_lead = np.asarray(weights[5]) + fitted.coef_[0, -1] * by_lead
+    trend = fitted.coef_[0, -1] * by_lead
+    last = int(leads.max()) - 1
+    unseen = np.arange(LEADS) > last
+    trend = np.where(unseen, trend[last] + DAMPED * (trend - trend[last]), trend)
+    at_lead = np.asarray(weights[5]) + trend
     weights = (*weights[:5], tuple(map(float, at_lead)), *weights[6:])
     return CalendarModel(float(fitted.intercept_[0]), weights, cumulative)
 

@@ -12,12 +12,14 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 __all__ = [
+    "FIT",
     "IDENTITY",
     "Calibration",
     "calibration_slope",
     "choose_calibration",
     "fit_calibration",
     "observed_over_expected",
+    "well_calibrated",
 ]
 
 Floats = NDArray[np.float64]
@@ -58,6 +60,9 @@ class Calibration:
         """Read the map from JSON."""
         return cls(**values)
 
+
+FIT = (0.8, 1.25)
+"""Calibration slope and observed / expected that are right enough to be called calibrated."""
 
 IDENTITY = Calibration("identity", 0.0, 0.0, 1.0, 1.0)
 
@@ -168,3 +173,20 @@ def observed_over_expected(logits: Floats, y: Floats) -> float:
     """Give events seen over events expected; NaN where none are expected."""
     expected = float(expit(logits).sum())
     return float(y.sum()) / expected if expected > 0 else float("nan")
+
+
+def well_calibrated(judged: Mapping[str, Any]) -> bool:
+    """Say whether slope and observed / expected lie in ``FIT``, or within two errors of 1.
+
+    Examples
+    --------
+    >>> well_calibrated({"slope": 0.5, "slope_error": 0.1, "o_over_e": 1.0, "o_over_e_error": 0.1})
+    False
+    """
+    return all(_fits(judged[name], judged[f"{name}_error"]) for name in ("slope", "o_over_e"))
+
+
+def _fits(value: float | None, error: float | None) -> bool:
+    if value is None or error is None:
+        return True
+    return bool(FIT[0] <= value <= FIT[1] or abs(value - 1) <= 2 * error)

@@ -13,6 +13,7 @@ from features.catalog import CATALOG
 from features.faults import DataRejected
 from models.bands import Bands
 from models.bundle import Bundle
+from models.calibration import well_calibrated
 from models.prediction import HealthModel
 from models.score import RUNGS
 from models.sizes import Sizes
@@ -58,8 +59,19 @@ class Carried:
     @property
     def thin_reasons(self) -> list[str]:
         """Why figures of this model are thin, in words; empty if they are not."""
-        prior = [n for n, target in self.model.targets.items() if target.rung == RUNGS[0]]
-        return [f"prior-driven: fewer than ten {name} events" for name in prior]
+        targets = self.model.targets.values()
+        prior = [one.target for one in targets if one.rung == RUNGS[0]]
+        scored = [one.target for one in targets if one.uses_score]
+        astray = [name for name in scored if not self._calibrated(name)]
+        return [f"prior-driven: fewer than ten {name} events" for name in prior] + [
+            f"{name} probabilities were not calibrated on past quarters "
+            f"(slope {self.probabilities[name]['slope']:.2f}, 1 is right)"
+            for name in astray
+        ]
+
+    def _calibrated(self, target: str) -> bool:
+        judged = self.probabilities[target]
+        return not judged["rows"] or well_calibrated(judged)
 
     def contract(self) -> dict[str, Any]:
         """Give everything but the boosters as JSON."""

@@ -14,21 +14,20 @@ from sklearn.metrics import roc_auc_score
 from models.calibration import calibration_slope, observed_over_expected
 
 __all__ = [
-    "FIT",
+    "GROSS",
     "Judged",
     "auc",
     "beats_calendar",
     "judge",
     "log_loss",
     "may_serve",
-    "well_calibrated",
 ]
 
 Floats = NDArray[np.float64]
 FLOOR = 1e-6
 RESAMPLES = 400
-FIT = (0.8, 1.25)
-"""Calibration slope and observed / expected that are right enough."""
+GROSS = (0.5, 2.0)
+"""Slope and observed / expected outside which a score does not serve at all."""
 SURE = 0.9
 """Bootstrap probability of a positive skill from which a score serves instead of the calendar."""
 
@@ -132,29 +131,16 @@ def beats_calendar(judged: Mapping[str, Any]) -> bool:
     return bool(judged["skill"] > 0 and judged["p_better"] >= SURE)
 
 
-def well_calibrated(judged: Mapping[str, Any]) -> bool:
-    """Say whether slope and observed / expected lie in ``FIT``, or within two errors of 1.
-
-    Examples
-    --------
-    >>> well_calibrated({"slope": 0.5, "slope_error": 0.1, "o_over_e": 1.0, "o_over_e_error": 0.1})
-    False
-    """
-    return all(_fits(judged[name], judged[f"{name}_error"]) for name in ("slope", "o_over_e"))
-
-
-def _fits(value: float | None, error: float | None) -> bool:
-    if value is None or error is None:
-        return True
-    return bool(FIT[0] <= value <= FIT[1] or abs(value - 1) <= 2 * error)
-
-
 def may_serve(judged: Mapping[str, Any]) -> bool:
-    """Say whether a score serves its target: it beats the calendar, and its level is right.
+    """Say whether a score serves its target: it beats the calendar, and is not grossly off.
 
-    Where it does not, the calendar serves that target alone; the others keep their scores.
+    Where it does not, the calendar serves that target alone; the others keep their scores. A
+    score that serves without being calibrated says so (``models.carried``).
     """
-    return beats_calendar(judged) and well_calibrated(judged)
+    if not beats_calendar(judged):
+        return False
+    worst = (judged["slope"], judged["o_over_e"])
+    return all(one is None or GROSS[0] <= one <= GROSS[1] for one in worst)
 
 
 def _skill_draws(ours: Floats, theirs: Floats, account: NDArray[np.int64], seed: int) -> Floats:

@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from models.calibration import well_calibrated
 from models.target import TARGETS
 from training.backtest import Backtest
-from training.evaluate import FIT, auc, well_calibrated
+from training.evaluate import GROSS, auc
 from training.history import History
 
 __all__ = ["Check", "gate", "nrr_errors", "suspected_leaks"]
@@ -64,22 +65,23 @@ def gate(history: History, past: Backtest) -> list[Check]:
 
 
 def _of_target(name: str, judged: Mapping[str, Any], serves: str) -> list[Check]:
-    limit = f"skill > 0 surely; slope, observed / expected in {FIT[0]}-{FIT[1]} or 2 errors of 1"
+    limit = f"skill > 0 surely; slope and observed / expected in {GROSS[0]}-{GROSS[1]}"
     if serves == "calendar":
         return [
             Check(f"{name}: the calendar serves", _said(judged), f"a score needs {limit}", True)
         ]
-    passed = judged["skill"] > 0 and well_calibrated(judged)
-    return [Check(f"{name}: the score serves", _said(judged), limit, bool(passed))]
+    return [Check(f"{name}: the score serves", _said(judged), limit, judged["skill"] > 0)]
 
 
 def _said(judged: Mapping[str, Any]) -> str | None:
     """Say skill, slope and observed over expected in one line; None where nothing was judged."""
     if not judged["rows"]:
         return None
+    if judged["slope"] is None:
+        return f"skill {judged['skill']:.3f}"
     names = {"skill": "skill", "slope": "slope", "o_over_e": "observed / expected"}
-    told = [f"{word} {judged[key]:.3f}" for key, word in names.items() if judged[key] is not None]
-    return ", ".join(told)
+    told = [f"{word} {judged[key]:.3f}" for key, word in names.items()]
+    return ", ".join([*told, "calibrated" if well_calibrated(judged) else "not calibrated"])
 
 
 def nrr_errors(periods: Sequence[Mapping[str, Any]], horizon: int) -> dict[str, float]:
