@@ -19,9 +19,12 @@ from threadpoolctl import threadpool_limits
 
 from features.asof import add_months, month_end
 from features.catalog import CATALOG
+from models.bands import fit_bands
 from models.calendar import calendar_facts
+from models.carried import Carried
 from models.prediction import HealthModel
-from training.backtest import Backtest, backtest
+from models.renewal import Renewal
+from training.backtest import Backtest, backtest, factor_of
 from training.fit import fit_health
 from training.history import History, _varying
 from training.labels import panel
@@ -206,3 +209,30 @@ def latest(law: Law) -> pd.DataFrame:
     """Give the last block of snapshot rows."""
     history = history_of(law)
     return history.frame.iloc[history.at(history.dates[-1])].reset_index(drop=True)
+
+
+def with_bookings(frame: pd.DataFrame) -> pd.DataFrame:
+    """Give the first row notice at the end of next month, and the second a signed successor."""
+    booked = frame.copy()
+    as_of = booked.loc[0, "as_of"]
+    soon = pd.Timestamp(add_months(as_of, 1))
+    booked.loc[0, "notice_ends_on"] = soon
+    booked.loc[1, "successor_on"] = soon
+    booked.loc[1, "successor_mrr_micros"] = 1.25 * booked.loc[1, "mrr_micros"]
+    return booked
+
+
+def carried_of(law: Law) -> Carried:
+    """Give what a bundle of a law's model would carry."""
+    past, model, frame = past_of(law), model_of(law), latest(law)
+    prediction = model.predict(frame)
+    told = Renewal(model, prediction)
+    return Carried(
+        model=model,
+        bands=fit_bands(1 - told.modelled(), told.basis, prediction.p_expand[:, 2]),
+        stability={name: {} for name in model.targets},
+        factor={str(h): one for h, one in factor_of(past.periods).items()},
+        periods=past.periods,
+        probabilities=past.probabilities,
+        trained_through=history_of(law).known_until,
+    )
