@@ -4,9 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WORKERS ?= 2
+PORT ?= 8399
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help demo serve test ci slow check lint format docs faults pins clean
+.PHONY: help demo serve test ci slow check lint format docs faults shown pins clean
 .DEFAULT_GOAL := help
 
 help:  ## List these commands
@@ -46,10 +47,17 @@ format: $(STAMP)  ## Format, and mend what can be mended
 	@$(BIN)/ruff check --fix .
 
 docs: $(STAMP)  ## Write again the pages that are made from the program
-	@$(BIN)/python -m serving.manual docs
+	@$(BIN)/python -m serving.manual docs README.md
 
 faults: $(STAMP)  ## Run every test but the slow ones and write docs/faults.md from the outcomes
 	@$(PYTEST) -n $(WORKERS) -m "not slow" --fault-table docs/faults.md
+
+shown: $(STAMP)  ## Run the demo and write again what the README shows of it (needs Chromium)
+	@$(BIN)/perennial demo > docs/demo.txt
+	@$(MAKE) --no-print-directory docs
+	@cd demo && { ../$(BIN)/perennial serve --port $(PORT) & server=$$!; sleep 8; \
+	  chromium --headless --no-sandbox --hide-scrollbars --window-size=1440,1190 \
+	    --screenshot=../docs/images/dashboard.png http://127.0.0.1:$(PORT)/; kill $$server; }
 
 pins: $(STAMP)  ## Write constraints.txt from what is installed in .venv
 	@$(BIN)/python -m pip freeze --disable-pip-version-check --exclude-editable > constraints.txt
