@@ -73,14 +73,20 @@ def matching(rows: pa.Table, where: str, table: str) -> pa.Array:
     sql = f"SELECT coalesce(CAST(({where}\n) AS BOOLEAN), false) AS keep FROM source"
     try:
         if len(connection.extract_statements(sql)) != 1:
-            raise ConfigurationRefused("config", f"perennial.toml [tables.{table}] where", "one predicate only")
+            raise ConfigurationRefused(
+                "config", f"perennial.toml [tables.{table}] where", "one predicate only"
+            )
         kept = connection.sql(sql).to_arrow_table()["keep"].combine_chunks()
     except duckdb.Error as refused:
         first = str(refused).splitlines()[0]
         cure = "write one SQL predicate over the source's columns (all text)"
-        raise ConfigurationRefused("config", f"perennial.toml [tables.{table}] where: {first}", cure) from refused
+        raise ConfigurationRefused(
+            "config", f"perennial.toml [tables.{table}] where: {first}", cure
+        ) from refused
     if len(kept) != rows.num_rows:
-        raise ConfigurationRefused("config", f"perennial.toml [tables.{table}] where", "one predicate only")
+        raise ConfigurationRefused(
+            "config", f"perennial.toml [tables.{table}] where", "one predicate only"
+        )
     return kept
 
 
