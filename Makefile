@@ -50,7 +50,7 @@ docs: $(STAMP)  ## Write again the pages that are made from the program
 	@$(BIN)/python -m serving.manual docs README.md
 
 faults: $(STAMP)  ## Run every test but the slow ones and write docs/faults.md from the outcomes
-	@$(PYTEST) -n $(WORKERS) -m "not slow" --fault-table docs/faults.md
+	@$(PYTEST) -n $(WORKERS) -m "not slow" --fault-table=docs/faults.md
 
 shown: $(STAMP)  ## Run the demo and write again what the README shows of it (needs Chromium)
 	@$(BIN)/perennial demo > docs/demo.txt

@@ -1,7 +1,7 @@
 """How tests run, and the table of faults: which cases this run's tests cover, and how they fared.
 
 Property tests draw the same examples every time and have no deadline (machines are shared); ``make
-slow`` draws others. ``pytest --fault-table docs/faults.md`` writes the table at the end of a run (``make faults``). The
+slow`` draws others. ``pytest --fault-table=docs/faults.md`` writes the table at the end of a run (``make faults``). The
 ids come from ``docs/fault-catalogue.md``, the states from the outcomes; nothing is typed by hand.
 """
 
