@@ -1,0 +1,148 @@
+"""The backtest: its origins, what each one knew, and the actuals that it is laid beside."""
+
+from datetime import date, timedelta
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from features.asof import add_months, lead_day, months_between
+from models.calibration import IDENTITY
+from models.flows import cohort_at, means
+from models.spread import prior_phi
+from tests.small_history import Law, history_of, past_of
+from training.backtest import (
+    HORIZONS,
+    ORIGINS,
+    STEP_MONTHS,
+    _closed_by,
+    _judged,
+    calibrated,
+    factor_of,
+    origins,
+)
+from training.baselines import window_nrr
+from training.labels import REPORTING_LAG_DAYS
+
+LAW = Law(accounts=250, months=22)
+LONG = Law(accounts=40, months=40)
+
+
+def test_origins_are_quarterly_the_latest_that_have_closed():
+    """Known until 1 May 2026: three months from 1 January closed on 31 March, its lag on 1 May."""
+    history = history_of(LONG)
+    days = origins(history)
+    assert len(days) == ORIGINS
+    assert days == sorted(days)
+    steps = [months_between(a, b) for a, b in pairwise(days)]
+    assert set(steps) == {STEP_MONTHS}
+    lag = timedelta(days=REPORTING_LAG_DAYS)
+    assert lead_day(days[-1], 3) + lag < history.known_until
+    assert lead_day(add_months(days[-1], 1), 3) + lag >= history.known_until
+
+
+@pytest.mark.fault("T01")
+def test_a_short_book_has_no_origin():
+    assert origins(history_of(Law(accounts=40, months=10))) == []
+    past = past_of(Law(accounts=40, months=10))
+    assert past.periods == ()
+    assert past.probabilities["churn"] == {"rows": 0, "events": 0}
+    assert set(past.serves.values()) == {"calendar"}
+    assert factor_of(past.periods)[3] == {"phi": prior_phi(3), "n_eff": 0.0}
+
+
+def test_what_actually_happened_is_the_ledgers():
+    """Every account of the small world is known in time, so its cohort is the ledger's own."""
+    history, past = history_of(LAW), past_of(LAW)
+    assert past.periods
+    for period in past.periods:
+        opening = months_between(history.panel.first, date.fromisoformat(period["origin"])) - 1
+        horizon = period["horizon_months"]
+        actual = window_nrr(history.panel, opening, opening + horizon)
+        assert period["actual_nrr"] == pytest.approx(actual, rel=1e-12)
+        paying = history.panel.mrr[:, opening]
+        assert period["opening_mrr"] == pytest.approx(paying.sum() / 1e6)
+        assert period["accounts"] == (paying > 0).sum()
+
+
+def test_every_period_has_closed_and_says_when():
+    history, past = history_of(LAW), past_of(LAW)
+    for period in past.periods:
+        origin = date.fromisoformat(period["origin"])
+        end = lead_day(origin, period["horizon_months"])
+        assert period["period_end"] == end.isoformat()
+        assert end + timedelta(days=REPORTING_LAG_DAYS) < history.known_until
+        assert period["horizon_months"] in HORIZONS
+
+
+def test_a_period_counts_for_an_origin_once_its_lag_has_passed():
+    period = {"period_end": "2025-03-31"}
+    assert not _closed_by(period, date(2025, 5, 1))
+    assert _closed_by(period, date(2025, 5, 2))
+
+
+def test_quantiles_are_in_order_and_carry_their_baselines():
+    for period in past_of(LAW).periods:
+        nrr = period["nrr"]
+        assert nrr["p10"] <= nrr["p50"] <= nrr["p90"]
+        assert {"no change", "calendar"} <= set(period["baselines"])
+        assert np.isfinite(period["z"])
+
+
+def test_churn_is_judged_among_those_who_can_leave_and_growth_among_all():
+    history, past = history_of(LAW), past_of(LAW)
+    churn = _judged("churn", past.replays, history, 0)
+    expand = _judged("expand", past.replays, history, 0)
+    assert expand.at_risk.all()
+    assert 0 < churn.at_risk.sum() < len(churn.at_risk)
+    free = [r.prediction.free[:, :3].any(axis=1) for r in past.replays]
+    assert (churn.at_risk == np.concatenate(free)).all()
+
+
+def test_the_calendars_own_periods_are_the_calendars():
+    past = past_of(LAW)
+    assert len(past.calendar_periods) == len(past.periods)
+    for period in past.calendar_periods:
+        assert period["nrr"]["mean"] == pytest.approx(period["baselines"]["calendar"], rel=1e-6)
+
+
+def test_what_serves_is_what_is_forecast():
+    """Where a target's score does not serve, the periods are forecast without it."""
+    history, past = history_of(LAW), past_of(LAW)
+    assert set(past.serves) == {"churn", "expand", "contract"}
+    replay = past.replays[-1]
+    frame = history.frame.iloc[replay.rows].reset_index(drop=True)
+    model = replay.model.served_by(past.serves)
+    cohort = cohort_at(model.outlook(frame, model.predict(frame)), 3)
+    expected = means(cohort)["closing"].sum() / cohort.mrr.sum()
+    mine = [p for p in past.periods if p["origin"] == replay.origin.isoformat()]
+    told = next(p for p in mine if p["horizon_months"] == 3)
+    assert told["nrr"]["mean"] == pytest.approx(expected, rel=1e-6)
+
+
+def test_no_origin_sees_a_row_of_its_own_future():
+    history, past = history_of(LAW), past_of(LAW)
+    for replay in past.replays:
+        assert set(history.frame.iloc[replay.rows]["as_of"]) == {replay.origin}
+        closed = history.outcomes(replay.origin).closed
+        assert not closed[replay.rows].any()
+
+
+def test_below_the_top_rung_nothing_is_calibrated():
+    history, past = history_of(LAW), past_of(LAW)
+    model = calibrated(past.replays[-1].model, past.replays, history, history.known_until)
+    for target in model.targets.values():
+        if target.rung != "tuned blend":
+            assert target.calibration == IDENTITY
+
+
+def test_overdispersion_by_hand():
+    """Two quarters of z 2 and 0: mean z squared 2, n_eff 2, shrunk to the prior's 1.8."""
+    periods = [
+        {"origin": "2025-01-01", "horizon_months": 3, "z": 2.0},
+        {"origin": "2025-04-01", "horizon_months": 3, "z": 0.0},
+    ]
+    factor = factor_of(periods)
+    assert factor[3]["n_eff"] == pytest.approx(2)
+    assert factor[3]["phi"] == pytest.approx((2 * 2 + 2 * 1.8) / 4)
+    assert factor[12]["n_eff"] == 0

@@ -1,0 +1,127 @@
+"""The gate: leaks are held, noise claims nothing, and what is worse than simpler does not serve."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.small_history import Law, history_of, past_of
+from training.backtest import Backtest
+from training.gate import WORSE_NRR, gate, nrr_errors, suspected_leaks
+
+LAW = Law(accounts=250, months=22)
+LEAK = Law(accounts=250, months=22, leak=True)
+GOOD = {"rows": 900, "events": 90, "skill": 0.1, "p_better": 0.99, "slope": 1.0, "o_over_e": 1.0}
+GOOD |= {"slope_error": 0.1, "o_over_e_error": 0.1}
+
+
+def period(error, calendar=0.02, horizon=3, **more):
+    told = {"mean": 1.0 + error}
+    baselines = {"calendar": 1.0 + calendar, "no change": 1.0} | more
+    return {"horizon_months": horizon, "nrr": told, "actual_nrr": 1.0, "baselines": baselines}
+
+
+def past_with(periods, serves="score", judged=GOOD):
+    names = ("churn", "expand", "contract")
+    return Backtest(
+        (), dict.fromkeys(names, judged), tuple(periods), (), dict.fromkeys(names, serves)
+    )
+
+
+def failed(history, past):
+    return [check.check for check in gate(history, past) if not check.passed]
+
+
+@pytest.mark.fault("T02")
+def test_a_leaking_signal_is_held():
+    history = history_of(LEAK)
+    assert suspected_leaks(history) == ["relationship_nps"]
+    checks = gate(history, past_of(LEAK))
+    held = next(check for check in checks if "AUC" in check.check)
+    assert not held.passed
+    assert held.value == "relationship_nps"
+
+
+@pytest.mark.fault("T02")
+def test_a_signal_that_is_missing_for_those_who_leave_leaks_as_much():
+    history = history_of(LAW)
+    gone = history.outcomes().gone[:, 2]
+    frame = history.frame.copy()
+    frame["usage_wau_ratio"] = np.where(gone, np.nan, frame["usage_wau_ratio"])
+    assert suspected_leaks(replace(history, frame=frame)) == ["usage_wau_ratio"]
+
+
+@pytest.mark.fault("T02")
+def test_an_honest_signal_is_no_leak():
+    assert suspected_leaks(history_of(LAW)) == []
+    assert suspected_leaks(history_of(Law(accounts=250, months=22, strength=3.0))) == []
+
+
+def test_what_the_calendar_knows_is_no_leak():
+    history = history_of(LAW)
+    gone = history.outcomes().gone[:, 2].astype(float)
+    frame = history.frame.assign(commercial_discount=gone)
+    assert suspected_leaks(replace(history, frame=frame)) == []
+
+
+def test_a_good_model_passes():
+    past = past_with([period(0.01)] * 4)
+    assert failed(history_of(LAW), past) == []
+
+
+@pytest.mark.fault("T01")
+def test_a_past_too_short_to_say_is_not_applicable():
+    past = past_with([period(0.5)] * 2)
+    check = next(check for check in gate(history_of(LAW), past) if "NRR" in check.check)
+    assert check.passed
+    assert check.value is None
+    assert "not applicable" in check.limit
+
+
+def test_a_worse_forecast_than_the_calendars_is_held():
+    worse = [period(0.02 * WORSE_NRR * 1.5)] * 4
+    assert failed(history_of(LAW), past_with(worse)) == ["NRR error / calendar's"]
+
+
+def test_a_few_quarters_of_luck_do_not_hold_a_model():
+    """Worse by half in one quarter, better in three: the mean is worse by less than its error."""
+    lucky = [period(0.05), period(0.015), period(0.015), period(0.015)]
+    errors = nrr_errors(lucky, 3)
+    assert errors["forecast"] > WORSE_NRR * errors["calendar"]
+    assert failed(history_of(LAW), past_with(lucky)) == []
+
+
+def test_where_no_score_serves_nothing_is_promoted():
+    past = past_with([period(0.02)] * 4, serves="calendar")
+    assert failed(history_of(LAW), past) == ["targets whose score serves"]
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_permuted_outcomes_give_no_claim(seed):
+    """The leaving and growing of this world follow nothing: nothing is promoted."""
+    law = Law(accounts=150, months=20, strength=0.0, seed=seed + 40)
+    past = past_of(law)
+    assert all(one["skill"] < 0.05 for one in past.probabilities.values())
+    assert "score" not in past.serves.values() or failed(history_of(law), past)
+
+
+def test_errors_by_hand():
+    periods = [period(0.01, 0.03), period(-0.03, 0.01), period(0.5, horizon=12)]
+    errors = nrr_errors(periods, 3)
+    assert errors["forecast"] == pytest.approx(2)
+    assert errors["calendar"] == pytest.approx(2)
+    assert errors["no change"] == pytest.approx(0)
+    assert nrr_errors(periods, 1) == {}
+
+
+def test_errors_are_compared_on_the_same_periods():
+    periods = [period(0.01, last=None), period(0.01, last=0.9)]
+    assert "last" not in nrr_errors(periods, 3)
+
+
+def test_every_check_says_value_and_limit():
+    for check in gate(history_of(LAW), past_of(LAW)):
+        told = check.to_json()
+        assert set(told) == {"check", "value", "limit", "passed"}
+        assert isinstance(told["passed"], bool)
+        assert told["limit"]

@@ -1,0 +1,164 @@
+"""The story of a training: first the calendar, then what passes the gate, the same every time."""
+
+import json
+from datetime import UTC, date, datetime
+from functools import lru_cache
+
+import numpy as np
+import pytest
+
+from features.book import Book, open_book
+from features.ingest import ingest
+from features.mapping import read_workspace
+from features.rules import Rules
+from features.snapshot import snapshot
+from models.bundle import open_bundle
+from models.carried import read_bundle
+from models.registry import Registry, Version
+from models.verdict import Choices, verdict
+from tests.small_history import Law, history_of
+from training import run
+from training.run import train
+from training.worlds import simulate
+
+LAW = Law(accounts=250, months=22, strength=2.0, seed=3)
+
+
+class Shelf:
+    """A registry in memory, with the digests that bundles have."""
+
+    def __init__(self):
+        self.kept, self.crowned = [], []
+
+    def champion(self):
+        return self.crowned[-1] if self.crowned else None
+
+    def register(self, bundle_dir, *, params, metrics, tags):
+        bundle = open_bundle(bundle_dir)
+        for version, _ in self.kept:
+            if version.digest == bundle.digest:
+                return version
+        json.dumps([dict(params), dict(metrics)], allow_nan=False)
+        number = len(self.kept) + 1
+        at = datetime(2025, 1, 1, tzinfo=UTC)
+        known = {"number": number, "digest": bundle.digest, "tags": dict(tags), "run_id": "r"}
+        fields = Version.__dataclass_fields__
+        extra = {name: at for name in fields if name not in known}
+        self.kept.append((Version(**known, **extra), bundle))
+        return self.kept[-1][0]
+
+    def promote(self, version, expected):
+        current = self.champion()
+        assert (current.number if current else None) == expected
+        self.crowned.append(version)
+
+
+def fresh(law, **more):
+    """Train a law's history with a registry of its own."""
+    history, shelf = history_of(law), Shelf()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run, "gather", lambda *_: history)
+        told = train(Book.of({}), Rules(), history.known_until, shelf, **more)
+    return shelf, told
+
+
+@lru_cache(maxsize=8)
+def trained(law):
+    """Train once for several tests."""
+    return fresh(law)
+
+
+def test_the_calendar_serves_first_then_what_is_better():
+    shelf, told = trained(LAW)
+    assert shelf.kept[0][0].tags["kind"] == "calendar"
+    assert shelf.crowned[0].number == 1
+    assert told.promoted
+    assert shelf.champion().number == told.version.number
+    assert "score" in told.past.serves.values()
+    said = told.to_json()
+    assert {"version", "promoted", "gate", "metrics", "baselines", "seconds"} == set(said)
+    json.dumps(said, allow_nan=False)
+
+
+@pytest.mark.ci
+def test_without_promotion_the_calendar_stays():
+    shelf, told = fresh(LAW, promote=False)
+    assert not told.promoted
+    assert [version.number for version in shelf.crowned] == [1]
+
+
+@pytest.mark.fault("T02")
+def test_a_leak_is_kept_but_never_serves():
+    shelf, told = trained(Law(accounts=250, months=22, leak=True))
+    assert not told.promoted
+    assert shelf.champion().tags["kind"] == "calendar"
+    assert len(shelf.kept) >= 2
+
+
+def test_where_nothing_can_be_learned_the_calendar_serves():
+    shelf, told = trained(Law(accounts=150, months=20, strength=0.0, seed=40))
+    assert not told.promoted
+    assert shelf.champion().tags["kind"] == "calendar"
+    bundle = next(b for v, b in shelf.kept if v.number == shelf.champion().number)
+    model = read_bundle(bundle).model
+    assert not any(target.uses_score for target in model.targets.values())
+
+
+@pytest.mark.ci
+@pytest.mark.fault("T07")
+def test_the_same_snapshot_and_seed_give_the_same_bundle():
+    one, two = trained(LAW), fresh(LAW)
+    assert [v.digest for v, _ in one[0].kept] == [v.digest for v, _ in two[0].kept]
+    assert one[1].version.digest == two[1].version.digest
+
+
+@pytest.mark.fault("T01")
+@pytest.mark.parametrize("law", [Law(accounts=60, months=24), Law(accounts=150, months=12)])
+def test_a_small_or_young_book_trains_and_says_what_it_cannot_answer(law):
+    shelf, told = trained(law)
+    assert shelf.champion() is not None
+    checks = {check.check: check for check in told.checks}
+    if law.months == 12:
+        assert checks["NRR error"].value is None
+        assert "not applicable" in checks["NRR error"].limit
+        assert told.past.periods == () or len(told.past.periods) < 9
+        assert told.carried.factor["12"]["n_eff"] == 0
+    assert any(target.rung != "tuned blend" for target in told.carried.model.targets.values())
+
+
+@pytest.mark.fault("T01")
+def test_a_book_without_events_is_labelled():
+    quiet = Law(accounts=60, months=14, leaving=1e-9, growing=1e-9, shrinking=0.0)
+    _, told = trained(quiet)
+    assert told.carried.rule_based
+    assert len(told.carried.thin_reasons) >= 3
+    assert told.version.tags["rung.churn"] == "prior-driven"
+
+
+def test_bands_and_stability_travel_with_the_model():
+    _, told = trained(LAW)
+    assert told.carried.bands.quarter == "2024-Q4"
+    for shares in told.carried.stability.values():
+        assert all(0.5 <= share <= 1 for share in shares.values())
+
+
+@pytest.mark.ci
+@pytest.mark.fault("T01")
+@pytest.mark.parametrize(("accounts", "months"), [(60, 24), (250, 12)])
+def test_a_small_or_young_book_is_trained_scored_and_forecast(accounts, months, tmp_path):
+    simulate(accounts, months, 1).write(tmp_path / "book")
+    settings = read_workspace(tmp_path / "book" / "perennial.toml", None)
+    ingest(settings, tmp_path / "home", datetime(2026, 1, 1, tzinfo=UTC))
+    book = open_book(tmp_path / "home")
+    registry = Registry(tmp_path)
+    told = train(book, Rules(), book.facts.as_of, registry)
+    carried = read_bundle(open_bundle(registry.fetch(registry.champion())))
+    frame = snapshot(book, book.facts.as_of, Rules())
+    said = verdict(frame, carried, None, book.facts.as_of, Choices())
+    assert len(said.scores) == len(frame)
+    assert np.isfinite([one["nrr"]["mean"] for one in said.forecast.values()]).all()
+    assert said.forecast["12"]["thin"] or told.promoted
+    assert "prior-driven width" in said.forecast["12"]["interval_note"]
+    again = train(book, Rules(), book.facts.as_of, Registry(tmp_path / "other"))
+    assert again.version.digest == told.version.digest
+    assert book.facts.as_of == date(2026, 1, 1)
