@@ -107,8 +107,17 @@ def read_bundle(bundle: Bundle) -> Carried:
     Raises
     ------
     DataRejected
-        ``feature.schema_mismatch`` if the model wants signals that the catalogue no longer has.
+        ``feature.schema_mismatch`` if the model wants signals that the catalogue no longer has;
+        ``model.incompatible`` if it was written by a version that said less of itself.
     """
+    try:
+        return _read(bundle)
+    except KeyError as lacking:
+        found = f"the model's contract lacks {lacking}"
+        raise DataRejected("model.incompatible", found, "run `perennial train` again") from lacking
+
+
+def _read(bundle: Bundle) -> Carried:
     said = bundle.contract
     known = {signal.slug for signal in CATALOG}
     gone = [slug for slug in said["signals"] if slug not in known]

@@ -267,6 +267,7 @@ def outreach(
     """The ranked list of the published run: whom to contact this week, and why."""
     from serving import terminal  # heavy: rich
     from serving.exports import csv_text
+    from serving.queries import Filters
     from serving.schemas import OUTREACH_TABLE
     from serving.settings import load
 
@@ -274,6 +275,8 @@ def outreach(
         raise UsageFault("usage", f"--format {as_format}", "csv or json")
     settings = load(book, home)
     store, run = _published(settings)
+    if csm is not None and not store.scores(Filters(csm=csm), limit=1).total:
+        terminal.say(f'perennial: run {run.run_id} has no account of a CSM called "{csm}"')
     rows = store.outreach(csm) if capacity is None else _ranked(settings, csm, capacity)
     if as_format == "csv":
         columns = {one.name: [row[one.name] for row in rows] for one in OUTREACH_TABLE}
@@ -441,20 +444,16 @@ def _serve(settings: Settings, host: str, port: int) -> None:
 
     from serving import terminal
     from serving.app import create_app
+    from serving.door import listening
     from serving.live import live_scorer
     from serving.protection import refuse_open_bind
 
     refuse_open_bind(host)
-    terminal.say(f"perennial: open on http://{host}:{port} (no key made yet: this machine only)")
-    scorer = live_scorer(settings)
-    with _quiet():
-        uvicorn.run(
-            create_app(settings.home, scorer),
-            host=host,
-            port=port,
-            log_level="warning",
-            server_header=False,
-        )
+    served = create_app(settings.home, live_scorer(settings))
+    config = uvicorn.Config(served, log_level="warning", server_header=False)
+    with listening(host, port) as door, _quiet():
+        terminal.say(f"perennial: open on http://{host}:{port} (no key yet: this machine only)")
+        uvicorn.Server(config).run(sockets=[door])
 
 
 @contextmanager

@@ -81,7 +81,7 @@ def list_for(settings: Settings, csm: str | None, capacity: int) -> Rows:
 
 
 def forecast_by(settings: Settings, horizon: int, by: str) -> dict[str, Any]:
-    """Forecast the run's book again, cut by another column of accounts.
+    """Cut the run's forecast by another column of accounts; the whole stays as published.
 
     Raises
     ------
@@ -100,5 +100,4 @@ def forecast_by(settings: Settings, horizon: int, by: str) -> dict[str, Any]:
     choices = settings.choices
     cut = Choices(choices.matrix, choices.outreach, choices.forecast, choices.definition, (by,))
     told = forecasts(scored.outlook, live.model.carried, live.run.as_of, cut)[str(horizon)]
-    stored = live.store.forecast(horizon) or {}
-    return told | {"baselines": stored.get("baselines", {})}
+    return (live.store.forecast(horizon) or {}) | {"by_cut": told["by_cut"]}
