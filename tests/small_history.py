@@ -30,6 +30,8 @@ from training.history import History, _varying
 from training.labels import panel
 
 FIRST = date(2023, 1, 1)
+ONE_THREAD = threadpool_limits(limits=1)
+"""These matrices are small: threads of BLAS would wait for one another most of the time."""
 HEALTHY = ("usage_wau_ratio", "usage_active_days_28d", "support_csat_91d")
 UNHEALTHY = ("usage_days_since_last", "support_escalated_91d")
 GROWING = ("expansion_limit_share", "expansion_gate_hits_30d")
@@ -49,7 +51,6 @@ class Law:
     growing: float = 0.03
     shrinking: float = 0.01
     returning: float = 0.0
-    noticed: float = 0.0
     leak: bool = False
 
 
@@ -194,15 +195,18 @@ def _leaked(rows: list[Any], ledger: list[Any]) -> list[Any]:
 def model_of(law: Law) -> HealthModel:
     """Fit all that is closed in a law's history."""
     history = history_of(law)
-    with threadpool_limits(limits=1):
-        return fit_health(history, history.known_until, {}, 0)
+    return fitted(history, history.known_until)
+
+
+def fitted(history: History, origin: date, seed: int = 0) -> HealthModel:
+    """Fit what was closed at an origin."""
+    return fit_health(history, origin, {}, seed)
 
 
 @lru_cache(maxsize=4)
 def past_of(law: Law) -> Backtest:
     """Replay a law's past."""
-    with threadpool_limits(limits=1):
-        return backtest(history_of(law), lambda _: {}, 0)
+    return backtest(history_of(law), lambda _: {}, 0)
 
 
 def latest(law: Law) -> pd.DataFrame:

@@ -24,7 +24,7 @@ from training.backtest import (
 from training.baselines import window_nrr
 from training.labels import REPORTING_LAG_DAYS
 
-LAW = Law(accounts=250, months=22)
+LAW = Law(accounts=180, months=21)
 LONG = Law(accounts=40, months=40)
 
 

@@ -11,7 +11,7 @@ from models.bundle import open_bundle, write_bundle
 from models.carried import read_bundle
 from tests.small_history import Law, carried_of, history_of, latest
 
-LAW = Law(accounts=250, months=22)
+LAW = Law(accounts=180, months=21)
 
 
 @pytest.fixture(scope="module")

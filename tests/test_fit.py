@@ -11,11 +11,11 @@ from features.asof import add_months
 from models.bundle import write_bundle
 from models.outcomes import LEADS
 from models.score import RUNGS
-from tests.small_history import Law, history_of, latest, model_of
-from training.fit import LOCKED_PRIOR, _returns, fit_health, material_of, rows_of
+from tests.small_history import Law, fitted, history_of, latest, model_of
+from training.fit import LOCKED_PRIOR, _returns, material_of, rows_of
 from training.labels import Panel
 
-LAW = Law(accounts=250, months=22)
+LAW = Law(accounts=180, months=21)
 
 
 def poisoned(history, origin):
@@ -46,8 +46,8 @@ def bytes_of(model):
 def test_nothing_after_an_origin_changes_the_model_fitted_there():
     history = history_of(LAW)
     origin = history.dates[13]
-    one = fit_health(history, origin, {}, 0)
-    two = fit_health(poisoned(history, origin), origin, {}, 0)
+    one = fitted(history, origin)
+    two = fitted(poisoned(history, origin), origin)
     assert bytes_of(one) == bytes_of(two)
 
 
@@ -55,16 +55,14 @@ def test_the_poison_would_have_changed_a_model_that_looks():
     history = history_of(LAW)
     origin = history.dates[13]
     one = model_of(LAW)
-    assert bytes_of(one) != bytes_of(
-        fit_health(poisoned(history, origin), history.known_until, {}, 0)
-    )
+    assert bytes_of(one) != bytes_of(fitted(poisoned(history, origin), history.known_until))
 
 
 @pytest.mark.fault("T07")
 def test_the_same_history_and_seed_give_the_same_digest(tmp_path):
     history, digests = history_of(LAW), []
     for run in range(2):
-        model = fit_health(history, history.known_until, {}, 0)
+        model = fitted(history, history.known_until)
         said = {name: target.to_json() for name, target in model.targets.items()}
         boosters = {
             name: target.score.booster.model_to_string()
@@ -79,7 +77,7 @@ def test_the_same_history_and_seed_give_the_same_digest(tmp_path):
 
 def test_another_seed_is_another_draw():
     history = history_of(LAW)
-    assert bytes_of(fit_health(history, history.known_until, {}, 1)) != bytes_of(model_of(LAW))
+    assert bytes_of(fitted(history, history.known_until, 1)) != bytes_of(model_of(LAW))
 
 
 def test_the_locked_rate_by_hand():
@@ -108,7 +106,7 @@ def test_returns_by_hand():
 
 
 def test_returns_are_learned_where_there_are_some():
-    back = Law(accounts=250, months=22, returning=0.15)
+    back = Law(accounts=180, months=21, returning=0.15)
     rates = model_of(back).returns
     assert rates.shape == (LEADS,)
     assert rates[0] == 0
@@ -157,9 +155,9 @@ def test_a_book_without_any_event_is_prior_driven():
 
 def test_a_model_finds_the_law():
     """Leaving follows health: signals of health order the accounts of a month not yet seen."""
-    law = Law(accounts=250, months=22)
+    law = Law(accounts=180, months=21)
     history = history_of(law)
-    model = fit_health(history, add_months(history.known_until, -6), {}, 0)
+    model = fitted(history, add_months(history.known_until, -6))
     frame = latest(law)
     risk = model.predict(frame).p_churn[:, 2]
     monthly = (frame["decision"] == "monthly").to_numpy()

@@ -9,8 +9,8 @@ from tests.small_history import Law, history_of, past_of
 from training.backtest import Backtest
 from training.gate import WORSE_NRR, gate, nrr_errors, suspected_leaks
 
-LAW = Law(accounts=250, months=22)
-LEAK = Law(accounts=250, months=22, leak=True)
+LAW = Law(accounts=180, months=21)
+LEAK = Law(accounts=180, months=21, leak=True)
 GOOD = {"rows": 900, "events": 90, "skill": 0.1, "p_better": 0.99, "slope": 1.0, "o_over_e": 1.0}
 GOOD |= {"slope_error": 0.1, "o_over_e_error": 0.1}
 
@@ -54,7 +54,7 @@ def test_a_signal_that_is_missing_for_those_who_leave_leaks_as_much():
 @pytest.mark.fault("T02")
 def test_an_honest_signal_is_no_leak():
     assert suspected_leaks(history_of(LAW)) == []
-    assert suspected_leaks(history_of(Law(accounts=250, months=22, strength=3.0))) == []
+    assert suspected_leaks(history_of(Law(accounts=180, months=21, strength=3.0))) == []
 
 
 def test_what_the_calendar_knows_is_no_leak():
@@ -96,7 +96,7 @@ def test_where_no_score_serves_nothing_is_promoted():
     assert failed(history_of(LAW), past) == ["targets whose score serves"]
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.ci)])
 def test_permuted_outcomes_give_no_claim(seed):
     """The leaving and growing of this world follow nothing: nothing is promoted."""
     law = Law(accounts=150, months=20, strength=0.0, seed=seed + 40)

@@ -122,7 +122,7 @@ def test_a_book_without_a_closed_month_is_refused(book):
 
 
 def test_months_count_from_the_ledgers_first():
-    history = history_of(Law(accounts=250, months=22))
+    history = history_of(Law(accounts=180, months=21))
     first = history.at(history.dates[0])
     assert set(history.month()[first]) == {2}
     assert history.panel.first == date(2022, 12, 31)

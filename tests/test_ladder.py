@@ -12,8 +12,8 @@ from training.fit import material_of, rows_of
 from training.ladder import CONFIGURATIONS, fit_target, search, split_in_time
 from training.rows import Rows, distinct_events
 
-LAW = Law(accounts=250, months=22)
-NULL = Law(accounts=250, months=22, strength=0.0)
+LAW = Law(accounts=180, months=21)
+NULL = Law(accounts=180, months=21, strength=0.0)
 
 
 def material(law):
@@ -69,7 +69,7 @@ def test_a_score_does_not_move_the_mean(law, target):
     raw = model.logits(stuff.facts, model.scores(stuff.values))
     bare = model.calendar.matrix(stuff.facts)
     at = (all_rows.row, all_rows.lead - 1)
-    assert expit(raw[at]).sum() / expit(bare[at]).sum() == pytest.approx(1, abs=0.05)
+    assert expit(raw[at]).sum() / expit(bare[at]).sum() == pytest.approx(1, abs=0.08)
 
 
 def test_what_tells_nothing_keeps_little_gain():

@@ -14,7 +14,7 @@ from features.faults import DataRejected
 from models.outcomes import LEADS
 from tests.small_history import Law, frame_of, latest, model_of
 
-LAW = Law(accounts=250, months=22)
+LAW = Law(accounts=180, months=21)
 AS_OF = date(2025, 7, 1)
 ANNUAL = {"decision": "term", "term_months": 12.0, "next_renewal_on": pd.Timestamp(2025, 9, 15)}
 

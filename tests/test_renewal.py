@@ -10,7 +10,7 @@ from scipy.special import expit
 from models.renewal import RENEWAL_HORIZON, Renewal
 from tests.small_history import Law, frame_of, model_of
 
-LAW = Law(accounts=250, months=22)
+LAW = Law(accounts=180, months=21)
 ANNUAL = {"decision": "term", "term_months": 12.0, "next_renewal_on": pd.Timestamp(2025, 9, 15)}
 FAR = {"decision": "term", "term_months": 36.0, "next_renewal_on": pd.Timestamp(2026, 12, 15)}
 ENDLESS = {"decision": "term", "term_months": 36.0}

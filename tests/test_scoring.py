@@ -7,7 +7,7 @@ from features.catalog import CATALOG
 from models.scoring import HORIZON, _quantile, score_accounts
 from tests.small_history import Law, latest, model_of, with_bookings
 
-LAW = Law(accounts=250, months=22)
+LAW = Law(accounts=180, months=21)
 
 
 @pytest.fixture(scope="module")

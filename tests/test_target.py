@@ -9,7 +9,7 @@ from models.calibration import IDENTITY, Calibration
 from models.target import LEAD_GROUPS, TargetModel, lead_group
 from tests.small_history import Law, history_of, model_of
 
-LAW = Law(accounts=250, months=22)
+LAW = Law(accounts=180, months=21)
 
 
 @pytest.fixture(scope="module")

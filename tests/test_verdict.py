@@ -11,7 +11,7 @@ from models.matrix import CELLS
 from models.verdict import HORIZONS, LEVERS, Choices, _lever, _past, verdict
 from tests.small_history import Law, carried_of, latest, with_bookings
 
-LAW = Law(accounts=250, months=22)
+LAW = Law(accounts=180, months=21)
 
 
 @pytest.fixture(scope="module")
