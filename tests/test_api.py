@@ -107,7 +107,8 @@ def test_one_account(api):
 def test_an_unknown_account_names_no_other(api, name):
     reply = api.get(f"/v1/accounts/{name}")
     problem(reply, 404, "unknown_account")
-    assert "a01" not in reply.text
+    told = reply.json() | {"instance": "a random id, which may hold anything"}
+    assert "a01" not in str(told)
 
 
 def test_matrix_outreach_forecast_runs(api):
