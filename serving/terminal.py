@@ -184,6 +184,9 @@ def outreach(rows: Sequence[Body], as_of: date) -> None:
             "\n".join(_why(row)),
             end_section=True,
         )
+    if not rows:
+        _write(f"Outreach, week of {as_of}: nobody is worth more than a play costs ([outreach])")
+        return
     _show(table)
 
 
@@ -279,11 +282,12 @@ def _table(title: str, *heads: str) -> Table:
 
 
 def _show(table: Table) -> None:
-    Console(width=WIDTH, highlight=False).print(table)
+    Console(width=WIDTH, highlight=False, markup=False, emoji=False).print(table)
 
 
 def _write(line: str) -> None:
-    Console(width=WIDTH, highlight=False, markup=False, soft_wrap=True).print(line)
+    plain = Console(width=WIDTH, highlight=False, markup=False, emoji=False, soft_wrap=True)
+    plain.print(line)
 
 
 def _percent(value: float | None) -> str:
