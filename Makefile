@@ -57,7 +57,7 @@ shown: $(STAMP)  ## Run the demo and write again what the README shows of it (ne
 	@$(MAKE) --no-print-directory docs
 	@cd demo && { ../$(BIN)/perennial serve --port $(PORT) & server=$$!; sleep 8; \
 	  chromium --headless --no-sandbox --hide-scrollbars --window-size=1440,1190 \
-	    --screenshot=../docs/images/dashboard.png http://127.0.0.1:$(PORT)/; kill $$server; }
+	    --screenshot=../docs/images/dashboard.png http://127.0.0.1:$(PORT)/ 2>/dev/null; kill $$server; }
 
 pins: $(STAMP)  ## Write constraints.txt from what is installed in .venv
 	@$(BIN)/python -m pip freeze --disable-pip-version-check --exclude-editable > constraints.txt
