@@ -116,17 +116,24 @@ def open_book(home: Path, snapshot_id: str | None = None) -> Book:
     InputMissing
         ``snapshot.none`` if nothing was ingested yet.
     DataRejected
-        ``snapshot.corrupt`` if a file of the snapshot is not there.
+        ``snapshot.corrupt`` if a file of the snapshot is not there or cannot be read.
     """
     name = snapshot_id or latest_snapshot(home)
     folder = home / "snapshots" / name
-    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    cure = "run `perennial ingest` again"
+    try:
+        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError) as gone:
+        raise DataRejected("snapshot.corrupt", f"{folder}: no manifest", cure) from gone
     connection = engine()
     for table, entry in manifest["tables"].items():
         path = folder / entry["file"]
         if not path.is_file():
-            raise DataRejected("snapshot.corrupt", f"{path}: gone", "run `perennial ingest` again")
-        connection.read_parquet(str(path)).create_view(table)
+            raise DataRejected("snapshot.corrupt", f"{path}: gone", cure)
+        try:
+            connection.read_parquet(str(path)).create_view(table)
+        except duckdb.Error as edited:
+            raise DataRejected("snapshot.corrupt", f"{path}: not Parquet", cure) from edited
     provided = {name: frozenset(entry["provided"]) for name, entry in manifest["tables"].items()}
     facts = manifest["book"] | {"as_of": date.fromisoformat(manifest["book"]["as_of"])}
     return Book(name, BookFacts(**facts), provided, connection)

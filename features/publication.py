@@ -89,8 +89,8 @@ def publish(
 ) -> bool:
     """Write a snapshot and let ``latest`` point at it; say whether it was new.
 
-    A snapshot that is there already is not written again: only its manifest (source digests,
-    default as-of date) is renewed, and the pointer moved.
+    A snapshot that is there whole is not written again: only its manifest (source digests,
+    default as-of date) is renewed, and the pointer moved. One that was damaged is replaced.
 
     Raises
     ------
@@ -111,8 +111,11 @@ def _publish(home: Path, name: str, tables: dict[str, pa.Table], manifest: dict[
     folder = home / "snapshots"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     target, staged = folder / name, folder / f".tmp-{name}"
-    fresh = not (target / "manifest.json").is_file()
+    fresh = not _whole(target)
     if fresh:
+        if target.exists():
+            target.rename(folder / f".tmp-broken-{name}")
+            sweep(home)
         staged.mkdir(mode=0o700)
         files = {table: _write(staged / f"{table}.parquet", rows) for table, rows in tables.items()}
         _write_text(staged / "manifest.json", _manifest(name, manifest, files))
@@ -125,6 +128,30 @@ def _publish(home: Path, name: str, tables: dict[str, pa.Table], manifest: dict[
     _sync(folder)
     _replace(folder / POINTER, name + "\n")
     return fresh
+
+
+def _whole(target: Path) -> bool:
+    """Say whether a snapshot holds what was written."""
+    manifest = _read(target / "manifest.json")
+    if manifest is None:
+        return False
+    entries = manifest["tables"].values()
+    return all(_digest(target / entry["file"]) == entry["sha256"] for entry in entries)
+
+
+def _digest(path: Path) -> str | None:
+    if not path.is_file():
+        return None
+    with path.open("rb") as written:
+        return hashlib.file_digest(written, "sha256").hexdigest()
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """Read a manifest; None where there is none, or none that can be read."""
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (FileNotFoundError, ValueError):
+        return None
 
 
 def _manifest(name: str, manifest: dict[str, Any], digests: dict[str, str]) -> str:
@@ -142,8 +169,7 @@ def _write(path: Path, rows: pa.Table) -> str:
         pq.write_table(rows, sink, compression="zstd", row_group_size=1 << 17)
         sink.flush()
         os.fsync(sink.fileno())
-    with path.open("rb") as written:
-        return hashlib.file_digest(written, "sha256").hexdigest()
+    return _digest(path) or ""
 
 
 def _write_text(path: Path, text: str) -> None:
@@ -170,10 +196,9 @@ def _sync(folder: Path) -> None:
 
 
 def read_manifest(home: Path) -> dict[str, Any] | None:
-    """Give the manifest of the snapshot that serves; None when there is none."""
+    """Give the manifest of the snapshot that serves; None when there is none to read."""
     pointer = home / "snapshots" / POINTER
     if not pointer.is_file():
         return None
     name = pointer.read_text(encoding="utf-8").strip()
-    path = home / "snapshots" / name / "manifest.json"
-    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
+    return _read(home / "snapshots" / name / "manifest.json")

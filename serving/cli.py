@@ -5,6 +5,7 @@ Heavy libraries are imported inside the commands that need them, so that ``--hel
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from features.faults import Fault, UsageFault
+from features.faults import CannotWrite, Fault, NotPermitted, UsageFault
 
 if TYPE_CHECKING:
     from features.book import Book
@@ -67,13 +68,24 @@ class _Guard:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if isinstance(error, Fault):
-            _tell_fault(error)
-            raise SystemExit(error.exit_code)
+        fault = _of_the_machine(error) if isinstance(error, OSError) else error
+        if isinstance(fault, Fault):
+            _tell_fault(fault)
+            raise SystemExit(fault.exit_code)
         if error is not None and isinstance(error, Exception):
             sys.excepthook(type(error), error, trace)
             print("perennial: internal: this is a bug; please report it", file=sys.stderr)  # noqa: T201
             raise SystemExit(70)
+
+
+def _of_the_machine(error: OSError) -> Exception:
+    """Tell what the machine refused from a bug."""
+    message = f"{error.filename or 'disk'}: {error.strerror}"
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return NotPermitted("not_permitted", message, "allow it, or use another folder")
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EEXIST, errno.ENOTDIR):
+        return CannotWrite("cannot_write", message, "make room, or use another folder")
+    return error
 
 
 def _tell_fault(fault: Fault) -> None:

@@ -317,6 +317,34 @@ def test_a_taken_port_is_75(book: Path) -> None:
     assert perennial(book, "serve", "--host", "0.0.0.0").code == 78
 
 
+@pytest.mark.fault("F14")
+def test_a_damaged_snapshot_is_65_and_its_cure_cures(tmp_path: Path) -> None:
+    name = perennial(made(tmp_path), "ingest", "--json").body["snapshot"]
+    folder = tmp_path / ".perennial" / "snapshots" / name
+    asked = ("metrics", "--window", "month", "--json")
+    right = perennial(tmp_path, *asked).body
+    for damage in ("gone", "PAR1 junk PAR1"):
+        file = folder / "subscriptions.parquet"
+        if damage == "gone":
+            file.unlink()
+        else:
+            file.write_text(damage)
+        told = perennial(tmp_path, *asked)
+        assert (told.code, told.body["error"]["code"]) == (65, "snapshot.corrupt")
+        assert "run `perennial ingest` again" in told.err
+        assert perennial(tmp_path, "ingest", "--json").body["snapshot"] == name
+        assert perennial(tmp_path, *asked).body == right
+    (folder / "manifest.json").write_text("{")
+    assert perennial(tmp_path, *asked).body == right  # the book is simply ingested again
+
+
+def test_a_home_that_cannot_be_is_73(tmp_path: Path) -> None:
+    made(tmp_path)
+    (tmp_path / "state").write_text("a file")
+    told = perennial(tmp_path, "ingest", "--home", "state", "--json")
+    assert (told.code, told.body["error"]["code"]) == (73, "cannot_write")
+
+
 # --- where things lie
 
 
