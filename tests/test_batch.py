@@ -71,6 +71,7 @@ def test_another_choice_is_another_revision_and_the_old_one_is_kept(
     assert (again["published"], again["run_id"]) == (False, new["run_id"])
 
 
+@pytest.mark.ci
 @pytest.mark.fault("B01", partly=True)
 @pytest.mark.parametrize("moment", ["before_commit"])
 def test_stopped_at_a_named_moment_the_old_run_serves(
