@@ -26,7 +26,7 @@ serve: $(STAMP)  ## The same, then open the dashboard on this machine
 	@$(BIN)/perennial demo --serve
 
 test: $(STAMP)  ## The fast tests (under 90 s on two cores)
-	@$(PYTEST) -n $(WORKERS) -m "not slow and not ci"
+	@$(PYTEST) -n $(WORKERS) --dist loadfile -m "not slow and not ci"
 
 ci: $(STAMP)  ## The tests that `make test` leaves to .ci/run
 	@$(PYTEST) -n $(WORKERS) -m "ci and not slow"

@@ -14,6 +14,8 @@ from serving.settings import Settings, load
 from serving.store import Store
 from tests.command_line import workspace
 
+pytestmark = pytest.mark.ci  # they run the job itself; test_cli does so in the fast suite
+
 
 @pytest.fixture(scope="session")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
