@@ -18,7 +18,7 @@ from serving.settings import load
 from serving.store import Store
 from tests.command_line import copied, perennial, workspace
 
-pytestmark = pytest.mark.ci  # they run the job itself; test_cli does so in the fast suite
+pytestmark = pytest.mark.ci  # they run the job itself
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 

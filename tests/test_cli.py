@@ -19,6 +19,8 @@ import pytest
 from serving.schemas import SCORE_COLUMNS
 from tests.command_line import ACCOUNTS, LINES, USAGE, copied, made, perennial, workspace
 
+pytestmark = pytest.mark.ci  # one trained workspace for all of them takes a quarter of a minute
+
 WINDOW = [
     "from",
     "to",

@@ -14,7 +14,7 @@ from serving.settings import Settings, load
 from serving.store import Store
 from tests.command_line import workspace
 
-pytestmark = pytest.mark.ci  # they run the job itself; test_cli does so in the fast suite
+pytestmark = pytest.mark.ci  # they run the job itself
 
 
 @pytest.fixture(scope="session")
