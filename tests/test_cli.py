@@ -265,7 +265,7 @@ REFUSED = [
     ("metrics --window 2025-12:2025-01", 2, "window.unknown"),
     ("metrics --by shoe_size", 2, "cut.unknown"),
     ("metrics --as-of 2999-01-01", 2, "as_of.future"),
-    ("metrics --preset strip-like", 2, "usage"),
+    ("metrics --preset strip-like", 2, "preset.unknown"),
     ("score --as-of 2020-01-01", 65, "score.no_accounts"),
     ("forecast --horizon 2", 2, "usage"),
     ("forecast --by shoe_size", 2, "cut.unknown"),

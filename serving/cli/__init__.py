@@ -1,0 +1,43 @@
+"""The command line: the one place where everything is put together, and where the clock is read.
+
+Heavy libraries are imported inside the commands that need them, so that ``--help`` stays fast.
+"""
+
+from __future__ import annotations
+
+import typer
+
+from serving.cli import book, learning, revenue, week
+from serving.cli.refusals import Refusals
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="perennial",
+    help="Which customers will renew, which will grow, and what NRR will be next period.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+for _command in (
+    learning.demo,
+    learning.simulate,
+    book.check,
+    book.ingest,
+    revenue.metrics,
+    learning.train,
+    week.score,
+    week.outreach,
+    week.forecast,
+    week.explain,
+    week.serve,
+):
+    app.command()(_command)
+
+
+def main() -> None:
+    """Run the command line; faults become one line on standard error and an exit code."""
+    with Refusals():
+        app()

@@ -1,0 +1,88 @@
+"""What a command opens before it works: the clock, the book, the registry, the published run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from features.faults import Fault, UsageFault
+
+if TYPE_CHECKING:
+    from features.book import Book
+    from models.registry import Registry
+    from serving.settings import Settings
+
+__all__ = ["Step", "asked_day", "leave", "now", "opened", "published", "registry", "scored"]
+
+Step = Callable[[str], None]
+
+
+def now() -> datetime:
+    """Read the clock: the only place of the program that does."""
+    return datetime.now(UTC)
+
+
+def asked_day(asked: datetime | None) -> date | None:
+    """Read ``--as-of``; a day to come is refused (``as_of.future``)."""
+    if asked is not None and asked.date() > now().date():
+        raise UsageFault("as_of.future", f"--as-of {asked:%Y-%m-%d}", "name a day that has passed")
+    return asked.date() if asked else None
+
+
+def leave(refusals: tuple[Fault, ...]) -> None:
+    """Say every refusal of an ingest and leave with the exit code of the first, if there is one."""
+    if refusals:
+        from serving import terminal  # heavy: rich
+
+        for fault in refusals:
+            terminal.say(f"perennial: {fault}")
+        raise typer.Exit(refusals[0].exit_code)
+
+
+def opened(settings: Settings, step: Step) -> Book:
+    """Open the latest snapshot, after ingesting the book if it has changed since."""
+    from features.book import open_book  # heavy: duckdb
+    from features.ingest import ingest as publish
+    from features.ingest import is_current
+    from serving import terminal
+
+    if not is_current(settings.workspace, settings.home):
+        step("ingest")
+        report = publish(settings.workspace, settings.home, now())
+        terminal.say(f"perennial: the book has changed: ingested as snapshot {report.snapshot}")
+        for warning in report.warnings:
+            terminal.say(f"perennial: ingest: {warning}")
+    return open_book(settings.home)
+
+
+def registry(settings: Settings) -> Registry:
+    """Open the registry of models of a workspace."""
+    from models.registry import Registry as Registered  # heavy: mlflow, when first asked
+
+    return Registered(settings.workspace.directory, settings.mlflow.tracking_uri)
+
+
+def published(settings: Settings) -> tuple[Any, Any]:
+    """Open the store and its current run."""
+    from features.faults import InputMissing  # heavy below: sqlalchemy
+    from serving.store import Store
+
+    store = Store.open(settings.home) if settings.home.is_dir() else None
+    run = store.current() if store else None
+    if run is None:
+        raise InputMissing("run.none", "nothing is published yet", "run `perennial score`")
+    return store, run
+
+
+def scored(settings: Settings, book: Book, as_of: date | None, step: Step) -> Any:
+    """Score the book with the champion and publish the run."""
+    from serving.batch import as_of_date, champion  # heavy: lightgbm
+    from serving.batch import score as run
+
+    step("score: open the model")
+    model = champion(registry(settings), settings.home)
+    day = as_of_date(book, as_of)
+    return run(settings, book, model, day, now(), lambda what: step(f"score: {what}"))

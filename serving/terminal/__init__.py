@@ -1,0 +1,22 @@
+"""What a person reads on the terminal: tables with units, periods and definitions."""
+
+from serving.terminal.book import ingested, simulated
+from serving.terminal.paper import answer, emit, say, steps
+from serving.terminal.revenue import metrics
+from serving.terminal.run import account, forecasts, matrix, outreach, scored, training
+
+__all__ = [
+    "account",
+    "answer",
+    "emit",
+    "forecasts",
+    "ingested",
+    "matrix",
+    "metrics",
+    "outreach",
+    "say",
+    "scored",
+    "simulated",
+    "steps",
+    "training",
+]

@@ -1,0 +1,177 @@
+"""The page of `metrics`: retention by cut, movements, levers, what to beware of, and the rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from serving.terminal.amounts import Amounts, amounts
+from serving.terminal.paper import Body, percent, show, tabulated, write
+
+__all__ = ["definition", "metrics", "naming"]
+
+EARLIER = 8
+FLOWS = (
+    ("new", "new", 1),
+    ("reactivation", "returned", 1),
+    ("expansion", "expansion", 1),
+    ("contraction", "contraction", -1),
+    ("churned", "churned", -1),
+    ("fx", "exchange rates", 1),
+)
+RATIOS = ("nrr", "grr", "organic_nrr", "logo_churn")
+SEEN = ("expansion", "contraction", "churned")  # what the opening's accounts can do
+
+
+def metrics(body: Body) -> None:
+    """Show the retention of a window: ratios in per cent, MRR in the book's currency."""
+    whole, *cuts = body["windows"]
+    spelled = amounts(body.get("currency", ""), _every_amount(body["windows"]))
+    _retention(body, spelled)
+    if whole["nrr"] is not None:
+        _movements(whole, spelled)
+    if cuts:
+        _by_cut(cuts, spelled)
+    _earlier(body.get("series", ()))
+    for caution in body["warnings"]:
+        write(f"warning: {caution['message']}")
+    definition(body["definition"])
+
+
+def _retention(body: Body, spelled: Amounts) -> None:
+    first = body["windows"][0]
+    title = (
+        f"Retention from {first['from']} to {first['to']}, "
+        f"MRR in {spelled.unit}, as of {body['as_of']}"
+    )
+    heads = ("cut", "accounts", "opening MRR", "NRR", "GRR", "organic NRR", "logo churn")
+    table = tabulated(title, *heads)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for window in body["windows"]:
+        accounts = "–" if window["accounts"] is None else f"{window['accounts']:,}"
+        small = " *" if window.get("small_cohort") else ""
+        ratios = (percent(window[name]) for name in RATIOS)
+        table.add_row(naming(window), accounts + small, spelled.spell(_opening(window)), *ratios)
+    show(table)
+    if any(window.get("small_cohort") for window in body["windows"]):
+        write("* fewer than 20 accounts: one of them moves the ratio by points")
+    for reason in sorted({window.get("reason") or "" for window in body["windows"]} - {""}):
+        write(f"note: {reason}")
+    write(
+        f"NRR = MRR at {first['to']} of the accounts that paid at {first['from']}, over their MRR"
+    )
+    write("then; GRR: no account counted above its opening; organic NRR: only seats, tier, product")
+    write("and usage expand; logo churn: the share of these accounts that pay nothing at the end.")
+
+
+def naming(window: Body) -> str:
+    """Name the cut of a window, as a person says it.
+
+    Examples
+    --------
+    >>> naming({"cut": {}}), naming({"cut": {"segment": "smb", "region": None}})
+    ('whole book', 'segment smb, no region')
+    >>> naming({"cut": {"product": None}, "moved_between_lines": True})
+    'moved between lines'
+    """
+    if window.get("moved_between_lines"):
+        return "moved between lines"
+    parts = (f"no {k}" if v is None else f"{k} {v}" for k, v in window["cut"].items())
+    return ", ".join(parts) or "whole book"
+
+
+def _opening(window: Body) -> float | None:
+    """The MRR of the accounts that paid at the opening: what the ratios divide by."""
+    opening: float | None = window["cohort"]["opening_mrr"] if "cohort" in window else None
+    return window["opening_mrr"] if opening is None else opening
+
+
+def _every_amount(windows: Sequence[Body]) -> Iterable[float | None]:
+    for window in windows:
+        yield from (window.get("opening_mrr"), window.get("closing_mrr"))
+
+
+def _movements(whole: Body, spelled: Amounts) -> None:
+    """Show how the MRR of the opening became that of the closing, and by which levers."""
+    title = f"Movements from {whole['from']} to {whole['to']}, MRR in {spelled.unit}"
+    table = tabulated(title, "movement", "whole book, month by month", "opening's accounts, net")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    cohort = whole["cohort"]
+    table.add_row("opening", spelled.spell(whole["opening_mrr"]), spelled.spell(_opening(whole)))
+    for name, word, sign in FLOWS:
+        own = sign * cohort[f"{name}_mrr"] if name in SEEN else None
+        flow = sign * whole[f"{name}_mrr"]
+        table.add_row(
+            word, spelled.spell(flow, True), "" if own is None else spelled.spell(own, True)
+        )
+        if name == "churned":
+            for kind, part in (whole.get("churn_kinds") or {}).items():
+                if part:
+                    table.add_row(f"  of it {kind}", spelled.spell(-part, True), "")
+    closing = (spelled.spell(whole["closing_mrr"]), spelled.spell(cohort["closing_mrr"]))
+    table.add_row("closing", *closing, end_section=True)
+    if whole.get("in_grace_mrr"):
+        table.add_row("  of it in grace (late renewal)", spelled.spell(whole["in_grace_mrr"]), "")
+    for lever, moved in whole["levers"].items():
+        if moved:
+            table.add_row(f"lever {lever}, net", spelled.spell(moved, True), "")
+    show(table)
+    idle = [lever for lever, moved in whole["levers"].items() if not moved]
+    if idle:
+        write(f"no movement by lever: {', '.join(idle)}")
+    for name, part in (whole.get("basis") or {}).items():
+        told = f"{spelled.spell(part['opening_mrr'])} to {spelled.spell(part['closing_mrr'])}"
+        write(f"of it {name}: {told}, NRR {percent(part['nrr'])} (the opening's accounts)")
+
+
+def _by_cut(cuts: Sequence[Body], spelled: Amounts) -> None:
+    """Show the movements cut by cut; a class that never moves has no column."""
+    moved = [
+        (name, word, sign)
+        for name, word, sign in FLOWS
+        if any(window[f"{name}_mrr"] for window in cuts)
+    ]
+    heads = ("cut", "opening", *(word for _, word, _ in moved), "closing")
+    table = tabulated(f"Movements by cut, month by month, MRR in {spelled.unit}", *heads)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for window in cuts:
+        flows = (spelled.spell(sign * window[f"{name}_mrr"], True) for name, _, sign in moved)
+        ends = (spelled.spell(window[f"{end}_mrr"]) for end in ("opening", "closing"))
+        opening, closing = ends
+        table.add_row(naming(window), opening, *flows, closing)
+    show(table)
+
+
+def _earlier(series: Sequence[Body]) -> None:
+    """Show the whole book at earlier month-ends, the latest first."""
+    whole = [window for window in series if not window["cut"]][:EARLIER]
+    if not whole:
+        return
+    table = tabulated(
+        "Earlier windows, whole book", "from", "to", "NRR", "GRR", "organic NRR", "logo churn"
+    )
+    for column in table.columns[2:]:
+        column.justify = "right"
+    for window in whole:
+        table.add_row(window["from"], window["to"], *(percent(window[name]) for name in RATIOS))
+    show(table)
+
+
+def definition(chosen: Body) -> None:
+    """Say the rules of the figures in one line: what differs from the default, and what is idle."""
+    from features.rules import Rules  # heavy: pydantic
+
+    default = Rules().stamp()
+    told = [
+        f"{key} = {value}"
+        for key, value in chosen.items()
+        if key in default and key != "preset" and value != default[key]
+    ]
+    preset = chosen.get("preset", "default")
+    differs = f"; against the default: {', '.join(told)}" if told else ""
+    write(f"rules: preset {preset}{differs}")
+    idle = sorted(chosen.get("not_applied", {}))
+    if idle:
+        write(f"rules without data in this book: {', '.join(idle)}")

@@ -1,0 +1,164 @@
+"""Pages of the model and its run: training, matrix, list, forecast, one account."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+
+from serving.terminal.paper import Body, interval, money, number, percent, show, tabulated, write
+
+__all__ = ["account", "forecasts", "matrix", "outreach", "scored", "training"]
+
+HEALTH = (("H", "High"), ("M", "Medium"), ("L", "Low"))
+PERIODS = {"1": "next month", "3": "next quarter", "12": "next year"}
+
+
+def training(body: Body) -> None:
+    """Show a training: what serves, its skill over the calendar, and the gate."""
+    promoted = "serves now" if body["promoted"] else "registered, not promoted"
+    heads = ("event, 3 months", "rung", "serves", "events", "AUC at risk", "calendar's", "skill")
+    title = f"Model version {body['version']}: {promoted} (backtest on past quarters)"
+    table = tabulated(title, *heads)
+    for name, one in body["metrics"].items():
+        table.add_row(
+            name,
+            one["rung"],
+            one["serves"],
+            f"{one['distinct_events']:,}",
+            number(one.get("auc_at_risk")),
+            number(one.get("auc_calendar_at_risk")),
+            percent(one.get("skill")),
+        )
+    show(table)
+    write("skill = 1 - log-loss / the calendar's log-loss, among accounts that could leave")
+    for check in body["gate"]:
+        if not check["passed"]:
+            write(f"gate: {check['check']} = {check['value']}, must be {check['limit']}")
+
+
+def scored(body: Body) -> None:
+    """Show what a scoring published."""
+    state = "published" if body["published"] else "published already: nothing to do"
+    write(f"run {body['run_id']}: {state}, {body['accounts']:,} accounts as of {body['as_of']}")
+    write("cells: " + "  ".join(f"{cell} {count}" for cell, count in body["cells"].items()))
+    forecasts(body["forecast"])
+    write(f"scores: {body['scores_path']}")
+
+
+def matrix(body: Body) -> None:
+    """Show the nine cells: accounts, MRR, and what each asks for."""
+    heads = ("Retention \\ Expansion", *(f"{word} readiness" for _, word in HEALTH))
+    table = tabulated("Health matrix: accounts and MRR per cell", *heads)
+    for first, word in HEALTH:
+        cells = [body["cells"][first + second] for second, _ in HEALTH]
+        table.add_row(
+            f"{word} health",
+            *(f"{c['accounts']:,} · {money(c['mrr'])}\n{c['action']}" for c in cells),
+            end_section=True,
+        )
+    show(table)
+
+
+def outreach(rows: Sequence[Body], as_of: date) -> None:
+    """Show the list: whom, which play, worth what, and why."""
+    heads = ("#", "account", "cell", "play", "MRR", "worth a year", "why")
+    table = tabulated(f"Outreach, week of {as_of}: expected value, best first", *heads)
+    for row in rows:
+        table.add_row(
+            str(row["rank"]),
+            f"{row['name'] or row['account_id']}\n{row['csm']}",
+            row["cell"],
+            row["play"],
+            money(row["mrr"]),
+            money(row["expected_value"]),
+            "\n".join(_why(row)),
+            end_section=True,
+        )
+    if not rows:
+        write(f"Outreach, week of {as_of}: nobody is worth more than a play costs ([outreach])")
+        return
+    show(table)
+
+
+def _why(row: Body) -> Iterable[str]:
+    """Give the reasons and triggers of a row, in words."""
+    for reason in row["reasons"] or ():
+        if reason["signal"] not in ("other", "calendar", "leaves_first") and reason["effect"]:
+            yield f"{reason['phrase']} ({100 * reason['effect']:+.1f} points)"
+    for trigger in (row["triggers"] or ())[:2]:
+        yield f"{trigger['evidence']}"
+    if row["guard"]:
+        yield f"guard: {row['guard']}"
+
+
+def forecasts(bodies: Mapping[str, Body]) -> None:
+    """Show NRR and GRR by horizon, with 80 % intervals, beside simpler rules."""
+    heads = (
+        "period",
+        "to",
+        "NRR",
+        "80 % interval",
+        "calendar says",
+        "last year",
+        "GRR",
+        "interval",
+    )
+    table = tabulated("Forecast of the paying accounts' MRR", *heads)
+    notes = []
+    for horizon, one in bodies.items():
+        if one["nrr"] is None:
+            notes.append(f"{PERIODS[horizon]}: {one.get('reason', 'no forecast')}")
+            continue
+        simple = one.get("baselines", {})
+        table.add_row(
+            f"{PERIODS[horizon]} ({horizon} mo)",
+            one["period_end"],
+            percent(one["nrr"]["mean"]),
+            interval(one["nrr"]),
+            percent(simple.get("calendar")),
+            percent(simple.get("same as last year")),
+            percent(one["grr"]["mean"]),
+            interval(one["grr"]),
+        )
+        if one["confidence"] == "thin":
+            notes.append(f"{PERIODS[horizon]}: thin: {'; '.join(one['confidence_reasons'])}")
+    show(table)
+    write("NRR = closing / opening MRR of the accounts paying at the as-of date, new ones apart")
+    for note in notes:
+        write(note)
+    for one in bodies.values():
+        if len(one.get("by_cut", [])) and len(bodies) == 1:
+            _cuts(one)
+
+
+def _cuts(body: Body) -> None:
+    table = tabulated("By cut", "cut", "accounts", "opening MRR", "NRR", "80 % interval")
+    for cut in body["by_cut"]:
+        name = ", ".join(f"{k} = {v}" for k, v in cut["cut"].items())
+        if cut["nrr"] is not None:
+            told = (percent(cut["nrr"]["mean"]), interval(cut["nrr"]))
+            accounts = f"{cut['cohort_accounts']:,}"
+            table.add_row(name, accounts, money(cut["opening_mrr"]), *told)
+    show(table)
+
+
+def account(body: Body) -> None:
+    """Show why an account stands where it stands."""
+    write(f"{body['name'] or body['account_id']} ({body['account_id']}), as of {body['as_of']}")
+    write(f"cell {body['cell']}: {body['action']}")
+    previous = body["previous_cell"]
+    write(f"before: {previous}" if previous else "before: not scored")
+    for line in body["moved_because"] or ():
+        write(f"  moved: {line}")
+    for title, key, total in (
+        ("chance of renewing", "reasons_retention", "p_renew"),
+        ("chance of expanding in 3 months", "reasons_expansion", "p_expand"),
+    ):
+        table = tabulated(f"{title}: {percent(body[total])}", "points", "associated with")
+        for reason in body[key]:
+            table.add_row(f"{100 * reason['effect']:+.1f}", reason["phrase"])
+        show(table)
+    for trigger in body["triggers"] or ():
+        write(f"trigger {trigger['trigger']} ({trigger['level']}): {trigger['evidence']}")
+    if body["guard"]:
+        write(f"guard: {body['guard']}")
