@@ -62,8 +62,8 @@ def _preset(
 _DEFAULT = _preset(
     "default",
     {},
-    ("This manual: docs/revenue.md",),
-    ("Nothing: it is the definition that the ledger was made for.",),
+    ("Perennial, Revenue: the ledger, the ratios and every choice (revenue.md of this manual)",),
+    (),
 )
 
 _BOARD_TTM = _preset(
@@ -91,8 +91,7 @@ _BOARD_TTM = _preset(
     (
         "There is no single board definition: filings differ in smoothing, in thresholds of "
         "customer size and in what they do after an acquisition. This one compares two month-ends.",
-        "The window is no choice of [revenue]: read the row ttm (trailing 12 months), which every "
-        "answer has.",
+        "The window is no choice of [revenue]: leave it at ttm (trailing 12 months), its default.",
         "A contract signed and not yet started does not count; some boards show it as contracted "
         "ARR.",
     ),
@@ -151,7 +150,10 @@ _STRIPE_LIKE = _preset(
         "Pausing the subscription itself (not the collection) stops its MRR at Stripe.",
         "Stripe's subscriber churn rate divides by the subscribers of 30 days ago plus the new "
         "ones of those days; logo churn here divides by the accounts at the opening.",
-        "Stripe dates changes by the day; a change here and back within one month is no movement.",
+        "Stripe keeps the effect of exchange rates out of expansion and contraction; so do the flat "
+        "movements here, but a cohort's NRR and GRR hold it.",
+        "Stripe dates changes by the day; a change and its reversal within one month are no "
+        "movement here.",
     ),
 )
 
@@ -211,7 +213,8 @@ _CHARTMOGUL_LIKE = _preset(
         "Pauses count as zero with Recurly.",
         "The Shopify formula (daily rates added up) is not offered, and movements are dated by "
         "month here, by day there.",
-        "Reactivations of accounts that left before the opening enter NRR's numerator, not GRR.",
+        "ChartMogul's rates leave exchange rates out; so do the flat movements here, but a cohort's "
+        "NRR and GRR hold their effect.",
     ),
 )
 

@@ -10,6 +10,7 @@ from features.dictionary import dictionary
 from serving.manual.commands import commands
 from serving.manual.configuration import configuration
 from serving.manual.endpoints import endpoints
+from serving.manual.presets import presets
 
 __all__ = ["PAGES", "write"]
 
@@ -17,6 +18,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "api.md": endpoints,
     "cli.md": commands,
     "configuration.md": configuration,
+    "presets.md": presets,
     "signals.md": lambda: as_markdown() + "\n",
     "tables.md": dictionary,
 }
