@@ -1,0 +1,99 @@
+"""The statement: retention, and all that stands beside it on the page that is shown to a board."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import pyarrow as pa
+
+from features.acquisition import cohort_tables
+from features.book import Book
+from features.deals import deals, seen_on
+from features.fx import has_foreign, valuation
+from features.journeys import journeys, last_month, segments_of
+from features.ledger import month_table
+from features.paces import expansion_by_month, no_expansion, time_to_expansion
+from features.pipeline import conversion_of, pipeline, without_deals
+from features.retention import _last_closing, metrics
+from features.rules import Rules
+from features.windows import Window
+
+__all__ = ["statement"]
+
+
+def statement(
+    book: Book, rules: Rules, window: str, by: list[str], as_of: date | None
+) -> dict[str, Any]:
+    """Give the retention figures with cohorts, paces and pipeline.
+
+    Parameters
+    ----------
+    book, rules, window, by, as_of
+        As for `features.retention.metrics`.
+
+    Returns
+    -------
+    dict
+        What `features.retention.metrics` gives, and ``cohorts`` (`features.acquisition`),
+        ``time_to_first_expansion``, ``no_expansion_24m``, ``expansion_mrr_by_month``
+        (`features.paces`), ``expansion_conversion_90d``, ``pipeline`` (`features.pipeline`).
+
+    Raises
+    ------
+    UsageFault
+        ``window.unknown``, ``cut.unknown``.
+    DataRejected
+        ``fx.missing``.
+    """
+    told = metrics(book, rules, window, by, as_of)
+    row = told["windows"][0]
+    span = Window(date.fromisoformat(row["from"]), date.fromisoformat(row["to"]))
+    until = _last_closing(book, rules, as_of)
+    ledger = month_table(book, rules, as_of=as_of, until=until, opening=span.opening)
+    seen = journeys(book, rules, ledger, as_of=as_of, opening=span.opening)
+    return told | {
+        "cohorts": _cohorts(book, rules, ledger, span, as_of, until),
+        **_paces(book, ledger, seen, span, as_of),
+        **_deals(book, rules, seen, span, as_of),
+    }
+
+
+def _cohorts(
+    book: Book, rules: Rules, ledger: pa.Table, span: Window, as_of: date | None, until: date
+) -> dict[str, Any]:
+    """Tell the acquisition cohorts, at one rate set where the ledger has one for each year."""
+    starts = book.facts.fiscal_year_starts
+    if rules.fx != "fiscal_year" or not has_foreign(book):
+        return cohort_tables(ledger, rules, starts)
+    day = valuation(book, rules).rate_day((12 * until.year + until.month - starts) // 12)
+    fixed = rules.model_copy(update={"fx": "fixed", "fx_date": day})
+    at_one_rate = month_table(book, fixed, as_of=as_of, until=until, opening=span.opening)
+    return cohort_tables(at_one_rate, rules, starts) | {"rates_of": str(day)}
+
+
+def _paces(
+    book: Book, ledger: pa.Table, seen: pa.Table, span: Window, as_of: date | None
+) -> dict[str, Any]:
+    last = last_month(ledger)
+    segments = segments_of(book, seen, span.opening, as_of)
+    return {
+        "time_to_first_expansion": time_to_expansion(seen, segments),
+        "no_expansion_24m": no_expansion(seen, last),
+        "expansion_mrr_by_month": expansion_by_month(ledger, last),
+    }
+
+
+def _deals(
+    book: Book, rules: Rules, seen: pa.Table, span: Window, as_of: date | None
+) -> dict[str, Any]:
+    if not book.has("opportunities"):
+        return {
+            "expansion_conversion_90d": without_deals("rate"),
+            "pipeline": without_deals("total"),
+        }
+    known = deals(book, rules, seen, as_of=as_of, opening=span.opening)
+    return {
+        "expansion_conversion_90d": conversion_of(known, seen_on(book, as_of)),
+        "pipeline": pipeline(known, span),
+    }
