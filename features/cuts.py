@@ -1,19 +1,34 @@
-"""Cuts: the columns of accounts by which a figure can be split."""
+"""Cuts: by what a figure can be split. Columns of accounts, bands of the ledger, lines."""
 
 from __future__ import annotations
 
 from datetime import date, timedelta
 
 from features.asof import instant
+from features.bands import BANDS
 from features.book import Book
 from features.configuration import nearest
 from features.faults import UsageFault
-from features.steps import Steps
+from features.steps import Steps, month_number
 
-__all__ = ["cut_columns", "members_steps", "quoted"]
+__all__ = [
+    "LINE_KEYS",
+    "column",
+    "crossings",
+    "cut_columns",
+    "dated_steps",
+    "fixed_steps",
+    "is_dated",
+    "is_stored",
+    "line_keys",
+    "quoted",
+]
 
-_DERIVED = "acv_segment"
+LINE_KEYS = ("product", "plan")
+"""Columns of lines; a cut by one of them has a row "moved between lines"."""
+
 _DATED = ("segment", "csm", "parent_account_id")
+_HIDDEN = frozenset({"account_id", "recorded_at", "updated_at", "known_at"})
 
 
 def quoted(name: str) -> str:
@@ -27,15 +42,27 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def column(name: str) -> str:
+    """Name a cut's column so that no column of the ledger can be meant.
+
+    Examples
+    --------
+    >>> column("region")
+    '"cut region"'
+    """
+    return quoted(f"cut {name}")
+
+
 def cut_columns(book: Book, by: list[str]) -> list[str]:
-    """Check that accounts can be cut by each of these columns.
+    """Check that figures can be cut by each of these columns, and drop repeated ones.
 
     Raises
     ------
     UsageFault
         ``cut.unknown`` with the nearest name.
     """
-    known = sorted((book.provided.get("accounts", frozenset()) - _HIDDEN) | {_DERIVED, "segment"})
+    stored = book.provided.get("accounts", frozenset()) - _HIDDEN
+    known = sorted({*stored, *line_keys(book), *BANDS, "segment"})
     for name in by:
         if name not in known:
             raise UsageFault(
@@ -44,42 +71,68 @@ def cut_columns(book: Book, by: list[str]) -> list[str]:
     return list(dict.fromkeys(by))
 
 
-_HIDDEN = frozenset({"account_id", "recorded_at", "updated_at", "known_at"})
+def crossings(columns: list[str]) -> list[tuple[str, ...]]:
+    """List the cuts that columns ask for: each alone, then, of several, all at once.
 
-
-def members_steps(book: Book, by: list[str], opening: date, as_of: date | None) -> Steps:
-    """Write the step ``attributes``: account_id and its columns, as they were at the opening.
-
-    ``segment`` is null for every account where neither accounts nor its history has it: the
-    caller then puts ``acv_segment`` in its place. ``acv_segment`` itself follows from the ledger
-    and is not here.
+    Examples
+    --------
+    >>> crossings(["region", "plan"]), crossings(["region"]), crossings([])
+    ([('region',), ('plan',), ('region', 'plan')], [('region',)], [])
     """
-    stored = [name for name in by if name != _DERIVED and _is_stored(book, name)]
-    if not stored:
-        return {"attributes": "SELECT CAST(NULL AS VARCHAR) AS account_id WHERE false"}
-    dated = [name for name in stored if name in _DATED and book.has("account_history")]
-    if not dated:
-        columns = ", ".join(f"CAST({quoted(name)} AS VARCHAR) AS {quoted(name)}" for name in stored)
-        return {"attributes": f"SELECT account_id, {columns} FROM accounts"}
+    return [(name,) for name in columns] + ([tuple(columns)] if len(columns) > 1 else [])
+
+
+def line_keys(book: Book) -> tuple[str, ...]:
+    """List the columns of the book's lines by which figures can be cut.
+
+    Where accounts has a column of the same name, the lines' is meant.
+    """
+    table = "subscriptions" if book.has("subscriptions") else "mrr_by_month"
+    provided = book.provided.get(table, frozenset())
+    return tuple(name for name in LINE_KEYS if name in provided)
+
+
+def is_stored(book: Book, name: str) -> bool:
+    """Say whether a column of accounts, or its dated form, was given and is not all empty."""
+    tables = ["accounts", "account_history"] if name in _DATED else ["accounts"]
+    for table in tables:
+        if name in book.provided.get(table, frozenset()):
+            query = f"SELECT count({quoted(name)}) > 0 FROM {table}"
+            if book.connection.execute(query).fetchall()[0][0]:
+                return True
+    return False
+
+
+def is_dated(book: Book, name: str) -> bool:
+    """Say whether a column of accounts has a history."""
+    return name in _DATED and name in book.provided.get("account_history", frozenset())
+
+
+def fixed_steps(book: Book, names: list[str]) -> Steps:
+    """Write the step ``fixed``: account_id and, as text, each `column` as accounts has it today."""
+    there = [name for name in names if name in book.provided.get("accounts", frozenset())]
+    if not there:
+        return {"fixed": "SELECT CAST(NULL AS VARCHAR) AS account_id WHERE false"}
+    columns = ", ".join(f"CAST({quoted(name)} AS VARCHAR) AS {column(name)}" for name in there)
+    return {"fixed": f"SELECT account_id, {columns} FROM accounts"}
+
+
+def dated_steps(book: Book, names: list[str], days: list[date], as_of: date | None) -> Steps:
+    """Write the step ``dated``: b (number of the day's month), account_id, each `column` as it was.
+
+    A column holds from ``valid_from`` until another value takes its place; a day before the
+    first one has null.
+    """
     known = instant(as_of) if as_of else instant(date.max - timedelta(days=1))
-    history = ", ".join(
-        f"arg_max({name}, valid_from) FILTER ({name} IS NOT NULL) AS {name}" for name in dated
-    )
     columns = ", ".join(
-        f"coalesce(past.{name}, CAST(present.{name} AS VARCHAR)) AS {name}"
-        if name in dated
-        else f"CAST(present.{quoted(name)} AS VARCHAR) AS {quoted(name)}"
-        for name in stored
+        f"arg_max({quoted(name)}, valid_from) FILTER ({quoted(name)} IS NOT NULL) AS {column(name)}"
+        for name in names
     )
+    rows = ", ".join(f"(DATE '{day}')" for day in days)
     return {
-        "history": f"""
-    SELECT account_id, {history} FROM account_history
-    WHERE valid_from <= DATE '{opening}' AND known_at < TIMESTAMPTZ '{known}'
-    GROUP BY account_id""",
-        "attributes": f"""
-    SELECT account_id, {columns} FROM accounts AS present LEFT JOIN history AS past USING (account_id)""",
+        "days": f"FROM (VALUES {rows}) AS days (day)",
+        "dated": f"""
+    SELECT {month_number("day")} AS b, account_id, {columns}
+    FROM days JOIN account_history ON valid_from <= day AND known_at < TIMESTAMPTZ '{known}'
+    GROUP BY day, account_id""",
     }
-
-
-def _is_stored(book: Book, name: str) -> bool:
-    return name in book.provided.get("accounts", frozenset())

@@ -34,6 +34,16 @@ class Window:
         """Number of months from opening to closing."""
         return months_between(self.opening, self.closing)
 
+    @property
+    def b(self) -> int:
+        """Number of the opening's month: 12 times the year, plus the month less one."""
+        return self.opening.year * 12 + self.opening.month - 1
+
+    @property
+    def e(self) -> int:
+        """Number of the closing's month."""
+        return self.closing.year * 12 + self.closing.month - 1
+
 
 def windows(kind: str, last: date, fiscal_year_starts: int = 1) -> list[Window]:
     """List the windows of a kind, from the latest back over fifty years.

@@ -1,0 +1,56 @@
+"""The definition: the rules that made a figure, and which of them the book has no data for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from features.book import Book
+from features.fx import has_foreign
+from features.rules import Rules
+
+__all__ = ["definition"]
+
+_NO_DATA = "not applied: no data"
+
+
+def definition(book: Book, rules: Rules) -> dict[str, Any]:
+    """Give the rules by name, and under ``not_applied`` those without an input column.
+
+    A rule is named there only if it would have read something that the book does not have: the
+    past-due rule payments, a roll-up parents, exchange rates a foreign line. It is never guessed.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from features.contracts import canonical
+    >>> paid = pd.DataFrame({"account_id": ["a"], "month": ["2025-06-01"], "mrr_micros": [10**7]})
+    >>> told = definition(Book.of({"mrr_by_month": canonical("mrr_by_month", paid)}), Rules())
+    >>> told["not_applied"]["merger"]
+    'not applied: no data'
+    """
+    absent = {key: _NO_DATA for key, there in _there(book, rules).items() if not there}
+    return rules.stamp() | {"not_applied": absent}
+
+
+def _there(book: Book, rules: Rules) -> dict[str, bool]:
+    """Say for each rule that reads columns of its own whether the book has them."""
+    subscriptions = book.has("subscriptions")
+    provided = book.provided["subscriptions" if subscriptions else "mrr_by_month"]
+    history = book.provided.get("account_history", frozenset())
+    parents = book.provided.get("accounts", frozenset()) | history
+    return {
+        "basis": "kind" in provided,
+        "usage": "kind" in provided,
+        "trial": "kind" in provided,
+        "discount": bool(provided & {"discount", "list_mrr_micros"}),
+        "ramp": "ramp" in provided,
+        "pause": "paused_from" in provided,
+        "late_renewal_min_term": subscriptions or rules.late_renewal_min_term <= 1,
+        "merger": "merged_into" in history,
+        "segment_as_of": "segment" in history,
+        "dunning_days": book.has("payments"),
+        "fx": has_foreign(book),
+        "fx_date": rules.fx_date is None or has_foreign(book),
+        "churn_date": rules.churn_date == "service_end" or "canceled_on" in provided,
+        "rollup": rules.rollup == "account" or "parent_account_id" in parents,
+    }

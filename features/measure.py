@@ -1,0 +1,72 @@
+"""A measure: what a window shows, for the whole book or one cut of it, in exact micro-units."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from features.windows import Window
+
+__all__ = ["Measure"]
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What a window shows, for the whole book or one cut of it, in exact micro-units.
+
+    Attributes
+    ----------
+    window : Window
+        From which month-end to which.
+    cut : dict
+        Column and value of the cut; empty for the whole book.
+    cohort : dict of str to int
+        ``accounts`` that paid at the opening, ``lost`` of them; their ``opening``,
+        ``expansion``, ``contraction``, ``churned``, ``closing`` (net per account, or the sums
+        of monthly movements); ``kept`` (the lesser of opening and closing, or the opening less
+        the losses) and ``organic`` (expansion by seats, tier, product and usage). In a book
+        with usage-billed lines also ``usage_opening`` and ``usage_closing``, parts of opening
+        and closing. Where the rules add the returns of others to NRR also ``reactivation``.
+    flows : dict of str to int
+        ``opening``, the monthly movements of all accounts by class and by lever, the parts of
+        ``churned`` by kind, ``closing`` and ``grace`` (part of closing).
+    blend : float, optional
+        Of the row "moved between lines" only: the lines' NRR, weighted by their opening MRR.
+    moved : bool
+        Whether this is the row "moved between lines".
+    """
+
+    window: Window
+    cut: Mapping[str, str | None]
+    cohort: dict[str, int]
+    flows: dict[str, int]
+    blend: float | None = None
+    moved: bool = False
+
+    def ratio(self, numerator: int) -> float | None:
+        """Divide by the cohort's opening MRR; None where nobody paid then."""
+        return numerator / self.cohort["opening"] if self.cohort["opening"] else None
+
+    @property
+    def nrr(self) -> float | None:
+        """Cohort's MRR at the closing over its MRR at the opening.
+
+        Where the rules say so, with what others' returns brought added to it.
+        """
+        return self.ratio(self.cohort["closing"] + self.cohort.get("reactivation", 0))
+
+    @property
+    def grr(self) -> float | None:
+        """The same, no account counted above what it paid at the opening."""
+        return self.ratio(self.cohort["kept"])
+
+    @property
+    def organic_nrr(self) -> float | None:
+        """The same as NRR, of expansion only what seats, tier, product and usage brought."""
+        return self.ratio(self.cohort["kept"] + self.cohort["organic"])
+
+    @property
+    def logo_churn(self) -> float | None:
+        """Accounts that pay nothing at the closing over accounts that paid at the opening."""
+        accounts = self.cohort["accounts"]
+        return self.cohort["lost"] / accounts if accounts else None
