@@ -65,7 +65,7 @@ def concentration(evidence: Evidence) -> dict[str, Any] | None:
     expansion, top = whole.cohort["expansion"], sum(largest)
     if not expansion or top <= _CONCENTRATED * expansion:
         return None
-    without = whole.ratio(whole.cohort["closing"] - top)
+    without = whole.ratio(whole.cohort["closing"] + whole.cohort.get("reactivation", 0) - top)
     message = (
         f"the {len(largest)} largest expansions make {top / expansion:.0%} of all "
         f"expansion; without them NRR would be {without:.1%}"
