@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -78,6 +78,12 @@ def _as_fault(kind: type[Section], error: Any, where: str) -> ConfigurationRefus
         known = [field.alias or name for name, field in kind.model_fields.items()]
         cure = f"unknown key; {nearest(path[-1], known)}" if len(path) == 1 else "unknown key"
         return ConfigurationRefused("config", place, cure)
+    if error["type"] == "literal_error":
+        known = [str(value) for value in get_args(kind.model_fields[path[0]].annotation)]
+        found = f'unknown value "{error["input"]}"'
+        return ConfigurationRefused(
+            "config", place, f"{found}; {nearest(str(error['input']), known)}"
+        )
     said = error["msg"].removeprefix("Value error, ")
     found = f"; found {error['input']!r}" if path else ""
     return ConfigurationRefused("config", place, said + found)

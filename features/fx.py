@@ -1,18 +1,135 @@
-"""Exchange rates: one set per fiscal year, so that month, quarter and trailing year tie."""
+"""Exchange rates: which day's rate a month is valued at, so that windows tie."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date, timedelta
 
+from features.asof import month_end
 from features.book import Book
 from features.faults import DataRejected
+from features.lines import revenue_table
+from features.rules import Rules
 from features.steps import Steps, month_number, with_steps
 
-__all__ = ["conversion", "fiscal_year_of", "has_foreign", "rate_steps"]
+__all__ = ["Valuation", "conversion", "fiscal_year_of", "has_foreign", "valuation"]
 
 # A rate is kept as an integer in 10^-12, so that a conversion is exact and rounds once.
 _UNIT = 10**12
 _SERVES_DAYS = 7
+
+
+@dataclass(frozen=True)
+class Valuation:
+    """Which day's rate each month is valued at.
+
+    A month belongs to a period, and a period has one rate: the fiscal year that of its first
+    day; a month, under spot, that of its last; everything, under a fixed date, that of the date.
+
+    Attributes
+    ----------
+    policy : str
+        ``fiscal_year``, ``spot`` or ``fixed``.
+    fiscal_year_starts : int
+        Month in which the fiscal year starts.
+    day : date or None
+        The fixed date; under spot, the last day that may be asked for.
+    """
+
+    policy: str
+    fiscal_year_starts: int = 1
+    day: date | None = None
+
+    def period(self, month: str) -> str:
+        """Write the period of a month that is given by its number.
+
+        Examples
+        --------
+        >>> Valuation("fiscal_year", 7).period("m"), Valuation("spot").period("m")
+        ('((m - 6) // 12)', 'm')
+        """
+        if self.policy == "fixed":
+            return "0"
+        return month if self.policy == "spot" else fiscal_year_of(month, self.fiscal_year_starts)
+
+    def rate_day(self, period: int) -> date:
+        """Give the day whose rate a period has.
+
+        Examples
+        --------
+        >>> Valuation("fiscal_year", 7).rate_day(2025)
+        datetime.date(2025, 7, 1)
+        """
+        if self.policy == "fixed":
+            assert self.day is not None
+            return self.day
+        if self.policy == "fiscal_year":
+            return date(period, self.fiscal_year_starts, 1)
+        last = month_end(date(period // 12, period % 12 + 1, 1))
+        return min(last, self.day) if self.day else last
+
+    def steps(self, book: Book, lines: Steps, first: date, last: date, carry: int = 0) -> Steps:
+        """Write the step ``rates`` (currency, period, rate) for all that lines need.
+
+        Parameters
+        ----------
+        book : Book
+            Rates are read from its table ``fx_rates``, to the book's currency.
+        lines : dict of str to str
+            The steps that end in ``lines``.
+        first, last : date
+            First and last day on which lines will be valued.
+        carry : int
+            Months after which a position is valued once more, at the rates of that later day.
+
+        Raises
+        ------
+        DataRejected
+            ``fx.missing``, naming the pair and the date, where no rate is found on the
+            period's day or in the seven days before it.
+        """
+        needed = self._needed(book, lines, first, last, carry) if has_foreign(book) else []
+        rows = ", ".join(
+            f"({_quoted(currency)}, {period}, CAST({_rate(book, currency, day)} AS HUGEINT))"
+            for currency, period in needed
+            for day in [self.rate_day(period)]
+        )
+        none = "(CAST(NULL AS VARCHAR), 0, CAST(NULL AS HUGEINT))"
+        return {"rates": f"FROM (VALUES {rows or none}) AS rates (currency, period, rate)"}
+
+    def _needed(
+        self, book: Book, lines: Steps, first: date, last: date, carry: int
+    ) -> list[tuple[str, int]]:
+        """List the currencies other than the book's, with the periods in which lines have them."""
+        start = self.period(month_number(f"greatest(starts_on, DATE '{first}')"))
+        stop = f"coalesce(ends_on + to_months({carry}), DATE '{last}')"
+        end = self.period(month_number(f"least({stop}, DATE '{last}')"))
+        ending = f"""
+    SELECT DISTINCT currency, unnest(range({start}, {end} + 1)) AS period FROM lines
+    WHERE currency <> {_quoted(book.facts.currency)} AND starts_on <= DATE '{last}'
+        AND (ends_on IS NULL OR ends_on > DATE '{first}') ORDER BY ALL"""
+        return book.connection.execute(with_steps(lines, ending)).fetchall()
+
+
+def valuation(
+    book: Book, rules: Rules, opening: date | None = None, last: date | None = None
+) -> Valuation:
+    """Read the valuation that the rules ask for.
+
+    Under ``fx = "window_opening"`` a ledger without a window has spot rates.
+
+    Examples
+    --------
+    >>> valuation(Book.of({}), Rules(fx="window_opening"), date(2025, 6, 30)).rate_day(0)
+    datetime.date(2025, 6, 30)
+    """
+    if rules.fx == "fixed":
+        return Valuation("fixed", day=rules.fx_date)
+    if rules.fx == "fiscal_year":
+        return Valuation("fiscal_year", book.facts.fiscal_year_starts)
+    if rules.fx == "window_opening" and opening is not None:
+        return Valuation("fixed", day=opening)
+    return Valuation("spot", day=last)
 
 
 def conversion(amount: str, rate: str) -> str:
@@ -25,35 +142,6 @@ def conversion(amount: str, rate: str) -> str:
     """
     scaled = f"(2 * CAST({amount} AS HUGEINT) * {rate} + {_UNIT}) // {2 * _UNIT}"
     return f"coalesce(CAST({scaled} AS BIGINT), {amount})"
-
-
-def rate_steps(book: Book, steps: Steps, first: date, last: date, carry: int = 0) -> Steps:
-    """Write the step ``rates`` (currency, fiscal_year, rate) for all that lines need.
-
-    Parameters
-    ----------
-    book : Book
-        Rates are read from its table ``fx_rates``, to the book's currency.
-    steps : dict of str to str
-        The steps that end in ``lines``.
-    first, last : date
-        First and last day on which lines will be valued.
-    carry : int
-        Months after which a position is valued once more, at the rates of that later day.
-
-    Raises
-    ------
-    DataRejected
-        ``fx.missing``, naming the pair and the date, where no rate is found on the fiscal
-        year's first day or in the seven days before it.
-    """
-    needed = _needed(book, steps, first, last, carry) if has_foreign(book) else []
-    rows = ", ".join(
-        f"({_quoted(currency)}, {year}, CAST({_rate(book, currency, year)} AS HUGEINT))"
-        for currency, year in needed
-    )
-    none = "(CAST(NULL AS VARCHAR), 0, CAST(NULL AS HUGEINT))"
-    return {"rates": f"FROM (VALUES {rows or none}) AS rates (currency, fiscal_year, rate)"}
 
 
 def fiscal_year_of(month: str, starts: int) -> str:
@@ -69,26 +157,11 @@ def fiscal_year_of(month: str, starts: int) -> str:
 
 def has_foreign(book: Book) -> bool:
     """Say whether any line is in another currency than the book's."""
-    source = "subscriptions" if book.has("subscriptions") else "mrr_by_month"
-    query = f"SELECT 1 FROM {source} WHERE currency <> ? LIMIT 1"
+    query = f"SELECT 1 FROM {revenue_table(book)} WHERE currency <> ? LIMIT 1"
     return book.connection.execute(query, [book.facts.currency]).fetchone() is not None
 
 
-def _needed(book: Book, steps: Steps, first: date, last: date, carry: int) -> list[tuple[str, int]]:
-    """List the currencies other than the book's, with the fiscal years in which lines have them."""
-    starts = book.facts.fiscal_year_starts
-    start = fiscal_year_of(month_number(f"greatest(starts_on, DATE '{first}')"), starts)
-    stop = f"coalesce(ends_on + to_months({carry}), DATE '{last}')"
-    end = fiscal_year_of(month_number(f"least({stop}, DATE '{last}')"), starts)
-    ending = f"""
-    SELECT DISTINCT currency, unnest(range({start}, {end} + 1)) AS year FROM lines
-    WHERE currency <> {_quoted(book.facts.currency)} AND starts_on <= DATE '{last}'
-        AND (ends_on IS NULL OR ends_on > DATE '{first}') ORDER BY ALL"""
-    return book.connection.execute(with_steps(steps, ending)).fetchall()
-
-
-def _rate(book: Book, currency: str, year: int) -> int:
-    day = date(year, book.facts.fiscal_year_starts, 1)
+def _rate(book: Book, currency: str, day: date) -> int:
     found = None
     if book.has("fx_rates"):
         query = """SELECT rate FROM fx_rates WHERE currency = ? AND CAST(date AS DATE) BETWEEN ? AND ?

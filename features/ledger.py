@@ -13,16 +13,17 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from features.asof import month_end
 from features.book import Book
 from features.faults import InternalFault
-from features.fx import conversion, fiscal_year_of, rate_steps
-from features.levers import LEVERS, ORGANIC
-from features.lines import line_steps
-from features.postings import MONTH_END, PAUSED, ledger_steps
+from features.fx import conversion, valuation
+from features.holders import varies
+from features.levers import LEVERS, LEVERS_OF_CHURN, ORGANIC
+from features.postings import MONTH_END, Scope, ledger_steps, mrr_steps, position_steps
 from features.rules import Rules
-from features.steps import Steps, month_number, with_steps
+from features.steps import Steps, with_steps
 
-__all__ = ["account_months", "month_table", "movements", "mrr_on", "openings"]
+__all__ = ["account_months", "month_table", "movements", "mrr_on", "openings", "varies"]
 
 
 def mrr_on(book: Book, day: date, rules: Rules, *, as_of: date | None = None) -> pd.DataFrame:
@@ -53,16 +54,10 @@ def mrr_on(book: Book, day: date, rules: Rules, *, as_of: date | None = None) ->
     >>> mrr_on(book, date(2025, 6, 30), Rules()).to_dict("records")
     [{'account_id': 'a', 'mrr_micros': 10000000}]
     """
-    steps = line_steps(book, rules, day, as_of)
-    steps |= rate_steps(book, steps, day, day)
-    year = fiscal_year_of(month_number(f"DATE '{day}'"), book.facts.fiscal_year_starts)
+    steps = mrr_steps(book, rules, day, as_of)
     ending = f"""
-    SELECT account_id, CAST(sum({conversion("mrr_micros", "rate")}) AS BIGINT) AS mrr_micros
-    FROM lines LEFT JOIN rates ON rates.currency = lines.currency AND rates.fiscal_year = {year}
-    WHERE starts_on <= DATE '{day}' AND (ends_on IS NULL OR ends_on > DATE '{day}')
-        AND NOT coalesce(paused_from <= DATE '{day}'
-            AND (paused_to IS NULL OR paused_to > DATE '{day}'), false)
-    GROUP BY account_id ORDER BY account_id"""
+    SELECT account_id, CAST(sum(micros) AS BIGINT) AS mrr_micros FROM ({steps.pop("alive")})
+    JOIN entities USING (entity) GROUP BY account_id HAVING sum(micros) > 0 ORDER BY account_id"""
     return _frame(book, steps, ending)
 
 
@@ -88,8 +83,8 @@ def movements(
     ending = f"""
     SELECT account_id, {MONTH_END} AS month_end, movement AS class, lever, product,
         CAST(sum(micros) AS BIGINT) AS amount_micros
-    FROM moves GROUP BY ALL ORDER BY ALL"""
-    return _frame(book, ledger_steps(book, rules, as_of=as_of, until=until), ending)
+    FROM moves JOIN entities USING (entity) GROUP BY ALL ORDER BY ALL"""
+    return _frame(book, ledger_steps(book, rules, Scope(as_of, until)), ending)
 
 
 def account_months(
@@ -123,70 +118,121 @@ def account_months(
     InternalFault
         ``identity.broken`` if opening and movements of a row do not make its closing.
     """
-    table = month_table(book, rules, as_of=as_of, until=until)
-    return table.select(_COLUMNS).to_pandas(date_as_object=True)
+    steps = ledger_steps(book, rules, Scope(as_of, until))
+    table = book.connection.execute(with_steps(steps, _EVERY_MONTH)).to_arrow_table()
+    _check(table)
+    return table.to_pandas(date_as_object=True)
 
 
 def month_table(
-    book: Book, rules: Rules, *, as_of: date | None = None, until: date | None = None
+    book: Book,
+    rules: Rules,
+    *,
+    as_of: date | None = None,
+    until: date | None = None,
+    lines: tuple[str, ...] = (),
+    opening: date | None = None,
 ) -> pa.Table:
-    """Give the ledger by account as a table, with every lever.
+    """Give the ledger with only the months in which something moves.
+
+    Parameters
+    ----------
+    book, rules, as_of, until
+        As for `account_months`.
+    lines : tuple of str
+        ``product``, ``plan`` or both: every account is split by them, and each part is treated
+        as an account of its own.
+    opening : date, optional
+        Opening of the window that it is read for; matters where `features.holders.varies`.
 
     Returns
     -------
     pyarrow.Table
-        The columns of `account_months`, ``m`` (the month's number) and, for each lever of
-        `features.levers.LEVERS`, ``<lever>_micros`` (signed; expansions and contractions only).
+        ``account_id``, the columns of ``lines``, ``m`` (int32: 12 · year + month − 1),
+        ``until_m`` (int32: the row holds before that month) and, int64: ``opening_micros``,
+        ``closing_micros``, ``new_micros``, ``reactivation_micros``, ``expansion_micros``,
+        ``contraction_micros``, ``churned_micros``, ``fx_micros``, ``organic_micros``; for each
+        lever ``<lever>_micros`` (signed; of expansions and contractions only);
+        ``metered_micros`` and ``grace_micros`` (parts of the closing: billed by usage, held over a
+        late renewal); ``involuntary_churn_micros``, ``pause_churn_micros``,
+        ``merger_churn_micros`` (parts of what churned). In order of account and month.
 
     Raises
     ------
     InternalFault
-        ``identity.broken`` if opening and movements of a row do not make its closing.
+        ``identity.broken`` if opening and movements of a row do not make its closing, or a
+        row's opening is not the closing before it.
     """
-    steps = ledger_steps(book, rules, as_of=as_of, until=until)
-    table = book.connection.execute(with_steps(steps, _ACCOUNT_MONTHS)).to_arrow_table()
-    get = {name: table.column(f"{name}_micros").to_numpy() for name in _FLOWS}
-    closing = get["opening"] + get["new"] + get["reactivation"] + get["expansion"] + get["fx"]
-    broken = np.flatnonzero(closing - get["contraction"] - get["churned"] != get["closing"])
-    if len(broken):
-        row = table.slice(broken[0], 1).to_pylist()[0]
-        where = f"account {row['account_id']}, {row['month_end']}"
-        raise InternalFault("identity.broken", f"{where}: movements do not make the closing MRR")
+    steps = ledger_steps(book, rules, Scope(as_of, until, lines, opening))
+    keys = ", ".join(["account_id", *lines])
+    ending = f"""
+    SELECT {keys}, CAST(m AS INTEGER) AS m, until_m, {_AMOUNTS}, {_PARTS}
+    FROM stands JOIN entities USING (entity) ORDER BY {keys}, m"""
+    table = book.connection.execute(with_steps(steps, ending)).to_arrow_table()
+    _check(table)
     return table
 
 
 def openings(
-    book: Book, rules: Rules, months: int, *, as_of: date | None = None, until: date | None = None
+    book: Book,
+    rules: Rules,
+    spans: list[tuple[int, int]],
+    *,
+    as_of: date | None = None,
+    until: date | None = None,
+    lines: tuple[str, ...] = (),
+    opening: date | None = None,
 ) -> pa.Table:
-    """Give what accounts pay at each month-end, at the rates of the month-end ``months`` later.
+    """Give what accounts pay at the opening of windows, at the rates of each one's closing.
 
-    A window's cohort is measured at one rate set, that of its closing.
+    Under ``fx = "fiscal_year"`` a window's cohort is measured at one rate set, that of its
+    closing. Without foreign currency this is the closing of the ledger at the opening.
+
+    Parameters
+    ----------
+    spans : list of (int, int)
+        Each window's opening and closing month, by number.
 
     Returns
     -------
     pyarrow.Table
-        ``account_id``, ``m`` (number of the opening month), ``micros`` (int64, more than 0).
+        ``account_id``, the columns of ``lines``, ``b`` (number of the opening month), ``e``,
+        ``micros`` (int64, more than 0).
     """
-    steps = ledger_steps(book, rules, as_of=as_of, until=until, carry=months)
-    year = fiscal_year_of(f"(m + {months})", book.facts.fiscal_year_starts)
+    scope = Scope(as_of, until, lines, opening)
+    longest = max((e - b for b, e in spans), default=0)
+    steps = position_steps(book, rules, scope, longest)
+    one_rate = valuation(book, rules, opening, scope.end(book))
+    pairs = ", ".join(f"({b}, {e})" for b, e in spans) or "(0, -1)"
+    steps["spans"] = f"SELECT b, e FROM (VALUES {pairs}) AS spans (b, e)"
+    value = conversion("total", "rate")
+    day = "e" if rules.fx == "fiscal_year" else "b"
+    keys = ", ".join(["account_id", *lines])
     ending = f"""
-    SELECT account_id, m, CAST(sum({conversion("total_raw", "rate")}) AS BIGINT) AS micros
-    FROM line_months LEFT JOIN rates ON rates.currency = line_months.currency
-        AND rates.fiscal_year = {year}
-    WHERE NOT {PAUSED} GROUP BY account_id, m"""
-    return book.connection.execute(with_steps(steps, ending)).to_arrow_table()
+    SELECT {keys}, b, e, CAST(sum({value}) AS BIGINT) AS micros
+    FROM spans JOIN laid_out AS piece ON s <= b AND piece.e_month > b
+    LEFT JOIN rates ON rates.currency = piece.currency AND rates.period = {one_rate.period(day)}
+    JOIN entities USING (entity)
+    WHERE NOT is_paused GROUP BY {keys}, b, e ORDER BY ALL"""
+    source = "with_pauses" if "with_pauses" in steps else "laid"
+    steps["laid_out"] = f"SELECT entity, currency, total, s, e AS e_month, is_paused FROM {source}"
+    wanted = {name: step for name, step in steps.items() if name not in ("by_rate", "pieces")}
+    return book.connection.execute(with_steps(wanted, ending)).to_arrow_table()
 
 
-_ACCOUNT_MONTHS = f"""
-    SELECT account_id, {MONTH_END} AS month_end,
-        coalesce(opening, 0) AS opening_micros, coalesce(closing, 0) AS closing_micros,
-        coalesce(new, 0) AS new_micros, coalesce(reactivation, 0) AS reactivation_micros,
-        coalesce(expansion, 0) AS expansion_micros, coalesce(contraction, 0) AS contraction_micros,
-        coalesce(churn, 0) AS churned_micros, coalesce(fx, 0) AS fx_micros,
-        coalesce({") + coalesce(".join(f"{lever}, 0" for lever in ORGANIC)}) AS organic_micros,
-        {", ".join(f"coalesce({lever}, 0) AS {lever}_micros" for lever in LEVERS)}, m
-    FROM spine LEFT JOIN account_moves USING (account_id, m) LEFT JOIN flows USING (account_id, m)
-    ORDER BY account_id, m"""
+def _check(table: pa.Table) -> None:
+    """Refuse a ledger in which a row's movements do not make its closing MRR."""
+    get = {name: table.column(f"{name}_micros").to_numpy() for name in _FLOWS}
+    closing = get["opening"] + get["new"] + get["reactivation"] + get["expansion"] + get["fx"]
+    broken = closing - get["contraction"] - get["churned"] != get["closing"]
+    if broken.any():
+        row = table.slice(int(np.flatnonzero(broken)[0]), 1).to_pylist()[0]
+        where = f"account {row['account_id']}, {row.get('month_end') or _month_end(row['m'])}"
+        raise InternalFault("identity.broken", f"{where}: movements do not make the closing MRR")
+
+
+def _month_end(number: int) -> date:
+    return month_end(date(number // 12, number % 12 + 1, 1))
 
 
 _FLOWS = (
@@ -199,7 +245,26 @@ _FLOWS = (
     "churned",
     "fx",
 )
-_COLUMNS = ["account_id", "month_end", *(f"{name}_micros" for name in (*_FLOWS, "organic"))]
+_CLASSES = {"churned": "churn"}
+_AMOUNTS = ", ".join(f"{_CLASSES.get(name, name)} AS {name}_micros" for name in _FLOWS)
+_AMOUNTS += f", {' + '.join(ORGANIC)} AS organic_micros"
+_PARTS = ", ".join(
+    [f"{lever} AS {lever}_micros" for lever in LEVERS]
+    + ["metered AS metered_micros", "grace AS grace_micros"]
+    + [f"{lever}_churn AS {lever}_churn_micros" for lever in LEVERS_OF_CHURN]
+)
+
+# A stand holds for months: its movements are those of the first, and then it stays as it closed.
+_MOVING = ", ".join(
+    f"CASE WHEN m = from_m THEN {_CLASSES.get(name, name)} ELSE {'closing' if name in ('opening', 'closing') else 0} END"
+    f" AS {name}_micros"
+    for name in _FLOWS
+)
+_EVERY_MONTH = f"""
+    SELECT account_id, {MONTH_END} AS month_end, {_MOVING},
+        CASE WHEN m = from_m THEN {" + ".join(ORGANIC)} ELSE 0 END AS organic_micros
+    FROM (SELECT * EXCLUDE (m), m AS from_m, unnest(range(m, until_m)) AS m FROM stands)
+    JOIN entities USING (entity) ORDER BY account_id, m"""
 
 
 def _frame(book: Book, steps: Steps, ending: str) -> pd.DataFrame:

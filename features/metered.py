@@ -4,37 +4,44 @@ from __future__ import annotations
 
 from datetime import date
 
+from features.rules import Rules
 from features.steps import Steps, month_number
 
 __all__ = ["metered_steps"]
 
 
-def metered_steps(until: date) -> Steps:
+def metered_steps(until: date, rules: Rules) -> Steps:
     """Average billed usage over its last three service months, known at each month's end.
+
+    Under ``usage = "billed_month"`` each month stands for itself. Where usage is left out there
+    is none.
 
     Two months without a bill are zero at once, and so is an account that had recurring lines
     too, from the day on which none of its lines is alive.
     """
     last = until.year * 12 + until.month - 1
     start, end = month_number("starts_on"), month_number("ends_on")
+    counted = str(rules.basis != "committed" and rules.usage != "excluded").lower()
+    months = 1 if rules.usage == "billed_month" else 3
+    lags = ", ".join(f"({lag})" for lag in range(months))
     stop = f"least(coalesce(greatest({end}, {start} + 1), {last + 1}), {last + 1})"
     return {
         "billed": f"""
     SELECT account_id, product, currency, service, sum(mrr_micros) AS micros FROM (
         SELECT *, unnest(range({start}, {stop})) AS service
-        FROM known_lines WHERE kind = 'usage') GROUP BY ALL""",
+        FROM known_lines WHERE kind = 'usage' AND {counted}) GROUP BY ALL""",
         "billed_since": """
     SELECT account_id, product, currency, min(service) AS since FROM billed GROUP BY ALL""",
-        "usage_means": """
+        "usage_means": f"""
     SELECT account_id, product, currency, service + lag AS m, min(since) AS since,
         sum(micros) AS micros, sum(micros) FILTER (lag = 0) AS this_month,
         sum(micros) FILTER (lag < 2) AS two_months
     FROM billed JOIN billed_since USING (account_id, product, currency),
-        (VALUES (0), (1), (2)) AS lags (lag)
+        (VALUES {lags}) AS lags (lag)
     GROUP BY ALL""",
-        "usage_lines": """
-    SELECT account_id, product, currency, CAST((2 * micros + least(3, m - since + 1))
-            // (2 * least(3, m - since + 1)) AS BIGINT) AS mrr_micros,
+        "usage_lines": f"""
+    SELECT account_id, product, currency, CAST((2 * micros + least({months}, m - since + 1))
+            // (2 * least({months}, m - since + 1)) AS BIGINT) AS mrr_micros,
         last_day(make_date(m // 12, m % 12 + 1, 1)) AS starts_on,
         last_day(make_date((m + 1) // 12, (m + 1) % 12 + 1, 1)) AS next_on
     FROM usage_means WHERE two_months > 0""",

@@ -1,29 +1,66 @@
-"""Postings: the steps from lines to movements, one row per account, month, class and lever.
+"""Postings: the steps from lines to movements, one row where something moves.
 
-Positions are sampled at month-ends, each laid beside the one before; the difference has a class
-by account and levers by product. `features.ledger` asks; this file writes the query.
+What pieces add and take away is summed into positions; the difference between a month-end and
+the one before has a class by account and levers by product. `features.ledger` asks; this file
+writes the query. Nothing is written for months in which nothing moves, so that the cost follows
+the number of changes and not the length of the book.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date, timedelta
 
 from features.asof import first_of_month, opening_day
 from features.book import Book
-from features.fx import conversion, fiscal_year_of, rate_steps
-from features.levers import LEVERS, lever_steps
+from features.fx import Valuation, conversion, valuation
+from features.holders import holdings
+from features.levers import LEVERS, LEVERS_OF_CHURN, lever_steps
 from features.lines import line_steps
+from features.pieces import AMOUNTS, event_steps, held_steps, piece_steps
 from features.rules import Rules
 from features.steps import Steps, month_number
 
-__all__ = ["MONTH_END", "PAUSED", "last_month_end", "ledger_steps"]
+__all__ = [
+    "MONTH_END",
+    "Scope",
+    "last_month_end",
+    "ledger_steps",
+    "mrr_steps",
+    "position_steps",
+]
 
 _EARLIEST = date(1900, 1, 1)
 
-PAUSED = f"""coalesce({month_number("paused_from")} <= m
-        AND (paused_to IS NULL OR {month_number("paused_to")} > m), false)"""
+MONTH_END = "last_day(make_date(CAST(m // 12 AS INTEGER), CAST(m % 12 + 1 AS INTEGER), 1))"
 
-MONTH_END = "last_day(make_date(m // 12, m % 12 + 1, 1))"
+
+@dataclass(frozen=True)
+class Scope:
+    """What a ledger covers, and how it is kept.
+
+    Attributes
+    ----------
+    as_of : date or None
+        Only what was known before it counts; None for the latest knowledge.
+    until : date or None
+        Last month-end; None for the last one before ``as_of``, else before the book's own.
+    lines : tuple of str
+        Columns of lines (``product``, ``plan``) by which each account is split.
+    opening : date or None
+        Opening of the window that it is read for, where the rules ask for it.
+    """
+
+    as_of: date | None = None
+    until: date | None = None
+    lines: tuple[str, ...] = ()
+    opening: date | None = None
+
+    def end(self, book: Book) -> date:
+        """Give the last month-end that is covered."""
+        if self.until:
+            return last_month_end(self.until + timedelta(days=1))
+        return last_month_end(self.as_of or book.facts.as_of)
 
 
 def last_month_end(as_of: date) -> date:
@@ -37,142 +74,221 @@ def last_month_end(as_of: date) -> date:
     return opening_day(first_of_month(as_of))
 
 
-def ledger_steps(
-    book: Book,
-    rules: Rules,
-    *,
-    as_of: date | None = None,
-    until: date | None = None,
-    carry: int = 0,
-) -> Steps:
+def position_steps(book: Book, rules: Rules, scope: Scope, carry: int = 0) -> Steps:
+    """Write the steps from the book to ``pieces`` and ``rates``.
+
+    ``carry`` is a number of months after which a position is valued once more.
+    """
+    end = scope.end(book)
+    steps = line_steps(book, rules, end, scope.as_of)
+    valued = valuation(book, rules, scope.opening, end)
+    steps |= valued.steps(book, steps, _EARLIEST, end, carry)
+    steps |= held_steps(scope.lines, _register_holdings(book, rules, scope))
+    return steps | piece_steps(book, valued, _number(end), pauses=_pauses(book, rules))
+
+
+def mrr_steps(book: Book, rules: Rules, day: date, as_of: date | None) -> Steps:
+    """Write the steps to ``alive``: what each line pays on one day (entity, micros)."""
+    steps = line_steps(book, rules, day, as_of)
+    valued = valuation(book, rules, None, day)
+    steps |= valued.steps(book, steps, day, day)
+    steps |= held_steps((), _register_holdings(book, rules, Scope(as_of)))
+    period = valued.period(month_number(f"DATE '{day}'"))
+    return steps | {
+        "alive": f"""
+    SELECT entity, {conversion("total", "rate")} AS micros FROM entity_lines AS line
+    LEFT JOIN rates ON rates.currency = line.currency AND rates.period = {period}
+    WHERE starts_on <= DATE '{day}' AND (ends_on IS NULL OR ends_on > DATE '{day}')
+        AND NOT coalesce(paused_from <= DATE '{day}'
+            AND (paused_to IS NULL OR paused_to > DATE '{day}'), false)"""
+    }
+
+
+def ledger_steps(book: Book, rules: Rules, scope: Scope) -> Steps:
     """Write the steps of the ledger, for queries that go on from them.
 
     Returns
     -------
     dict of str to str
-        The last ones are ``account_moves`` (opening, carried, closing by account and month
-        number ``m``), ``moves`` (account_id, m, movement, lever, product, micros) and ``spine``
-        (account_id, m from the first paid month to ``until``).
+        The last ones are ``entities`` (entity, account_id, the columns of ``scope.lines``),
+        ``moves`` (entity, m, movement, lever, product, micros) and ``stands``: one row per
+        entity and month ``m`` in which anything moves, in force before month ``until_m``, with
+        opening, closing, the movements by class and lever, and parts of the closing.
     """
-    end = last_month_end(until + timedelta(days=1) if until else as_of or book.facts.as_of)
-    last = end.year * 12 + end.month - 1
-    steps = line_steps(book, rules, end, as_of)
-    steps |= rate_steps(book, steps, _EARLIEST, end, carry)
-    steps |= _position_steps(last, book.facts.fiscal_year_starts)
-    return steps | lever_steps() | _movement_steps(last, book.facts.fiscal_year_starts)
+    end = scope.end(book)
+    last = _number(end)
+    steps = position_steps(book, rules, scope) | event_steps(last) | _change_steps(book)
+    valued = valuation(book, rules, scope.opening, end)
+    return steps | lever_steps() | _movement_steps(valued, rules, last) | _stand_steps(last)
 
 
-def _position_steps(last: int, fiscal_year_starts: int) -> Steps:
-    """Sample the lines at month-ends, and lay each month beside the one before.
+def _number(day: date) -> int:
+    return day.year * 12 + day.month - 1
 
-    A month's position is carried into the next month at the next month's rates: what that
-    changes is fx, and all other movements are measured from there.
-    """
-    start, end = month_number("starts_on"), month_number("ends_on")
-    values = ("total", "list")
-    now = ", ".join(f"{conversion(v + '_raw', 'now.rate')} AS {v}" for v in values)
-    then = ", ".join(f"{conversion(v + '_raw', 'next.rate')} AS {v}_carried" for v in values)
-    year, next_year = (fiscal_year_of(m, fiscal_year_starts) for m in ("m", "m + 1"))
-    return {
-        "line_months": f"""
-    SELECT * RENAME (mrr_micros AS total_raw, list_micros AS list_raw),
-        unnest(range({start}, least(coalesce({end}, {last + 1}), {last + 1}))) AS m
-    FROM lines""",
-        "valued": f"""
-    SELECT account_id, product, usage, plan, seats, ramp, m, {now}, {then},
-        {PAUSED} AS is_paused
-    FROM line_months
-    LEFT JOIN rates AS now ON now.currency = line_months.currency AND now.fiscal_year = {year}
-    LEFT JOIN rates AS next ON next.currency = line_months.currency
-        AND next.fiscal_year = {next_year}""",
-        "positions": """
-    SELECT account_id, product, usage, m, CASE WHEN count(seats) = count(*) THEN sum(seats) END AS seats,
-        CASE WHEN min(plan) = max(plan) THEN min(plan) ELSE min(plan) || ' … ' || max(plan) END AS plan,
-        bool_or(ramp) AS ramp, sum(total) AS total, sum(total) FILTER (is_paused) AS paused,
-        sum(list) AS list, sum(total_carried) AS total_carried,
-        sum(total_carried) FILTER (is_paused) AS paused_carried, sum(list_carried) AS list_carried
-    FROM valued GROUP BY ALL""",
+
+def _pauses(book: Book, rules: Rules) -> bool:
+    paused = "paused_from" in book.provided.get("subscriptions", frozenset())
+    return paused and rules.pause == "zero"
+
+
+def _register_holdings(book: Book, rules: Rules, scope: Scope) -> str | None:
+    """Lay out who holds what as a table of the book's engine, named by what it depends on."""
+    found = holdings(book, rules, as_of=scope.as_of, opening=scope.opening)
+    if found is None:
+        return None
+    name = f"holdings {rules.merger} {rules.rollup} {scope.as_of} {scope.opening}"
+    book.connection.register(name, found)
+    return f'"{name}"'
+
+
+def _change_steps(book: Book) -> Steps:
+    """Sum events into positions, before and after each month in which something happens."""
+    keys = "entity, product, usage"
+    plans = "plan" in book.provided.get("subscriptions", book.provided.get("mrr_by_month", ()))
+    counted = ("n", "unseated", "ramps", "seats", *AMOUNTS, *(f"{a}_fx" for a in AMOUNTS),
+        *(f"{a}_merged" for a in AMOUNTS), "seats_merged", "in_grace")  # fmt: skip
+    sums = ", ".join(f"CAST(sum({name}) AS BIGINT) AS {name}" for name in counted)
+    running = ("n", "unseated", "ramps", "seats", *AMOUNTS)
+    after = ", ".join(f"CAST(sum({name}) OVER positions AS BIGINT) AS n_{name}" for name in running)
+    steps = {}
+    if plans:
+        steps["by_plan"] = f"""
+    SELECT {keys}, plan, m, {sums}, bool_or(involuntary) AS involuntary FROM events
+    GROUP BY {keys}, plan, m"""
+        steps["plan_runs"] = f"""
+    SELECT *, sum(n) OVER (PARTITION BY {keys}, plan ORDER BY m) AS alive FROM by_plan"""
+    tier = "bool_or((alive = 0) <> (alive - n = 0))" if plans else "false"
+    source = "plan_runs" if plans else "events"
+    return steps | {
+        "by_month": f"""
+    SELECT {keys}, m, {sums}, {tier} AS tier, bool_or(involuntary) AS involuntary
+    FROM {source} GROUP BY {keys}, m""",
+        "running": f"""
+    SELECT *, {after} FROM by_month
+    WINDOW positions AS (PARTITION BY {keys} ORDER BY m)""",
         "changes": f"""
-    SELECT account_id, product, usage, month AS m, {_both_sides()}
-    FROM (SELECT *, false AS was, m AS month FROM positions
-        UNION ALL SELECT *, true, m + 1 FROM positions WHERE m < {last})
-    GROUP BY account_id, product, usage, month""",
+    SELECT {keys}, m, tier, involuntary, in_grace, total_merged - paused_merged AS merger,
+        {", ".join(map(_both_sides, AMOUNTS))}, n_total - total - n_paused + paused AS b_own,
+        CASE WHEN n_n > 0 AND n_unseated = 0 THEN n_seats END AS n_seats,
+        CASE WHEN n_n - n > 0 AND n_unseated - unseated = 0 THEN n_seats - seats + seats_merged END
+            AS b_seats, n_ramps > 0 AS n_ramp
+    FROM running
+    WHERE total <> 0 OR list <> 0 OR paused <> 0 OR seats <> 0 OR unseated <> 0 OR in_grace <> 0
+        OR tier OR total_merged <> 0 OR {" OR ".join(f"{a}_fx <> 0" for a in AMOUNTS)}""",
     }
 
 
-def _both_sides() -> str:
-    """Write what a product was before and is now, each zero or empty where it is not there."""
-    money = {"total": "total_carried", "paused": "paused_carried", "list": "list_carried"}
-    parts = []
-    for name, carried in money.items():
-        parts.append(f"CAST(coalesce(sum({carried}) FILTER (was), 0) AS BIGINT) AS b_{name}")
-        parts.append(f"CAST(coalesce(sum({name}) FILTER (NOT was), 0) AS BIGINT) AS n_{name}")
-    for name in ("seats", "plan", "ramp"):
-        parts.append(f"any_value({name}) FILTER (was) AS b_{name}")
-        parts.append(f"any_value({name}) FILTER (NOT was) AS n_{name}")
-    parts.append(
-        "CAST(coalesce(sum(total - coalesce(paused, 0)) FILTER (was), 0) AS BIGINT) AS b_own"
-    )
-    return ", ".join(parts)
+def _both_sides(amount: str) -> str:
+    before = f"n_{amount} - {amount} + {amount}_fx + {amount}_merged"
+    return f"{before} AS b_{amount}, n_{amount}"
 
 
-def _movement_steps(last: int, fiscal_year_starts: int) -> Steps:
+def _movement_steps(valued: Valuation, rules: Rules, last: int) -> Steps:
     start, end = month_number("starts_on"), month_number("ends_on")
-    year = fiscal_year_of(start, fiscal_year_starts)
     return {
+        "account_changes": """
+    SELECT entity, m, sum(n_total - n_paused - b_own) AS change,
+        sum(b_total - b_paused - b_own - merger) AS fx,
+        sum(CASE WHEN usage THEN n_total - n_paused - b_own ELSE 0 END) AS usage_change,
+        sum(in_grace) AS grace_change, bool_or(involuntary) AS involuntary
+    FROM changes GROUP BY entity, m""",
+        "levels": """
+    SELECT entity, m, CAST(fx AS BIGINT) AS fx, involuntary,
+        CAST(sum(change) OVER story AS BIGINT) AS closing,
+        CAST(sum(change) OVER story - change AS BIGINT) AS opening,
+        CAST(sum(usage_change) OVER story AS BIGINT) AS metered,
+        CAST(sum(grace_change) OVER story AS BIGINT) AS grace
+    FROM account_changes WINDOW story AS (PARTITION BY entity ORDER BY m)""",
         "account_moves": """
-    SELECT account_id, m, CAST(sum(b_own) AS BIGINT) AS opening,
-        CAST(sum(b_total - b_paused) AS BIGINT) AS carried,
-        CAST(sum(n_total - n_paused) AS BIGINT) AS closing
-    FROM changes GROUP BY account_id, m HAVING sum(b_own) > 0 OR sum(n_total - n_paused) > 0""",
+    SELECT * FROM levels WHERE opening > 0 OR closing > 0""",
         # Lines that begin and end between two month-ends of an account that pays at neither.
         "passing": f"""
-    SELECT line.account_id, line.product, {start} AS m, starts_on,
-        {conversion("mrr_micros", "rate")} AS micros
-    FROM lines AS line
-    LEFT JOIN rates ON rates.currency = line.currency AND rates.fiscal_year = {year}
-    WHERE {start} = {end} AND {start} <= {last} AND NOT EXISTS (FROM account_moves AS paying
-        WHERE paying.account_id = line.account_id AND paying.m = {start})""",
+    SELECT line.entity, line.product, {start} AS m, starts_on, {conversion("total", "rate")} AS micros
+    FROM entity_lines AS line
+    LEFT JOIN rates ON rates.currency = line.currency AND rates.period = {valued.period(start)}
+    WHERE {start} = {end} AND starts_on < ends_on AND {start} <= {last}""",
+        "paying": """
+    SELECT entity, m, opening, closing,
+        lead(m, 1, 1000000) OVER (PARTITION BY entity ORDER BY m) AS until_m FROM account_moves""",
+        "lonely": """
+    SELECT * FROM passing WHERE NOT EXISTS (
+        FROM paying WHERE paying.entity = passing.entity AND passing.m >= paying.m
+            AND passing.m < paying.until_m
+            AND (paying.closing > 0 OR (passing.m = paying.m AND paying.opening > 0)))""",
         "blips": """
-    SELECT account_id, product, m, CAST(sum(micros) AS BIGINT) AS micros FROM passing
-    WHERE starts_on = (SELECT min(starts_on) FROM passing AS first
-        WHERE first.account_id = passing.account_id AND first.m = passing.m)
-    GROUP BY account_id, product, m""",
+    SELECT entity, product, m, min(starts_on) AS starts_on, CAST(sum(micros) AS BIGINT) AS micros
+    FROM lonely WHERE starts_on = (SELECT min(starts_on) FROM lonely AS first
+        WHERE first.entity = lonely.entity AND first.m = lonely.m)
+    GROUP BY entity, product, m""",
         "firsts": """
-    SELECT account_id, min(m) AS first FROM (
-        SELECT account_id, m FROM account_moves UNION ALL SELECT account_id, m FROM blips)
-    GROUP BY account_id""",
+    SELECT entity, min(m) AS first FROM (
+        SELECT entity, m FROM account_moves UNION ALL SELECT entity, m FROM blips)
+    GROUP BY entity""",
+        "returns": _returns(rules),
         "classed": """
-    SELECT *, CASE WHEN opening = 0 AND m = first THEN 'new' WHEN opening = 0 THEN 'reactivation'
-        WHEN closing = 0 THEN 'churn' WHEN closing > carried THEN 'expansion'
-        WHEN closing < carried THEN 'contraction' ELSE 'flat' END AS movement
-    FROM account_moves JOIN firsts USING (account_id)""",
+    SELECT account_moves.*, CASE WHEN opening = 0 AND (m = first OR anew.entity IS NOT NULL)
+            THEN 'new' WHEN opening = 0 THEN 'reactivation' WHEN closing = 0 THEN 'churn'
+            WHEN closing > opening + fx THEN 'expansion'
+            WHEN closing < opening + fx THEN 'contraction' ELSE 'flat' END AS movement
+    FROM account_moves JOIN firsts USING (entity) LEFT JOIN returns AS anew USING (entity, m)""",
         "moves": """
-    SELECT account_id, m, movement, CASE WHEN movement IN ('expansion', 'contraction', 'flat')
-        OR lever = 'pause' THEN lever END AS lever, product, micros
-    FROM parts JOIN classed USING (account_id, m)
+    SELECT entity, m, movement, CASE WHEN movement IN ('expansion', 'contraction', 'flat')
+            OR lever IN ('pause', 'merger') THEN lever
+            WHEN movement = 'churn' AND involuntary THEN 'involuntary' END AS lever, product, micros
+    FROM parts JOIN classed USING (entity, m)
     UNION ALL
-    SELECT account_id, m, 'fx', NULL, product, b_total - b_paused - b_own
-    FROM changes WHERE b_total - b_paused <> b_own
+    SELECT entity, m, 'fx', NULL, product, b_total - b_paused - b_own - merger
+    FROM changes WHERE b_total - b_paused - merger <> b_own
     UNION ALL
-    SELECT account_id, m, CASE WHEN m = first THEN 'new' ELSE 'reactivation' END, NULL, product,
-        micros FROM blips JOIN firsts USING (account_id)
+    SELECT entity, m, CASE WHEN m = first OR anew.entity IS NOT NULL THEN 'new'
+        ELSE 'reactivation' END, NULL, product, micros
+    FROM blips JOIN firsts USING (entity) LEFT JOIN returns AS anew USING (entity, m)
     UNION ALL
-    SELECT account_id, m, 'churn', NULL, product, -micros FROM blips""",
-        "spine": f"""
-    SELECT account_id, unnest(range(first, {last + 1})) AS m FROM firsts""",
-        "flows": f"""
-    SELECT account_id, m, {_flow("new")}, {_flow("reactivation")}, {_flow("expansion")},
-        {_flow("contraction", "-")}, {_flow("churn", "-")}, {_flow("fx")},
-        {", ".join(map(_lever_flow, LEVERS))}
-    FROM moves GROUP BY account_id, m""",
+    SELECT entity, m, 'churn', NULL, product, -micros FROM blips""",
     }
 
 
-def _flow(movement: str, sign: str = "") -> str:
-    return f"CAST({sign}sum(micros) FILTER (movement = '{movement}') AS BIGINT) AS {movement}"
+def _returns(rules: Rules) -> str:
+    """Write the months in which an account comes back as new, after a long absence."""
+    if rules.reactivation != "new":
+        return "SELECT 0 AS entity, 0 AS m WHERE false"
+    day, end = month_number("ends_on"), month_number("starts_on")
+    return f"""
+    SELECT entity, m FROM (
+        SELECT back.entity, back.m, back.on_day, max(line.ends_on) AS left_on FROM (
+            SELECT entity, s AS m, min(on_day) AS on_day FROM pieces
+            JOIN account_moves USING (entity) WHERE s = m AND opening = 0 GROUP BY entity, s
+            UNION ALL SELECT entity, m, min(starts_on) FROM blips GROUP BY entity, m) AS back
+        JOIN entity_lines AS line ON line.entity = back.entity AND line.starts_on < back.on_day
+            AND {end} <= back.m AND coalesce({day}, 1000000) <= back.m
+        GROUP BY ALL)
+    WHERE on_day - left_on >= {rules.gap_days}"""
+
+
+def _stand_steps(last: int) -> Steps:
+    classes = {"new": "", "reactivation": "", "expansion": "", "contraction": "-", "churn": "-"}
+    flows = {name: _flow(name, sign) for name, sign in (classes | {"fx": ""}).items()}
+    flows |= {lever: _lever_flow(lever) for lever in LEVERS}
+    flows |= {f"{lever}_churn": _churn_flow(lever) for lever in LEVERS_OF_CHURN}
+    sums = ", ".join(f"CAST({amount} AS BIGINT) AS {name}" for name, amount in flows.items())
+    numbers = (*flows, "opening", "closing", "metered", "grace")
+    return {
+        "flows": f"SELECT entity, m, {sums} FROM moves GROUP BY entity, m",
+        "stands": f"""
+    SELECT *, CAST(lead(m, 1, {last + 1}) OVER (PARTITION BY entity ORDER BY m) AS INTEGER) AS until_m
+    FROM (SELECT entity, m, {", ".join(f"coalesce({name}, 0) AS {name}" for name in numbers)}
+        FROM (SELECT * EXCLUDE (fx) FROM account_moves) FULL JOIN flows USING (entity, m))""",
+    }
+
+
+def _flow(movement: str, sign: str) -> str:
+    return f"{sign}sum(micros) FILTER (movement = '{movement}')"
 
 
 def _lever_flow(lever: str) -> str:
     changes = "movement IN ('expansion', 'contraction', 'flat')"
-    return f"CAST(sum(micros) FILTER (lever = '{lever}' AND {changes}) AS BIGINT) AS {lever}"
+    return f"sum(micros) FILTER (lever = '{lever}' AND {changes})"
+
+
+def _churn_flow(lever: str) -> str:
+    return f"-sum(micros) FILTER (lever = '{lever}' AND movement = 'churn')"

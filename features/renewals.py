@@ -47,7 +47,9 @@ def bridge_steps(rules: Rules) -> Steps:
             WHEN any_on - ends_on <= {days} THEN any_on END AS held_until FROM renewals)
     WHERE held_until IS NOT NULL""",
         "held": f"""
-    SELECT line.* REPLACE (CASE WHEN line.term >= {rules.late_renewal_min_term}
-        THEN coalesce(grace.held_until, line.ends_on) ELSE line.ends_on END AS ends_on)
-    FROM recurring AS line LEFT JOIN graces AS grace USING (account_id, product, ends_on)""",
+    SELECT line.* REPLACE (coalesce(held_until, line.ends_on) AS ends_on),
+        CASE WHEN held_until IS NOT NULL THEN line.ends_on END AS grace_from
+    FROM recurring AS line LEFT JOIN graces ON graces.account_id = line.account_id
+        AND graces.product = line.product AND graces.ends_on = line.ends_on
+        AND line.term >= {rules.late_renewal_min_term}""",
     }

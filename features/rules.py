@@ -1,7 +1,6 @@
 """The revenue rules: what counts as MRR, and when it starts and stops counting.
 
-Every key of ``[revenue]`` stands here with its default. A value that the design knows and this
-version does not is refused by name: no choice is ever ignored in silence.
+Every key of ``[revenue]`` stands here with its default, or that of the preset that it names.
 """
 
 from __future__ import annotations
@@ -12,25 +11,11 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from features.configuration import Section
+from features.presets import PRESETS
 
 __all__ = ["Rules"]
 
-_CHOICES: dict[str, tuple[Any, ...]] = {
-    "preset": ("default",),
-    "basis": ("committed+usage",),
-    "usage": ("trailing_3_months",),
-    "reactivation": ("own",),
-    "reactivation_gap_days": (None,),
-    "churn_date": ("service_end",),
-    "dunning_days": (30,),
-    "pause": ("zero",),
-    "discount": ("subtracted",),
-    "fx": ("fiscal_year",),
-    "fx_date": (None,),
-    "rollup": ("account",),
-    "merger": ("not_restated",),
-    "losses": ("net",),
-}
+_NEW_AFTER_DAYS = 90
 
 
 class Rules(Section):
@@ -39,7 +24,7 @@ class Rules(Section):
     Attributes
     ----------
     preset : str
-        Named set of the choices below.
+        Named set of the choices below (`features.presets`); a key that is given wins over it.
     basis : str
         Committed recurring revenue plus usage-billed revenue, or one of them.
     usage : str
@@ -48,7 +33,7 @@ class Rules(Section):
         A return is a class of its own, dropped, new after ``reactivation_gap_days``, or added
         to NRR (``"s002"``).
     reactivation_gap_days : int
-        Days of absence after which a return is new.
+        Days of absence after which a return is new, under ``reactivation = "new"``; 90 if unset.
     late_renewal_days : int
         Longest gap, in days, that a late renewal may leave without being a churn; 0 for none.
     late_renewal_min_term : int
@@ -70,7 +55,8 @@ class Rules(Section):
     discount : str
         Subtracted, its change a lever of its own, or ignored.
     fx, fx_date : str, date
-        One rate set per fiscal year; the window's opening rate; a fixed date; spot.
+        One rate set per fiscal year; the window's opening rate; that of the fixed date
+        ``fx_date``; spot.
     rollup : str
         Accounts stand alone, or under their ultimate parent.
     merger : str
@@ -82,11 +68,13 @@ class Rules(Section):
     --------
     >>> Rules().late_renewal_days
     31
+    >>> Rules(preset="board-ttm").rollup, Rules(preset="board-ttm", rollup="account").rollup
+    ('parent', 'account')
     >>> from features.configuration import read_section
-    >>> read_section(Rules, {"fx": "spot"}, "[revenue]")
+    >>> read_section(Rules, {"fx": "fixed"}, "[revenue]")
     Traceback (most recent call last):
     ...
-    features.faults.ConfigurationRefused: [revenue]: config: fx = "spot" is not available yet; ...
+    features.faults.ConfigurationRefused: [revenue]: config: fx = "fixed" needs fx_date; ...
     """
 
     preset: Literal["default", "board-ttm", "stripe-like", "chartmogul-like", "profitwell-like"] = (
@@ -112,12 +100,22 @@ class Rules(Section):
     losses: Literal["net", "movements"] = "net"
     segment_as_of: Literal["opening"] = "opening"
 
+    @model_validator(mode="before")
+    @classmethod
+    def _of_preset(cls, given: Any) -> Any:
+        name = given.get("preset", "default") if isinstance(given, dict) else "default"
+        return {**PRESETS[name].differs, **given} if name in PRESETS else given
+
     @model_validator(mode="after")
-    def _available(self) -> Rules:
-        for key, choices in _CHOICES.items():
-            if (value := getattr(self, key)) not in choices:
-                raise ValueError(_refusal(key, value, choices))
+    def _complete(self) -> Rules:
+        if self.fx == "fixed" and self.fx_date is None:
+            raise ValueError('fx = "fixed" needs fx_date; add the day whose rates hold')
         return self
+
+    @property
+    def gap_days(self) -> int:
+        """Days of absence after which a return is new, where the rules know such a thing."""
+        return self.reactivation_gap_days or _NEW_AFTER_DAYS
 
     def stamp(self) -> dict[str, Any]:
         """Give every choice by name, in the shape that an output carries.
@@ -128,9 +126,3 @@ class Rules(Section):
         0
         """
         return self.model_dump(mode="json")
-
-
-def _refusal(key: str, value: Any, choices: tuple[Any, ...]) -> str:
-    said = f'"{value}"' if isinstance(value, str) else str(value)
-    known = ", ".join("unset" if choice is None else str(choice) for choice in choices)
-    return f"{key} = {said} is not available yet; available now: {known}"

@@ -444,7 +444,7 @@ def test_order_and_unknown_ends_are_irrelevant_in_any_book(
 @pytest.mark.fault("B22")
 def test_a_broken_identity_is_a_bug_that_says_where(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        ledger, "_ACCOUNT_MONTHS", ledger._ACCOUNT_MONTHS.replace("coalesce(new, 0)", "1")
+        ledger, "_EVERY_MONTH", ledger._EVERY_MONTH.replace("THEN new ELSE", "THEN 1 ELSE")
     )
     with pytest.raises(InternalFault, match="account a, 2025-01-31") as broken:
         account_months(book_of(line("2025-01-01", None, 5)), Rules())

@@ -6,6 +6,7 @@ import pytest
 
 from features.configuration import read_section
 from features.faults import ConfigurationRefused
+from features.presets import PRESETS
 from features.rules import Rules
 
 KEYS = {
@@ -31,8 +32,7 @@ KEYS = {
     "segment_as_of",
 }
 
-LATER = [
-    ("preset", "stripe-like"),
+CHOICES = [
     ("basis", "committed"),
     ("usage", "billed_month"),
     ("reactivation", "s002"),
@@ -66,11 +66,29 @@ def test_late_renewal_can_be_set() -> None:
     assert rules.stamp()["late_renewal_min_term"] == 1
 
 
-@pytest.mark.parametrize(("key", "value"), LATER)
-def test_what_is_not_available_yet_is_refused_by_name(key: str, value: object) -> None:
-    with pytest.raises(ConfigurationRefused, match=f"{key} = .*not available yet") as refused:
-        read_section(Rules, {key: value}, "[revenue]")
+@pytest.mark.parametrize(("key", "value"), CHOICES)
+def test_every_choice_can_be_made_and_is_stamped(key: str, value: object) -> None:
+    assert read_section(Rules, {key: value}, "[revenue]").stamp()[key] == value
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_gives_its_choices_and_a_key_that_is_given_wins(name: str) -> None:
+    stamp = Rules(preset=name).stamp()
+    assert {key: stamp[key] for key in PRESETS[name].differs} == dict(PRESETS[name].differs)
+    assert Rules(preset=name, late_renewal_days=7, losses="net").late_renewal_days == 7
+
+
+def test_a_fixed_rate_needs_its_day() -> None:
+    with pytest.raises(ConfigurationRefused, match='fx = "fixed" needs fx_date') as refused:
+        read_section(Rules, {"fx": "fixed"}, "[revenue]")
     assert (refused.value.code, refused.value.exit_code) == ("config", 78)
+
+
+def test_an_unknown_value_is_refused_with_the_nearest() -> None:
+    with pytest.raises(ConfigurationRefused, match='did you mean "stripe-like"'):
+        read_section(Rules, {"preset": "strpe-like"}, "[revenue]")
+    with pytest.raises(ConfigurationRefused, match='"spt"; did you mean "spot"'):
+        read_section(Rules, {"fx": "spt"}, "[revenue]")
 
 
 @pytest.mark.fault("C12")

@@ -1,0 +1,72 @@
+"""Arrears: an account whose invoice stays unpaid beyond the dunning window pays nothing.
+
+Its lines stop counting when the window closes, and count again from the day of payment.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+from features.book import Book
+from features.rules import Rules
+from features.steps import Steps
+
+__all__ = ["arrears_steps"]
+
+
+def arrears_steps(book: Book, rules: Rules, lines: str, as_of: date | None) -> Steps:
+    """Write the steps that end in ``lines``, without the days on which an account is in arrears.
+
+    Parameters
+    ----------
+    book : Book
+        ``payments`` are read where it has them; refunds and credits are no invoices, and never
+        change MRR.
+    rules : Rules
+        ``dunning_days``: an invoice not paid so many days after it was due is in arrears.
+    lines : str
+        The select of all lines; see `features.lines.line_steps` for its columns.
+    as_of : date, optional
+        Only what was known before it counts.
+
+    Returns
+    -------
+    dict of str to str
+        A line cut by arrears is ``involuntary``.
+    """
+    if not book.has("payments"):
+        return {"lines": lines}
+    known = f"known_at < TIMESTAMPTZ '{as_of} 00:00:00+00'" if as_of else "true"
+    paid = f"CASE WHEN paid_on < DATE '{as_of}' THEN paid_on END" if as_of else "paid_on"
+    passed = f"late_on < DATE '{as_of}'" if as_of else "true"
+    return {
+        "all_lines": lines,
+        "invoices": f"""
+    SELECT code AS account_id, CAST(due_on + {rules.dunning_days} AS DATE) AS late_on,
+        coalesce({paid}, DATE '9999-12-31') AS paid_on
+    FROM payments JOIN customers ON customers.name = payments.account_id
+    WHERE coalesce(kind, 'invoice') = 'invoice' AND coalesce(amount_micros, 1) > 0
+        AND {known}""",
+        "arrears": f"""
+    SELECT *, max(paid_on) OVER (PARTITION BY account_id ORDER BY late_on, paid_on
+        ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
+    FROM invoices WHERE paid_on > late_on AND {passed}""",
+        "spells": """
+    SELECT account_id, min(late_on) AS late_on, max(paid_on) AS paid_on FROM (
+        SELECT *, count(*) FILTER (before IS NULL OR before < late_on) OVER (
+            PARTITION BY account_id ORDER BY late_on, paid_on ROWS UNBOUNDED PRECEDING) AS spell
+        FROM arrears) GROUP BY account_id, spell""",
+        "clear_days": """
+    SELECT account_id, paid_on AS since,
+        lead(late_on, 1, DATE '9999-12-31') OVER (PARTITION BY account_id ORDER BY late_on) AS till
+    FROM spells
+    UNION ALL SELECT account_id, DATE '0001-01-01', min(late_on) FROM spells GROUP BY account_id""",
+        "lines": """
+    SELECT line.* REPLACE (
+        CASE WHEN since > starts_on THEN since ELSE starts_on END AS starts_on,
+        CASE WHEN till < coalesce(ends_on, DATE '9999-12-31') THEN till ELSE ends_on END AS ends_on,
+        coalesce(till < coalesce(ends_on, DATE '9999-12-31'), involuntary) AS involuntary)
+    FROM all_lines AS line LEFT JOIN clear_days USING (account_id)
+    WHERE since IS NULL OR (since < till AND since < coalesce(ends_on, DATE '9999-12-31')
+        AND till > starts_on)""",
+    }

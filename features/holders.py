@@ -1,0 +1,201 @@
+"""Holders: to whom a line's revenue counts, where accounts merge or roll up to a parent.
+
+An account that merged into another is held by it from that day on, or for all time where
+history is restated. Under a roll-up, every account is held by its ultimate parent.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import pyarrow as pa
+
+from features.asof import instant
+from features.book import Book
+from features.rules import Rules
+
+__all__ = ["MERGED", "Holding", "holdings", "varies"]
+
+MERGED = "merged_into"
+_ALWAYS, _NEVER = date(1, 1, 1), date(9999, 12, 31)
+_SCHEMA = pa.schema(
+    [
+        ("account_id", pa.string()),
+        ("since", pa.date32()),
+        ("till", pa.date32()),
+        ("holder", pa.string()),
+        ("merges_in", pa.bool_()),
+        ("merges_out", pa.bool_()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Holding:
+    """Who holds an account's revenue, on the days ``[since, till)``.
+
+    ``merges_in`` and ``merges_out`` say that it begins or ends with a merger.
+    """
+
+    account_id: str
+    since: date
+    till: date
+    holder: str
+    merges_in: bool = False
+    merges_out: bool = False
+
+
+def varies(book: Book, rules: Rules) -> bool:
+    """Say whether the ledger depends on the opening of the window that it is read for.
+
+    So it does under the window's opening rates, and under a hierarchy that has changed.
+    """
+    moved = "parent_account_id" in book.provided.get("account_history", frozenset())
+    return rules.fx == "window_opening" or (rules.rollup == "parent" and moved)
+
+
+def holdings(
+    book: Book, rules: Rules, *, as_of: date | None, opening: date | None
+) -> pa.Table | None:
+    """List who holds the revenue of accounts that do not hold their own.
+
+    Parameters
+    ----------
+    book : Book
+        ``account_history`` (``merged_into``, ``parent_account_id``) and ``accounts``
+        (``parent_account_id``) are read where the book has them.
+    rules : Rules
+        ``merger`` and ``rollup``.
+    as_of : date, optional
+        Only what was known before it counts.
+    opening : date, optional
+        The hierarchy is that of this day; None for the latest one.
+
+    Returns
+    -------
+    pyarrow.Table or None
+        ``account_id``, ``since``, ``till``, ``holder``, ``merges_in``, ``merges_out``; None if
+        every account holds its own.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from features.contracts import canonical
+    >>> book = Book.of({"account_history": canonical("account_history", pd.DataFrame([
+    ...     {"account_id": "b", "valid_from": "2025-06-01", "merged_into": "a"}]))})
+    >>> found = holdings(book, Rules(), as_of=None, opening=None)
+    >>> [(row["holder"], str(row["since"])) for row in found.to_pylist()]
+    [('b', '0001-01-01'), ('a', '2025-06-01')]
+    """
+    spans = _merged(book, rules, as_of)
+    if rules.rollup == "parent":
+        spans = _under_parents(spans, _parents(book, as_of, opening))
+    own = [s for s in spans if s.holder != s.account_id or s.merges_in or s.merges_out]
+    if not own:
+        return None
+    mine = {s.account_id for s in own}
+    return pa.Table.from_pylist([vars(s) for s in spans if s.account_id in mine], schema=_SCHEMA)
+
+
+def _merged(book: Book, rules: Rules, as_of: date | None) -> list[Holding]:
+    merges: dict[str, tuple[date, str]] = {}
+    for row in _history(book, MERGED, as_of):
+        if row[MERGED] != row["account_id"]:
+            merges.setdefault(row["account_id"], (row["valid_from"], row[MERGED]))
+    found: list[Holding] = []
+    for account in merges:
+        found += _chain(account, merges, restated=rules.merger == "restated")
+    return found
+
+
+def _chain(account: str, merges: dict[str, tuple[date, str]], *, restated: bool) -> list[Holding]:
+    """Follow an account from survivor to survivor; each merger later than the one before.
+
+    An account that survives into a circle stays with the last one before it closes.
+    """
+    spans, holder, since, seen = [], account, _ALWAYS, {account}
+    while holder in merges and merges[holder][1] not in seen:
+        day, survivor = merges[holder]
+        till = max(day, since)
+        if till > since:
+            spans.append(Holding(account, since, till, holder, since != _ALWAYS, True))
+        holder, since = survivor, till
+        seen.add(survivor)
+    if restated:
+        return [Holding(account, _ALWAYS, _NEVER, holder)]
+    return [*spans, Holding(account, since, _NEVER, holder, since != _ALWAYS)]
+
+
+def _under_parents(spans: list[Holding], parents: dict[str, str]) -> list[Holding]:
+    tops = {account: _top(account, parents) for account in parents}
+    merged = {span.account_id for span in spans}
+    raised = [
+        Holding(s.account_id, s.since, s.till, top, s.merges_in, s.merges_out)
+        for s in spans
+        for top in [tops.get(s.holder, s.holder)]
+    ]
+    plain = [Holding(a, _ALWAYS, _NEVER, top) for a, top in tops.items() if a not in merged]
+    return raised + plain
+
+
+def _top(account: str, parents: dict[str, str]) -> str:
+    """Climb to the ultimate parent; for a circle of parents its least id stands."""
+    path = [account]
+    while (parent := parents.get(path[-1])) is not None and parent not in path:
+        path.append(parent)
+    above = parents.get(path[-1])
+    return min(path[path.index(above) :]) if above in path else path[-1]
+
+
+def _parents(book: Book, as_of: date | None, opening: date | None) -> dict[str, str]:
+    """Read each account's parent on the opening day.
+
+    The dated history wins over the table of accounts. An account that had not paid by then
+    takes the first parent that is known of it: it signs as a subsidiary.
+    """
+    day = opening or as_of or book.facts.as_of
+    found: dict[str, str] = {}
+    if "parent_account_id" in book.provided.get("accounts", frozenset()):
+        query = (
+            "SELECT account_id, parent_account_id FROM accounts WHERE parent_account_id IS NOT NULL"
+        )
+        found = dict(book.connection.execute(query).fetchall())
+    history: dict[str, list[tuple[date, str]]] = defaultdict(list)
+    for row in _history(book, "parent_account_id", as_of):
+        history[row["account_id"]].append((row["valid_from"], row["parent_account_id"]))
+    paid = _paid_by(book, day, as_of) if history else frozenset()
+    for account, rows in history.items():
+        before = [parent for since, parent in rows if since <= day]
+        found.pop(account, None)
+        if before:
+            found[account] = before[-1]
+        elif account not in paid:
+            found[account] = rows[0][1]
+    return {account: parent for account, parent in found.items() if parent != account}
+
+
+def _history(book: Book, column: str, as_of: date | None) -> list[dict[str, Any]]:
+    """List the dated rows that say something in a column, in order of date."""
+    if column not in book.provided.get("account_history", frozenset()):
+        return []
+    known = "AND known_at < ?" if as_of else ""
+    query = f"""
+    SELECT account_id, CAST(valid_from AS DATE) AS valid_from, {column} FROM account_history
+    WHERE {column} IS NOT NULL {known} ORDER BY valid_from, account_id, {column}"""
+    asked = book.connection.execute(query, [instant(as_of)] if as_of else [])
+    return list(asked.to_arrow_table().to_pylist())
+
+
+def _paid_by(book: Book, day: date, as_of: date | None) -> frozenset[str]:
+    """List the accounts of which a paid line had started by a day."""
+    known = f"AND known_at < TIMESTAMPTZ '{instant(as_of)}'" if as_of else ""
+    source, started = (
+        ("subscriptions", "starts_on") if book.has("subscriptions") else ("mrr_by_month", "month")
+    )
+    query = f"""
+    SELECT DISTINCT account_id FROM {source}
+    WHERE {started} <= ? AND mrr_micros > 0 AND coalesce(kind, 'recurring') <> 'trial' {known}"""
+    return frozenset(row[0] for row in book.connection.execute(query, [day]).fetchall())

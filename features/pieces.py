@@ -1,0 +1,209 @@
+"""Pieces: the lines laid out over month-ends, and what each of them adds and takes away.
+
+A piece is a line, or a part of one, over the month-ends ``s`` to ``e - 1``: nothing changes
+within it, neither holder nor rate nor pause. Where it starts and where it ends stands an event.
+"""
+
+from __future__ import annotations
+
+from features.book import Book
+from features.fx import Valuation, conversion, has_foreign
+from features.steps import Steps, month_number
+
+__all__ = ["AMOUNTS", "event_steps", "held_steps", "piece_steps"]
+
+AMOUNTS = ("total", "list", "paused")
+"""What a position is made of: all of it, its list price, and the part that is paused."""
+
+_KEYS = "entity, product, usage"
+
+
+def held_steps(lines: tuple[str, ...], holdings: str | None) -> Steps:
+    """Give every line its holder, and number the entities that the ledger is kept by.
+
+    Parameters
+    ----------
+    lines : tuple of str
+        Empty for a ledger by account; else the columns of lines (``product``, ``plan``) that
+        make, with the account, an entity of their own.
+    holdings : str or None
+        Name of the table of `features.holders.holdings`; None where every account holds its own.
+
+    Returns
+    -------
+    dict of str to str
+        ``entities`` (entity, account_id and the columns of ``lines``) and ``entity_lines`` (the
+        lines by entity, with ``merges_in`` and ``merges_out``).
+    """
+    steps = {"held_lines": _HELD.format(holdings=holdings)} if holdings else {}
+    source = "held_lines" if holdings else "lines"
+    merges = "merges_in, merges_out" if holdings else "false AS merges_in, false AS merges_out"
+    if not lines and not holdings:
+        steps["entities"] = "SELECT code AS entity, name AS account_id FROM customers"
+        entity, join = "account_id", ""
+    else:
+        holder = "line.holder" if holdings else "line.account_id"
+        account = "holder" if holdings else "name"
+        names = "" if holdings else "JOIN customers ON code = account_id"
+        columns = "".join(f", {name}" for name in lines)
+        steps["entities"] = f"""
+    SELECT CAST(row_number() OVER (ORDER BY ALL) AS INTEGER) AS entity, * FROM (
+        SELECT DISTINCT {account} AS account_id{columns} FROM {source} {names})"""
+        entity = "entity"
+        same = "".join(f" AND entities.{name} = line.{name}" for name in lines)
+        join = (
+            f"JOIN entities ON entities.account_id = {holder}{same}"
+            if holdings
+            else f"JOIN customers ON code = line.account_id JOIN entities ON entities.account_id = name{same}"
+        )
+    steps["entity_lines"] = f"""
+    SELECT {entity} AS entity, line.product, usage, line.plan, seats, currency, ramp,
+        mrr_micros AS total, list_micros AS list, starts_on, ends_on, paused_from, paused_to,
+        grace_from, involuntary, {merges}
+    FROM {source} AS line {join}"""
+    return steps
+
+
+def piece_steps(book: Book, valued: Valuation, last: int, *, pauses: bool) -> Steps:
+    """Lay the lines out over month-ends, cut where a pause or a rate begins.
+
+    Parameters
+    ----------
+    book : Book
+        Where the currency comes from.
+    valued : Valuation
+        Which month has which rate; the step ``rates`` stands already.
+    last : int
+        Number of the last month.
+    pauses : bool
+        Whether any line may be paused.
+
+    Returns
+    -------
+    dict of str to str
+        ``pieces``: entity, product, usage, plan, seats, ramp, ``s``, ``e``, on_day, off_day,
+        grace (its first month in grace), involuntary, merges_in, merges_out, the `AMOUNTS` and
+        each as carried into month ``e``.
+    """
+    start, end = month_number("starts_on"), month_number("ends_on")
+    steps = {
+        "laid": f"""
+    SELECT * RENAME (starts_on AS on_day, ends_on AS off_day), {start} AS s,
+        CAST(least(coalesce({end}, {last + 1}), {last + 1}) AS BIGINT) AS e, false AS is_paused
+    FROM entity_lines WHERE {start} <= {last} AND {start} < coalesce({end}, {last + 1})"""
+    }
+    source = "laid"
+    if pauses:
+        steps["with_pauses"] = _PAUSED_PIECES.format(
+            p=month_number("paused_from"), r=month_number("paused_to")
+        )
+        source = "with_pauses"
+    if has_foreign(book):
+        steps["by_rate"] = _BY_RATE.format(
+            source=source, now=valued.period("s"), own=book.facts.currency.replace("'", "''"),
+            each=valued.period("month"), then=valued.period("month - 1"),
+        )  # fmt: skip
+        return steps | {"pieces": _foreign_pieces(valued)}
+    paused = "CASE WHEN is_paused THEN total ELSE 0 END"
+    return steps | {
+        "pieces": f"""
+    SELECT {_KEYS}, plan, seats, ramp, s, e, on_day, off_day, {_GRACE} AS grace, involuntary,
+        merges_in, merges_out, total, list, {paused} AS paused, total AS total_carried,
+        list AS list_carried, {paused} AS paused_carried FROM {source}"""
+    }
+
+
+def _foreign_pieces(valued: Valuation) -> str:
+    values = ", ".join(
+        f"{conversion(amount, f'{rate}.rate')} AS {amount}{suffix}"
+        for rate, suffix in (("now", ""), ("later", "_carried"))
+        for amount in ("total", "list")
+    )
+    return f"""
+    SELECT *, CASE WHEN is_paused THEN total ELSE 0 END AS paused,
+        CASE WHEN is_paused THEN total_carried ELSE 0 END AS paused_carried
+    FROM (
+        SELECT {_KEYS}, plan, seats, ramp, s, e, on_day, off_day, {_GRACE} AS grace, involuntary,
+            merges_in, merges_out, is_paused, {values}
+        FROM by_rate AS piece
+        LEFT JOIN rates AS now ON now.currency = piece.currency AND now.period = {valued.period("s")}
+        LEFT JOIN rates AS later ON later.currency = piece.currency
+            AND later.period = {valued.period("e")})"""
+
+
+def event_steps(last: int) -> Steps:
+    """Turn every piece into what it adds at its start and takes away at its end.
+
+    Returns
+    -------
+    dict of str to str
+        ``events``: entity, product, usage, plan, m, n (pieces), unseated, ramps, seats, the
+        `AMOUNTS`, the fx of each (``<amount>_fx``, what carrying it into the month changes),
+        what merges (``<amount>_merged``, seats_merged), in_grace and involuntary.
+    """
+    fx = ", ".join(f"{a}_carried - {a} AS {a}_fx" for a in AMOUNTS)
+    none = ", ".join(f"0 AS {a}_fx" for a in AMOUNTS)
+    return {
+        "events": f"""
+    SELECT {_KEYS}, plan, s AS m, 1 AS n, {_counts(1)}, {", ".join(AMOUNTS)}, {none},
+        {_merged("merges_in", 1)}, CASE WHEN grace <= s THEN total ELSE 0 END AS in_grace,
+        false AS involuntary FROM pieces
+    UNION ALL
+    SELECT {_KEYS}, plan, e, -1, {_counts(-1)}, {", ".join(f"-{a}" for a in AMOUNTS)}, {fx},
+        {_merged("merges_out", -1)}, CASE WHEN grace < e THEN -total ELSE 0 END, involuntary
+    FROM pieces WHERE e <= {last}
+    UNION ALL
+    SELECT {_KEYS}, plan, grace, 0, 0, 0, 0, {", ".join("0" for _ in range(3 * len(AMOUNTS) + 1))},
+        total, false FROM pieces WHERE grace > s AND grace < e AND grace <= {last}"""
+    }
+
+
+def _counts(sign: int) -> str:
+    return f"""CASE WHEN seats IS NULL THEN {sign} ELSE 0 END AS unseated,
+        CASE WHEN ramp THEN {sign} ELSE 0 END AS ramps, coalesce({sign} * seats, 0) AS seats"""
+
+
+def _merged(when: str, sign: int) -> str:
+    parts = [f"CASE WHEN {when} THEN {sign} * {a} ELSE 0 END AS {a}_merged" for a in AMOUNTS]
+    return ", ".join(
+        [*parts, f"CASE WHEN {when} THEN {sign} * coalesce(seats, 0) ELSE 0 END AS seats_merged"]
+    )
+
+
+# Months of grace end with the piece; a piece that starts after the service ended is all grace.
+_GRACE = f"CASE WHEN grace_from IS NOT NULL THEN {month_number('grace_from')} END"
+
+_HELD = """
+    SELECT line.* REPLACE (CASE WHEN since > starts_on THEN since ELSE starts_on END AS starts_on,
+            CASE WHEN till < coalesce(ends_on, DATE '9999-12-31') THEN till ELSE ends_on END AS ends_on),
+        coalesce(holder, name) AS holder, coalesce(merges_in AND since > starts_on, false) AS merges_in,
+        coalesce(merges_out AND till <= coalesce(ends_on, DATE '9999-12-31'), false) AS merges_out
+    FROM lines AS line JOIN customers ON code = line.account_id
+    LEFT JOIN {holdings} AS held ON held.account_id = customers.name
+    WHERE since IS NULL OR (since < coalesce(ends_on, DATE '9999-12-31') AND till > starts_on)"""
+
+_PAUSED_PIECES = """
+    SELECT * REPLACE (greatest(s, from_m) AS s, least(e, till_m) AS e, part = 1 AS is_paused,
+        merges_in AND s >= from_m AS merges_in, merges_out AND e <= till_m AS merges_out,
+        involuntary AND e <= till_m AS involuntary)
+    FROM (
+        SELECT *, CASE part WHEN 0 THEN s WHEN 1 THEN p ELSE r END AS from_m,
+            CASE part WHEN 0 THEN p WHEN 1 THEN r ELSE e END AS till_m
+        FROM (
+            SELECT *, coalesce({p}, e) AS p,
+                CASE WHEN paused_from IS NULL THEN e ELSE greatest(coalesce({r}, e), {p}) END AS r
+            FROM laid), (VALUES (0), (1), (2)) AS parts (part))
+    WHERE greatest(s, from_m) < least(e, till_m)"""
+
+# A piece in a foreign currency is cut where a new rate begins.
+_BY_RATE = """
+    SELECT * EXCLUDE (month, starts) REPLACE (month AS s, next_month AS e,
+        merges_in AND month = s AS merges_in, merges_out AND next_month = e AS merges_out,
+        involuntary AND next_month = e AS involuntary) FROM (
+        SELECT *, lead(month, 1, e) OVER (PARTITION BY piece_id ORDER BY month) AS next_month FROM (
+            SELECT *, month = s OR {each} <> {then} AS starts FROM (
+                SELECT *, unnest(range(s, e)) AS month FROM (
+                    SELECT *, row_number() OVER () AS piece_id FROM {source}
+                    WHERE currency <> '{own}'))) WHERE starts)
+    UNION ALL BY NAME
+    SELECT *, NULL AS piece_id, NULL AS next_month FROM {source} WHERE currency = '{own}'"""
