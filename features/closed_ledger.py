@@ -7,13 +7,13 @@ is given: opening and movements make the closing, and a month opens where the on
 from __future__ import annotations
 
 from datetime import date
-from typing import Any
 
 import pyarrow as pa
 
 from features.asof import add_months, month_end
 from features.book import Book, engine
 from features.faults import InternalFault
+from features.holders import varies
 from features.ledger import month_table, mrr_on
 from features.levers import LEVERS
 from features.rules import Rules
@@ -82,13 +82,11 @@ def closed_ledger(
     InternalFault
         ``identity.broken`` if the ledger does not hold its law.
     """
-    more: dict[str, Any] = {}
-    if rules.rollup == "parent" or rules.fx == "window_opening":
-        more["opening"] = trailing(closing).opening
-    table = month_table(book, rules, as_of=as_of, until=closing, **more)
+    opening = trailing(closing).opening
+    table = month_table(book, rules, as_of=as_of, until=closing, opening=opening)
     frozen = _spread(table)
     held_to_law(frozen)
-    if as_of is None and not more:
+    if as_of is None and not varies(book, rules):
         _same_as_on_the_day(book, rules, frozen, closing)
     return frozen
 
@@ -169,14 +167,13 @@ def _spread(table: pa.Table) -> pa.Table:
     names = [f"{name}_micros" for name in (*AMOUNTS, "organic", *LEVERS)]
     flows = [name for name in names if name not in _STANDING]
     moved = ", ".join(f"CASE WHEN month = m THEN {name} ELSE 0 END AS {name}" for name in flows)
-    until = "until_m" if "until_m" in table.column_names else "m + 1"
     anything = " OR ".join(f"{name} <> 0" for name in names)
     connection = engine()
     connection.register("ledger", table)
     return connection.execute(
         f"""WITH months AS (
             SELECT * REPLACE (CAST(account_id AS VARCHAR) AS account_id),
-                unnest(range(m, {until})) AS month FROM ledger),
+                unnest(range(m, until_m)) AS month FROM ledger),
         spread AS (
             SELECT account_id, last_day(make_date(CAST(month // 12 AS INTEGER),
                 CAST(month % 12 + 1 AS INTEGER), 1)) AS month_end,

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from features.as_closed import as_closed_block
 from features.book import Book
-from features.closed_ledger import AMOUNTS, closed_ledger, differences, totals, trailing
+from features.closed_ledger import AMOUNTS, closed_ledger, differences, totals
 from features.closed_store import (
     anonymised,
     closed_months,
@@ -30,10 +30,8 @@ from features.faults import DataRejected, UsageFault
 from features.lines import unbilled
 from features.locking import held
 from features.postings import last_month_end
-from features.ratios import ratios
-from features.restatement import changed_keys, restatement
+from features.restatement import changed_keys, restatement, windows_told
 from features.rules import Rules
-from features.windows import LENGTHS
 
 __all__ = ["anonymised", "as_closed_block", "close", "closed_periods", "restatement"]
 
@@ -74,7 +72,7 @@ def close(book: Book, rules: Rules, month: str, home: Path) -> dict[str, Any]:
         ``identity.broken`` if the ledger does not hold its law.
     """
     closing = closing_month(month)
-    _ended(book, closing)
+    _ended(book, rules, closing)
     ledger = closed_ledger(book, rules, closing)
     if not ledger.num_rows:
         raise UsageFault("close.empty", f"{month}: nobody had paid by then", "close a later month")
@@ -118,9 +116,9 @@ def _told(home: Path, closing: date) -> dict[str, Any]:
     return {key: manifest[key] for key in manifest if key not in ("format", "id")}
 
 
-def _ended(book: Book, closing: date) -> None:
+def _ended(book: Book, rules: Rules, closing: date) -> None:
     last = last_month_end(book.facts.as_of)
-    if unbilled(book, last, None):
+    if unbilled(book, rules, last, None):
         last = last_month_end(last)
     if closing > last:
         found = f"{closing:%Y-%m} has not ended by {book.facts.as_of}, or its usage is not billed"
@@ -129,10 +127,7 @@ def _ended(book: Book, closing: date) -> None:
 
 
 def _facts(book: Book, rules: Rules, closing: date, ledger: pa.Table) -> dict[str, Any]:
-    windows = {
-        name: ratios(book, rules, trailing(closing, months), None).told()
-        for name, months in LENGTHS.items()
-    }
+    told = windows_told(book, rules, closing, None)
     return {
         "month": f"{closing:%Y-%m}",
         "month_end": str(closing),
@@ -140,7 +135,7 @@ def _facts(book: Book, rules: Rules, closing: date, ledger: pa.Table) -> dict[st
         "book": asdict(book.facts) | {"as_of": str(book.facts.as_of)},
         "definition": rules.stamp(),
         "totals": totals(ledger, closing),
-        "windows": windows,
+        "windows": told,
     }
 
 

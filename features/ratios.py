@@ -1,26 +1,26 @@
 """Ratios: NRR and GRR of one window as exact fractions, with the reason where there are none.
 
-`features.retention` measures; here its micro-units become fractions, so that two definitions or
+`features.cohorts` measures; here its micro-units become fractions, so that two definitions or
 two days of knowledge can be laid side by side without a rounding between them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
 from features.book import Book
+from features.cohorts import open_desk
 from features.faults import InternalFault
-from features.retention import metrics
+from features.measure import Measure
 from features.rules import Rules
 from features.windows import Window
 
-__all__ = ["Ratios", "money", "points", "points_apart", "ratios"]
-
-_TOLERANCE = 1e-9
+__all__ = ["Ratios", "points", "points_apart", "ratios"]
 
 
 @dataclass(frozen=True)
@@ -39,14 +39,12 @@ class Ratios:
         cannot be shown.
     reason : str
         Why there are no ratios; empty where there are.
-    not_applied : frozenset of str
-        Rules that the book has no data for.
 
     Examples
     --------
     >>> year = Window(date(2024, 12, 31), date(2025, 12, 31))
     >>> found = Ratios(year, 2, {"opening": 300, "expansion": 20, "contraction": 0,
-    ...     "churned": 100, "closing": 220, "reactivation": 0}, "", frozenset())
+    ...     "churned": 100, "closing": 220, "reactivation": 0}, "")
     >>> found.nrr, found.grr
     (Fraction(11, 15), Fraction(2, 3))
     """
@@ -55,7 +53,6 @@ class Ratios:
     accounts: int | None
     micros: dict[str, int]
     reason: str
-    not_applied: frozenset[str]
 
     @property
     def nrr(self) -> Fraction | None:
@@ -74,7 +71,7 @@ class Ratios:
         window = Window(date.fromisoformat(told["from"]), date.fromisoformat(told["to"]))
         seen = "opening_micros" in told
         micros = {name: told[f"{name}_micros"] for name in _AMOUNTS} if seen else {}
-        return cls(window, told["accounts"], micros, told.get("reason", ""), frozenset())
+        return cls(window, told["accounts"], micros, told.get("reason", ""))
 
     def told(self) -> dict[str, Any]:
         """Give window, amounts and ratios in the shape that an output carries."""
@@ -96,8 +93,8 @@ class Ratios:
         return Fraction(opening + gained - lost, opening)
 
 
-def ratios(book: Book, rules: Rules, window: Window, as_of: date | None) -> Ratios:
-    """Measure one window under one definition.
+def ratios(book: Book, rules: Rules, windows: Sequence[Window], as_of: date | None) -> list[Ratios]:
+    """Measure windows that close together, under one definition.
 
     Parameters
     ----------
@@ -105,33 +102,22 @@ def ratios(book: Book, rules: Rules, window: Window, as_of: date | None) -> Rati
         With a table ``subscriptions`` or ``mrr_by_month``.
     rules : Rules
         The choices of ``[revenue]``.
-    window : Window
-        From which month-end to which.
+    windows : sequence of Window
+        At least one; the ledger goes up to the closing of the first.
     as_of : date or None
         Only what was known before it counts; None for the latest knowledge.
 
     Raises
     ------
     InternalFault
-        ``identity.broken`` if the cohort's movements do not make the NRR that was measured.
+        ``identity.broken`` if a cohort's movements do not make what it pays at the closing.
     """
-    pair = f"{window.opening:%Y-%m}:{window.closing:%Y-%m}"
-    shown = metrics(book, rules, pair, [], as_of)
-    row, absent = shown["windows"][0], shown["definition"]["not_applied"]
-    cohort = {name: row["cohort"].get(f"{name}_micros", 0) for name in _AMOUNTS}
-    seen = cohort["opening"] is not None
-    found = Ratios(
-        window,
-        row["accounts"],
-        cohort if seen else {},
-        row.get("reason", ""),
-        frozenset(key for key, why in absent.items() if why.endswith("no data")),
-    )
-    _same(found, row["nrr"])
-    return found
-
-
-_AMOUNTS = ("opening", "expansion", "contraction", "churned", "closing", "reactivation")
+    closing = windows[0].closing
+    desk = open_desk(book, rules, as_of=as_of, until=closing, facing=windows[0])
+    first = desk.first_month_end()
+    seen = [window for window in windows if first is not None and window.opening >= first]
+    found = {measure.window: _measured(measure) for measure in desk.measure(seen)} if seen else {}
+    return [found.get(window) or _unseen(window, first) for window in windows]
 
 
 def points(ratio: Fraction | None) -> Decimal | None:
@@ -156,27 +142,24 @@ def points_apart(before: Ratios, after: Ratios) -> dict[str, float | None]:
     return {f"{name}_points": _apart(*pair) for name, pair in pairs.items()}
 
 
-def money(micros: int) -> float:
-    """Give micro-units as units of the currency, rounded half-up to cents.
-
-    Examples
-    --------
-    >>> money(1_234_565_000)
-    1234.57
-    """
-    return float(Decimal(micros).scaleb(-6).quantize(Decimal("0.01"), ROUND_HALF_UP))
-
-
 def _apart(before: Fraction | None, after: Fraction | None) -> float | None:
     first, then = points(before), points(after)
     return None if first is None or then is None else float(then - first)
 
 
-def _same(found: Ratios, measured: float | None) -> None:
-    exact = found.nrr
-    if (exact is None) != (measured is None) or (
-        exact is not None and measured is not None and abs(float(exact) - measured) > _TOLERANCE
-    ):
-        said = None if exact is None else float(exact)
-        message = f"{found.window}: the cohort's movements make NRR {said}, measured {measured}"
+def _measured(measure: Measure) -> Ratios:
+    cohort = {name: int(measure.cohort.get(name, 0)) for name in _AMOUNTS}
+    moved = cohort["opening"] + cohort["expansion"] - cohort["contraction"] - cohort["churned"]
+    if moved != cohort["closing"]:
+        message = f"{measure.window}: the cohort's movements do not make its closing MRR"
         raise InternalFault("identity.broken", message)
+    reason = "" if cohort["opening"] else f"no account paid at {measure.window.opening}"
+    return Ratios(measure.window, measure.cohort["accounts"], cohort, reason)
+
+
+def _unseen(window: Window, first: date | None) -> Ratios:
+    late = f"the ledger starts at {first}, after the window's opening"
+    return Ratios(window, None, {}, late if first else "no account has paid yet")
+
+
+_AMOUNTS = ("opening", "expansion", "contraction", "churned", "closing", "reactivation")

@@ -18,11 +18,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from features.amounts import money
 from features.book import Book
+from features.definition import definition
 from features.faults import DataRejected, InternalFault
-from features.fx import has_foreign
 from features.presets import PRESETS
-from features.ratios import Ratios, money, points, points_apart, ratios
+from features.ratios import Ratios, points, points_apart, ratios
 from features.retention import metrics
 from features.rules import Rules
 from features.windows import Window
@@ -122,7 +123,7 @@ class _Sight:
 
     def under(self, rules: Rules) -> Ratios:
         if rules not in self.found:
-            self.found[rules] = ratios(self.book, rules, self.window, self.as_of)
+            (self.found[rules],) = ratios(self.book, rules, [self.window], self.as_of)
         return self.found[rules]
 
 
@@ -194,15 +195,15 @@ def _line(sight: _Sight, here: Rules, there: Rules) -> dict[str, Any]:
     if after.nrr is None:
         return line | {"reason": after.reason}
     if not any(effect.values()):
-        absent = _without_data(sight.book, after) >= set(keys)
+        absent = _without_data(sight.book, here, there) & set(keys)
         line["note"] = _NO_DATA if absent else _NO_EFFECT
     return line
 
 
-def _without_data(book: Book, step: Ratios) -> set[str]:
+def _without_data(book: Book, *sides: Rules) -> set[str]:
     """List the rules that this book has no data for."""
-    foreign = set() if has_foreign(book) else {"fx", "fx_date"}
-    return foreign | step.not_applied
+    told = [definition(book, rules)["not_applied"] for rules in sides]
+    return {key for absent in told for key in absent}
 
 
 def _values(rules: Rules, keys: list[str]) -> Any:

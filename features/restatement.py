@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from features.amounts import money
 from features.book import Book
 from features.closed_ledger import (
     AMOUNTS,
@@ -26,11 +27,11 @@ from features.closed_ledger import (
 from features.closed_store import closing_month, read_ledger, read_manifest
 from features.configuration import read_section
 from features.faults import InternalFault
-from features.ratios import Ratios, money, points_apart, ratios
+from features.ratios import Ratios, points_apart, ratios
 from features.rules import Rules
 from features.windows import LENGTHS
 
-__all__ = ["changed_keys", "restatement"]
+__all__ = ["changed_keys", "restatement", "windows_told"]
 
 
 def restatement(
@@ -90,10 +91,7 @@ def restatement(
         return told | {"as_restated": None, "difference": None, "reason": reason}
     then, closed_rules = _then(book, manifest), _rules(manifest)
     today = closed_ledger(then, closed_rules, closing, as_of=as_of)
-    windows = {
-        name: ratios(then, closed_rules, trailing(closing, months), as_of).told()
-        for name, months in LENGTHS.items()
-    }
+    windows = windows_told(then, closed_rules, closing, as_of)
     restated = _figures(totals(today, closing), windows)
     apart = differences(frozen, today)
     _adds_up(apart, frozen, today)
@@ -115,6 +113,14 @@ def changed_keys(manifest: dict[str, Any], rules: Rules, book: Book) -> list[dic
         for key in dict.fromkeys((*today, *closed))
         if key != "preset" and closed.get(key) != today.get(key)
     ]
+
+
+def windows_told(book: Book, rules: Rules, closing: date, as_of: date | None) -> dict[str, Any]:
+    """Give NRR and GRR of the month, the quarter and the twelve months that end at a month-end."""
+    lengths = dict(sorted(LENGTHS.items(), key=lambda item: -item[1]))
+    spans = [trailing(closing, months) for months in lengths.values()]
+    found = ratios(book, rules, spans, as_of)
+    return {name: one.told() for name, one in zip(lengths, found, strict=True)}
 
 
 def _heading(book: Book, rules: Rules, manifest: dict[str, Any]) -> dict[str, Any]:
