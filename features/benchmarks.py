@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from features.benchmark_table import BY, Benchmark, metrics_told, table
-from features.cohorts import Measure
 from features.configuration import nearest
 from features.faults import UsageFault
 from features.growth_cautions import share_of_new
+from features.measure import Measure
 from features.rates import YEAR, lost_over, retained_over
 
 __all__ = ["Company", "arr_tier", "benchmarks", "company"]

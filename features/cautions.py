@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from features.cohorts import Measure
 from features.evidence import Evidence
 from features.growth_cautions import (
     LARGEST,
@@ -23,9 +22,10 @@ from features.leak_cautions import (
     grr_masked,
     indicative,
 )
+from features.measure import Measure
 from features.spread_cautions import activation, hundred_percent_illusion, top_fifth, worst_cohort
 
-__all__ = ["CAUTIONS", "LARGEST", "cautions", "raised"]
+__all__ = ["CAUTIONS", "LARGEST", "NOTES", "cautions", "raised"]
 
 Caution = Callable[[Evidence], dict[str, Any] | None]
 
@@ -52,6 +52,9 @@ Not here: the three signals that order renewal in this book (S001). They follow 
 which stand above this floor.
 """
 
+NOTES = frozenset({"build_expansion", "worst_cohort", "top_fifth", "expansion_share", "activation"})
+"""Codes of those that show a figure or a next step; the others warn."""
+
 _FIRST = CAUTIONS[:6]
 
 
@@ -66,8 +69,8 @@ def raised(evidence: Evidence) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        ``code``, ``message`` and the figures that it speaks of; empty where nobody paid at the
-        opening.
+        ``code``, ``message``, ``level`` (warning or note) and the figures that it speaks of;
+        empty where nobody paid at the opening.
 
     Examples
     --------
@@ -91,4 +94,8 @@ def _found(chosen: tuple[Caution, ...], evidence: Evidence) -> list[dict[str, An
     if evidence.whole.nrr is None:
         return []
     looked = (caution(evidence) for caution in chosen)
-    return [caution for caution in looked if caution]
+    return [found | {"level": _level(found["code"])} for found in looked if found]
+
+
+def _level(code: str) -> str:
+    return "note" if code in NOTES else "warning"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from features.cohorts import Measure
+from features.measure import Measure
 
 __all__ = ["Activation", "Evidence"]
 

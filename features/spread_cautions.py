@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from features.cohorts import Measure
 from features.evidence import Activation, Evidence
+from features.measure import Measure
 
 __all__ = ["activation", "hundred_percent_illusion", "top_fifth", "worst_cohort"]
 

@@ -12,9 +12,9 @@ import pytest
 
 from features.benchmark_table import BY, errata, metrics_told, table
 from features.benchmarks import Company, arr_tier, benchmarks, company
-from features.cohorts import Measure
 from features.compounding import compounding
 from features.faults import UsageFault
+from features.measure import Measure
 from features.rates import lost_over, retained_over
 from features.windows import Window
 from serving.manual.benchmarks import benchmark_page

@@ -9,8 +9,8 @@ import pytest
 
 from features.asof import add_months, month_end
 from features.cautions import CAUTIONS, cautions, raised
-from features.cohorts import Measure
 from features.evidence import Activation, Evidence
+from features.measure import Measure
 from features.windows import Window
 
 YEAR = Window(date(2024, 12, 31), date(2025, 12, 31))
@@ -81,6 +81,17 @@ def test_every_caution_is_called_by_its_function() -> None:
     expected += ["price_led", "expansion_share", "few_levers", "activation"]
     assert [found["code"] for found in raised(loud)] == expected
     assert all(found["message"] for found in raised(loud))
+    notes = {found["code"] for found in raised(loud) if found["level"] == "note"}
+    assert notes == {"worst_cohort", "top_fifth", "expansion_share", "activation"}
+    assert {found["level"] for found in raised(loud)} == {"note", "warning"}
+
+
+def test_the_returns_that_a_rule_adds_to_nrr_stay_in_it_without_the_five_largest() -> None:
+    whole = measure(up=1_000)
+    whole.cohort["reactivation"] = 500
+    found = raise_one("concentration", whole, largest=(1_000,))
+    assert found is not None
+    assert found["nrr_without"] == 1.05
 
 
 def test_contraction_above_twice_the_limit_is_said_to_triple_the_risk() -> None:
