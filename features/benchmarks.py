@@ -5,94 +5,20 @@ They are told, and nothing more: no model and no forecast reads them from here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Any
 
 from features.benchmark_table import BY, Benchmark, metrics_told, table
+from features.company import Company, Figures
 from features.configuration import nearest
 from features.faults import UsageFault
-from features.growth_cautions import share_of_new
-from features.measure import Measure
 from features.rates import YEAR, lost_over, retained_over
 
-__all__ = ["Company", "arr_tier", "benchmarks", "company"]
-
-Figures = Mapping[str, float | None]
+__all__ = ["arr_tier", "benchmarks", "with_figures"]
 
 _TIERS = (1_000_000, 10_000_000, 50_000_000)
 _RETAINED = ("nrr", "grr")
 _LOST = ("logo_churn", "contraction")
-_MICROS = 1_000_000
-
-
-@dataclass(frozen=True)
-class Company:
-    """The user's company, as far as benchmarks tell companies apart.
-
-    Attributes
-    ----------
-    own : mapping of str to float or None
-        Its figure by metric, over the window.
-    by_acv : mapping of str to mapping
-        The same by ACV segment, for the segments that the book has.
-    arr : float or None
-        Twelve times the closing MRR, in units of the book's currency.
-    months : int
-        Length of the window over which its rates were measured.
-    currency : str
-        The book's; the articles' limits are in USD.
-    stage, category, model : str or None
-        As in `BY`; None where it was not told, and then such benchmarks are left out.
-    """
-
-    own: Figures = field(default_factory=dict)
-    by_acv: Mapping[str, Figures] = field(default_factory=dict)
-    arr: float | None = None
-    months: int = YEAR
-    currency: str = "USD"
-    stage: str | None = None
-    category: str | None = None
-    model: str | None = None
-
-
-def company(
-    whole: Measure,
-    by_acv: Iterable[Measure] = (),
-    *,
-    more: Figures | None = None,
-    more_by_acv: Mapping[str, Figures] | None = None,
-    currency: str = "USD",
-    stage: str | None = None,
-    category: str | None = None,
-    model: str | None = None,
-) -> Company:
-    """Describe a company by its measures.
-
-    Parameters
-    ----------
-    whole : Measure
-        A window over the whole book.
-    by_acv : iterable of Measure
-        The same window by ``acv_segment``.
-    more, more_by_acv : mapping
-        Figures that no measure has: ``time_to_first_expansion`` (days), ``levers_active``,
-        ``accounts_per_csm``; the second by ACV segment.
-    currency, stage, category, model : str or None
-        As in `Company`.
-    """
-    segments = {str(m.cut["acv_segment"]): m for m in by_acv if m.cohort["opening"]}
-    extra = more_by_acv or {}
-    return Company(
-        own={**_measured(whole), **(more or {})},
-        by_acv={name: {**_measured(m), **extra.get(name, {})} for name, m in segments.items()},
-        arr=12 * whole.flows["closing"] / _MICROS,
-        months=whole.window.months,
-        currency=currency,
-        stage=stage,
-        category=category,
-        model=model,
-    )
 
 
 def arr_tier(arr: float) -> str:
@@ -136,14 +62,31 @@ def benchmarks(company: Company) -> list[dict[str, Any]]:
     return [_beside(row, company) for row in fitting]
 
 
-def _measured(measure: Measure) -> dict[str, float | None]:
-    return {
-        "nrr": measure.nrr,
-        "grr": measure.grr,
-        "logo_churn": measure.logo_churn,
-        "contraction": measure.ratio(measure.cohort["contraction"]),
-        "expansion_share": share_of_new(measure.flows),
-    }
+def with_figures(
+    told: list[dict[str, Any]], own: Figures, by_acv: Mapping[str, Figures] | None = None
+) -> list[dict[str, Any]]:
+    """Give told benchmarks with more of the company's own figures beside them.
+
+    Parameters
+    ----------
+    told : list of dict
+        As `benchmarks` gives them.
+    own, by_acv : mapping
+        As in `Company`; what is not in them stays as it is.
+
+    Examples
+    --------
+    >>> told = benchmarks(Company(model="plg"))
+    >>> pace = with_figures(told, {"time_to_first_expansion": 63.0})
+    >>> [(row["high"], row["yours"]) for row in pace if row["by"] == "model" and "high" in row]
+    [(0.5, None), (90, 63.0)]
+    """
+    segments = by_acv or {}
+    return [
+        row | {"yours": figures[row["metric"]]} if row["metric"] in figures else row
+        for row in told
+        for figures in [segments.get(row["of"], {}) if row["by"] == "acv" else own]
+    ]
 
 
 def _parts(company: Company) -> dict[str, tuple[str, ...]]:
@@ -160,38 +103,46 @@ def _parts(company: Company) -> dict[str, tuple[str, ...]]:
 
 def _beside(row: Benchmark, company: Company) -> dict[str, Any]:
     figures = company.by_acv[row.of] if row.by == "acv" else company.own
-    yours = figures.get(row.metric)
-    over, notes = company.months, [row.note]
-    converted = row.period == "year" and over != YEAR and row.metric in (*_RETAINED, *_LOST)
-    if converted:
-        notes.append(f"a year's rate, over {_span(over)} by 1 - (1 - r)^({over}/12)")
-    if row.by in ("arr", "acv") and company.currency != "USD":
-        notes.append(f"the article's limits are in USD, the book is in {company.currency}")
-    if yours is None:
-        notes.append("yours is not known")
-    amounts = {name: getattr(row, name) for name in ("value", "low", "high")}
+    converted = _converted(row, company)
     return {
         "metric": row.metric,
         "by": row.by,
         "of": row.of,
         "level": row.level,
-        **{
-            name: _over(row.metric, amount, over) if converted else amount
-            for name, amount in amounts.items()
-            if amount is not None
-        },
+        **_amounts(row, company.months if converted else YEAR),
         "unit": row.unit,
-        "period": _span(over) if converted else row.period,
+        "period": _span(company.months) if converted else row.period,
         "definition": metrics_told()[row.metric].definition,
         "source": row.source,
         "where": row.where,
-        "yours": yours,
-        "note": "; ".join(note for note in notes if note),
+        "yours": figures.get(row.metric),
+        "note": _note(row, company),
     }
 
 
-def _over(metric: str, yearly: float, months: int) -> float:
-    return retained_over(yearly, months) if metric in _RETAINED else lost_over(yearly, months)
+def _converted(row: Benchmark, company: Company) -> bool:
+    """Say whether a row's rate must be turned into that of the company's window."""
+    rate = row.metric in (*_RETAINED, *_LOST)
+    return rate and row.period == "year" and company.months != YEAR
+
+
+def _amounts(row: Benchmark, months: int) -> dict[str, float]:
+    over = retained_over if row.metric in _RETAINED else lost_over
+    given = {"value": row.value, "low": row.low, "high": row.high}
+    return {
+        name: amount if months == YEAR else over(amount, months)
+        for name, amount in given.items()
+        if amount is not None
+    }
+
+
+def _note(row: Benchmark, company: Company) -> str:
+    months, notes = company.months, [row.note]
+    if _converted(row, company):
+        notes.append(f"a year's rate, over {_span(months)} by 1 - (1 - r)^({months}/12)")
+    if row.by in ("arr", "acv") and company.currency != "USD":
+        notes.append(f"the article's limits are in USD, the book is in {company.currency}")
+    return "; ".join(note for note in notes if note)
 
 
 def _span(months: int) -> str:

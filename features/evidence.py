@@ -60,10 +60,11 @@ class Evidence:
     top_fifth : Measure or None
         The same window over the fifth of its cohort's accounts that paid most at the opening.
     price_rises : int or None
-        What prices added to the expansion movements of the window, in micro-units; None takes
-        the lever's net, which is at most that.
+        What prices added to the expansion movements of the window, in micro-units; None where
+        the book cannot tell (no seats and no plans: price is then only what is left over).
     levers_active : tuple of str or None
-        Those of seat, tier, product and usage that brought expansion; None if not known.
+        Those of seat, tier, product and usage that brought expansion; None where the book
+        cannot tell.
     activation : tuple of Activation
         By signing cohort.
     no_activation : str

@@ -76,11 +76,8 @@ def concentration(evidence: Evidence) -> dict[str, Any] | None:
 
 def price_led(evidence: Evidence) -> dict[str, Any] | None:
     """Warn where price rises make more than half of expansion movements (S002)."""
-    flows = evidence.whole.flows
-    given = evidence.price_rises
-    rises = flows.get("price", 0) if given is None else given
-    expansion = flows.get("expansion", 0)
-    if not expansion or rises <= _PRICE_LED * expansion:
+    rises, expansion = evidence.price_rises, evidence.whole.flows.get("expansion", 0)
+    if rises is None or not expansion or rises <= _PRICE_LED * expansion:
         return None
     share = rises / expansion
     message = (

@@ -7,7 +7,7 @@ from typing import Any
 
 from features.asof import months_between
 from features.evidence import Evidence
-from features.rates import retained_over
+from features.rates import YEAR, retained_over
 
 __all__ = ["contraction", "fix_grr_first", "grr_falling", "grr_masked", "indicative"]
 
@@ -39,7 +39,9 @@ def fix_grr_first(evidence: Evidence) -> dict[str, Any] | None:
     limit = retained_over(_GRR_FLOOR, months)
     if months < _QUARTER or grr >= limit:
         return None
-    message = f"GRR is {grr:.1%}, below {limit:.1%}: fix GRR first, expansion cannot make up for it"
+    yearly = "" if months == YEAR else f" ({_GRR_FLOOR:.0%} a year)"
+    told = f"GRR is {grr:.1%}, below {limit:.1%}{yearly}"
+    message = f"{told}: fix GRR first, expansion cannot make up for it"
     return {"code": "fix_grr_first", "message": message, "grr": grr, "limit": limit}
 
 

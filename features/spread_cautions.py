@@ -10,7 +10,7 @@ from features.measure import Measure
 __all__ = ["activation", "hundred_percent_illusion", "top_fifth", "worst_cohort"]
 
 _SEGMENT_FLOOR = 0.90
-_SMALL = 20
+_SMALL, _FEWEST = 20, 5
 _TOLD = 3
 
 
@@ -31,15 +31,16 @@ def hundred_percent_illusion(evidence: Evidence) -> dict[str, Any] | None:
 def worst_cohort(evidence: Evidence) -> dict[str, Any] | None:
     """Show how far the worst acquisition cohort lies below the blended NRR (S001).
 
-    Cohorts of 20 accounts and more are compared; only where there is none, all are, and the
-    answer says that the worst is small.
+    Cohorts of 20 accounts and more are compared; only where there is none, those of 5 and more,
+    and the answer says that the worst is small.
     """
     whole = evidence.whole
-    paying = [(m.nrr, m) for m in evidence.cohorts if m.nrr is not None]
-    sizeable = [pair for pair in paying if pair[1].cohort["accounts"] >= _SMALL]
-    if len(paying) < 2:
+    known = [(m.nrr, m) for m in evidence.cohorts if m.nrr is not None]
+    sizeable = [pair for pair in known if pair[1].cohort["accounts"] >= _SMALL]
+    compared = sizeable or [pair for pair in known if pair[1].cohort["accounts"] >= _FEWEST]
+    if len(known) < 2 or not compared:
         return None
-    nrr, worst = min(sizeable or paying, key=lambda pair: pair[0])
+    nrr, worst = min(compared, key=lambda pair: pair[0])
     gap, accounts = (whole.nrr or 0.0) - nrr, worst.cohort["accounts"]
     if gap <= 0:
         return None

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from features.benchmark_table import BY, errata, metrics_told, table
-from features.benchmarks import Company, arr_tier, benchmarks, company
+from features.benchmarks import arr_tier, benchmarks, with_figures
+from features.company import Company, accounts_per_csm, company
 from features.compounding import compounding
 from features.faults import UsageFault
 from features.measure import Measure
@@ -138,9 +139,19 @@ def test_each_stands_beside_the_figure_of_its_own_segment():
     assert yours[("acv", "nrr")] == 0.8
     assert yours[("acv", "grr")] is None
     (unknown,) = [row for row in rows if (row["by"], row["metric"]) == ("acv", "grr")]
-    assert unknown["note"] == "small businesses fail more often; yours is not known"
+    assert unknown["note"] == "small businesses fail more often"
     assert all(row["definition"] and row["source"] and row["period"] for row in rows)
     assert all(("value" in row) != ("low" in row or "high" in row) for row in rows)
+
+
+def test_more_figures_are_laid_beside_what_was_told():
+    told = benchmarks(Company(own={"nrr": 1.0}, by_acv={"smb": {"nrr": 0.9}}))
+    more = with_figures(told, {"levers_active": 2.0}, {"smb": {"accounts_per_csm": 250.0}})
+    yours = {(row["by"], row["metric"]): row["yours"] for row in more}
+    assert yours[("all", "levers_active")] == 2.0
+    assert yours[("acv", "accounts_per_csm")] == 250.0
+    assert (yours[("all", "nrr")], yours[("acv", "nrr")]) == (1.0, 0.9)
+    assert [row["yours"] for row in told if row["metric"] == "levers_active"] == [None]
 
 
 def test_limits_in_dollars_say_so_in_another_currency():
@@ -202,6 +213,19 @@ def test_a_company_is_described_by_its_measures():
     assert who.by_acv["smb"]["nrr"] == 0.8
     assert who.by_acv["smb"]["accounts_per_csm"] == 250.0
     assert (who.arr, who.months, who.stage) == (3_000_000, 12, "seed")
+
+
+def test_accounts_per_csm_by_segment():
+    def served(segment: str, csm: str | None, accounts: int) -> Measure:
+        cut = {"acv_segment": segment, "csm": csm}
+        return Measure(YEAR, cut, {"accounts": accounts}, {})
+
+    measures = [served("smb", "ann", 300), served("smb", "bo", 100), served("smb", None, 50)]
+    measures += [served("enterprise", "ann", 10), served("enterprise", "bo", 0)]
+    assert accounts_per_csm(measures) == {
+        "smb": {"accounts_per_csm": 200.0},
+        "enterprise": {"accounts_per_csm": 10.0},
+    }
 
 
 FIVE_YEARS = [

@@ -69,12 +69,13 @@ def test_each_caution_has_its_own_limit(figures: dict[str, Any], expected: list[
 def test_every_caution_is_called_by_its_function() -> None:
     assert len({caution.__name__ for caution in CAUTIONS}) == len(CAUTIONS) == 15
     loud = Evidence(
-        measure(up=1_600, down=501, lost=1_501, flows={"new": 1, "expansion": 1_600, "price": 900}),
+        measure(up=1_600, down=501, lost=1_501, flows={"new": 1, "expansion": 1_600}),
         segments=(measure(lost=1_001, segment="smb"),),
         largest=(1_600,),
         cohorts=(measure(lost=5_000, cohort="2023-Q1"), measure(cohort="2023-Q2")),
         top_fifth=measure(),
-        levers_active=("price",),
+        price_rises=900,
+        levers_active=("seat",),
         no_activation="no catalogue",
     )
     expected = ["contraction", "concentration", "fix_grr_first", "worst_cohort", "top_fifth"]
@@ -155,6 +156,13 @@ def test_from_88_percent_on_expansion_is_built(figures: dict[str, Any], expected
     assert (raise_one("build_expansion", measure(**figures)) is not None) == expected
 
 
+def test_over_a_quarter_the_limit_is_told_with_its_year() -> None:
+    found = raise_one("fix_grr_first", measure(lost=1_000, window=QUARTER))
+    assert found is not None
+    assert found["message"].startswith("GRR is 90.0%, below 96.0% (85% a year): fix GRR first")
+    assert found["limit"] == pytest.approx(0.85**0.25)
+
+
 def test_between_88_and_90_percent_grr_must_stay_there_first() -> None:
     near, there = measure(lost=1_001), measure(lost=1_000)
     found = raise_one("build_expansion", near)
@@ -212,12 +220,14 @@ def test_the_worst_cohort_stands_apart_from_the_blend() -> None:
 
 
 def test_where_all_cohorts_are_small_it_says_so() -> None:
-    few = (measure(cohort="2024-Q1", accounts=3), measure(lost=1, cohort="2024-Q2", accounts=2))
-    found = raise_one("worst_cohort", measure(), cohorts=few)
+    few = (measure(cohort="2024-Q1", accounts=9), measure(lost=1, cohort="2024-Q2", accounts=5))
+    tiny = measure(lost=9_000, cohort="2024-Q3", accounts=4)
+    found = raise_one("worst_cohort", measure(), cohorts=(*few, tiny))
     assert found is not None
     assert found["small_cohort"]
-    assert "2024-Q2 (only 2 accounts) is at" in found["message"]
+    assert "2024-Q2 (only 5 accounts) is at" in found["message"]
     assert raise_one("worst_cohort", measure(), cohorts=few[1:]) is None
+    assert raise_one("worst_cohort", measure(), cohorts=(tiny, tiny)) is None
     assert raise_one("worst_cohort", measure(lost=1), cohorts=few) is None
 
 
@@ -243,15 +253,13 @@ def test_the_top_fifth_is_shown_beside_the_others() -> None:
 
 
 def test_price_rises_that_make_more_than_half_of_expansion() -> None:
-    net = measure(up=1_000, flows={"expansion": 1_000, "price": 501})
-    found = raise_one("price_led", net)
+    whole = measure(up=1_000, flows={"expansion": 1_000, "price": 1_000})
+    found = raise_one("price_led", whole, price_rises=501)
     assert found is not None
     assert found["share"] == 0.501
-    half = measure(up=1_000, flows={"expansion": 1_000, "price": 500})
-    assert raise_one("price_led", half) is None
-    assert raise_one("price_led", half, price_rises=501) is not None
-    assert raise_one("price_led", net, price_rises=0) is None
-    assert raise_one("price_led", measure()) is None
+    assert raise_one("price_led", whole, price_rises=500) is None
+    assert raise_one("price_led", whole) is None
+    assert raise_one("price_led", measure(), price_rises=0) is None
 
 
 @pytest.mark.parametrize(
