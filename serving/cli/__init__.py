@@ -27,6 +27,7 @@ for _command in (
     book.check,
     book.ingest,
     revenue.metrics,
+    revenue.close,
     learning.train,
     week.score,
     week.outreach,

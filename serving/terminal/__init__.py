@@ -1,19 +1,23 @@
 """What a person reads on the terminal: tables with units, periods and definitions."""
 
 from serving.terminal.book import ingested, simulated
+from serving.terminal.closing import closed
 from serving.terminal.paper import answer, emit, say, steps
+from serving.terminal.reconciliation import reconciled
 from serving.terminal.revenue import metrics
 from serving.terminal.run import account, forecasts, matrix, outreach, scored, training
 
 __all__ = [
     "account",
     "answer",
+    "closed",
     "emit",
     "forecasts",
     "ingested",
     "matrix",
     "metrics",
     "outreach",
+    "reconciled",
     "say",
     "scored",
     "simulated",

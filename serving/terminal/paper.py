@@ -21,6 +21,7 @@ __all__ = [
     "money",
     "number",
     "percent",
+    "points",
     "say",
     "show",
     "steps",
@@ -108,6 +109,20 @@ def percent(value: float | None) -> str:
     ('103.1 %', '–')
     """
     return "–" if value is None else f"{100 * value:.1f} %"
+
+
+def points(value: float | None) -> str:
+    """Spell an effect in percentage points, four decimals, its sign before it.
+
+    Examples
+    --------
+    >>> points(-0.25), points(0), points(None)
+    ('−0.2500', '0', '–')
+    """
+    if value is None:
+        return "–"
+    sign = "+" if value > 0 else "\N{MINUS SIGN}"
+    return f"{sign}{abs(value):.4f}" if round(value, 4) else "0"
 
 
 def number(value: float | None) -> str:

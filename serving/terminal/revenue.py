@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from serving.definition import idle_rules, rules_line
 from serving.terminal.amounts import Amounts, amounts
+from serving.terminal.closing import closed_in_short
+from serving.terminal.cohorts import beside
 from serving.terminal.paper import Body, percent, show, tabulated, write
 
 __all__ = ["definition", "metrics", "naming"]
@@ -27,13 +30,16 @@ def metrics(body: Body) -> None:
     whole, *cuts = body["windows"]
     spelled = amounts(body.get("currency", ""), _every_amount(body["windows"]))
     _retention(body, spelled)
+    for caution in body["warnings"]:
+        write(f"warning: {caution['message']}")
     if whole["nrr"] is not None:
         _movements(whole, spelled)
     if cuts:
         _by_cut(cuts, spelled)
     _earlier(body.get("series", ()))
-    for caution in body["warnings"]:
-        write(f"warning: {caution['message']}")
+    beside(body)
+    if body.get("closed"):
+        closed_in_short(body["closed"])
     definition(body["definition"])
 
 
@@ -106,8 +112,10 @@ def _movements(whole: Body, spelled: Amounts) -> None:
             word, spelled.spell(flow, True), "" if own is None else spelled.spell(own, True)
         )
         if name == "churned":
-            for kind, part in (whole.get("churn_kinds") or {}).items():
-                if part:
+            kinds = whole.get("churn_kinds") or {}
+            told = any(part for kind, part in kinds.items() if kind != "voluntary")
+            for kind, part in kinds.items():
+                if part and told:
                     table.add_row(f"  of it {kind}", spelled.spell(-part, True), "")
     closing = (spelled.spell(whole["closing_mrr"]), spelled.spell(cohort["closing_mrr"]))
     table.add_row("closing", *closing, end_section=True)
@@ -160,18 +168,7 @@ def _earlier(series: Sequence[Body]) -> None:
 
 
 def definition(chosen: Body) -> None:
-    """Say the rules of the figures in one line: what differs from the default, and what is idle."""
-    from features.rules import Rules  # heavy: pydantic
-
-    default = Rules().stamp()
-    told = [
-        f"{key} = {value}"
-        for key, value in chosen.items()
-        if key in default and key != "preset" and value != default[key]
-    ]
-    preset = chosen.get("preset", "default")
-    differs = f"; against the default: {', '.join(told)}" if told else ""
-    write(f"rules: preset {preset}{differs}")
-    idle = sorted(chosen.get("not_applied", {}))
-    if idle:
-        write(f"rules without data in this book: {', '.join(idle)}")
+    """Say the rules of the figures: what differs from the default, and what has no data."""
+    write(f"rules: {rules_line(chosen)}")
+    if idle := idle_rules(chosen):
+        write(f"rules without data in this book: {idle}")

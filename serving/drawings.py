@@ -1,0 +1,93 @@
+"""Drawings: the movements of a window and the cohorts beside them, as one SVG or PNG.
+
+Readable in black and white: what a bar does is in its hatching and its sign, what a cell says is
+printed in it. The same figures give the same bytes: no time, no random name is in the file.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+from serving.definition import rules_line
+from serving.drawings_heatmap import rows_shown, show_cohorts
+from serving.drawings_waterfall import show_movements
+from serving.terminal.amounts import amounts
+from serving.terminal.revenue import naming
+
+__all__ = ["draw", "figure"]
+
+_STYLE: Any = {
+    "font.family": "DejaVu Sans",
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "hatch.linewidth": 0.6,
+    "svg.hashsalt": "perennial",
+    "svg.fonttype": "path",
+}
+_WIDTH = 11.0
+_WATERFALL = 5.2
+_ROW = 0.34
+_PIXELS_PER_INCH = 144
+
+
+def draw(body: Mapping[str, Any], path: Path) -> None:
+    """Write the picture of what `metrics` tells, whole or not at all.
+
+    Parameters
+    ----------
+    body : mapping
+        ``windows`` (the first is drawn), ``cohorts`` if the book has any, ``definition``.
+    path : Path
+        Ends in ``.svg`` or ``.png``; its folder is there.
+    """
+    with mpl.rc_context(_STYLE):
+        drawn = figure(body)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".drawing-", suffix=path.suffix)
+        draft = Path(name)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                drawn.savefig(file, format=path.suffix[1:].lower(), metadata=_about(path))
+                file.flush()
+                os.fsync(file.fileno())
+            draft.chmod(0o644)
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
+
+
+def figure(body: Mapping[str, Any]) -> Figure:
+    """Lay out the panels: movements above, cohorts below where there are any."""
+    cohorts = body.get("cohorts") or {}
+    rows = rows_shown(cohorts)
+    below = 1.9 + _ROW * rows if rows else 0.0
+    layout = ConstrainedLayoutEngine(h_pad=0.12, w_pad=0.12)
+    drawn = Figure((_WIDTH, _WATERFALL + below), dpi=_PIXELS_PER_INCH, layout=layout)
+    FigureCanvasAgg(drawn)
+    if not rows:
+        _movements(drawn.subplots(), body)
+        return drawn
+    upper, lower = drawn.subplots(2, 1, height_ratios=[_WATERFALL, below])
+    _movements(upper, body)
+    show_cohorts(lower, cohorts)
+    return drawn
+
+
+def _movements(axes: Any, body: Mapping[str, Any]) -> None:
+    window = body["windows"][0]
+    spelled = amounts(body["currency"], (window["opening_mrr"], window["closing_mrr"]))
+    show_movements(axes, window, spelled, naming(window), rules_line(body["definition"]))
+
+
+def _about(path: Path) -> dict[str, str | None]:
+    title = "Movements of MRR and retention by acquisition cohort"
+    return {"Title": title} | ({"Date": None} if path.suffix.lower() == ".svg" else {})

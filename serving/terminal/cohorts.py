@@ -1,0 +1,188 @@
+"""Pages beside the retention figures: cohorts, paces, deals, benchmarks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from rich.table import Table
+
+from serving.terminal.amounts import amounts
+from serving.terminal.paper import Body, percent, show, tabulated, write
+
+__all__ = ["beside"]
+
+QUARTERS = 12
+NRR_AT = (3, 6, 12, 24, 36, 60)
+SEGMENTS = 8
+LARGEST = 5
+
+
+def beside(body: Body) -> None:
+    """Show every block that the answer has."""
+    pages: Mapping[str, Callable[[Any, str], None]] = {
+        "cohorts": _cohorts,
+        "time_to_first_expansion": _time,
+        "no_expansion_24m": _still,
+        "expansion_conversion_90d": _conversion,
+        "pipeline": _pipeline,
+        "benchmarks": _benchmarks,
+    }
+    for name, page in pages.items():
+        if body.get(name):
+            page(body[name], body["currency"])
+
+
+def _cohorts(block: Body, currency: str) -> None:
+    """Show the latest quarters: NRR at round months, GRR and logos after a year."""
+    shown = block["cohorts"][-QUARTERS:]
+    if not shown:
+        return
+    seen = max(len([v for v in one["nrr"] if v is not None]) for one in shown) - 1
+    months = [month for month in NRR_AT if month <= seen]
+    year = [("GRR", "grr"), ("logos", "logos")] if seen >= 12 else []
+    spelled = amounts(currency, [one["opening_mrr"] for one in shown])
+    hidden = len(block["cohorts"]) - len(shown)
+    which = f", the latest {QUARTERS} of {len(block['cohorts'])}" if hidden else ""
+    heads = ("cohort", "accounts", "first MRR", *(f"NRR {month}m" for month in months))
+    title = f"By acquisition quarter{which}, MRR in {spelled.unit}"
+    table = _numbers(title, *heads, *(f"{word} 12m" for word, _ in year))
+    table.columns[0].no_wrap = True
+    for one in shown:
+        ratios = [one["nrr"][month] for month in months] + [one[key][12] for _, key in year]
+        name = one["cohort"] + ("" if one.get("complete", True) else " *")
+        opening = spelled.spell(one["opening_mrr"])
+        table.add_row(name, f"{one['accounts']:,}", opening, *map(percent, ratios))
+    show(table)
+    if any(not one.get("complete", True) for one in shown):
+        write("* the quarter is not over")
+    write("NRR 3m = MRR of the cohort 3 months after each account's first paid month-end, over")
+    write("its MRR then; GRR: none above its first MRR; logos: the share that pays.")
+    if "rates_of" in block:
+        write(f"cohorts are valued at the exchange rates of {block['rates_of']}")
+
+
+def _time(block: Body, _: str) -> None:
+    """Show how long accounts take to their first expansion, and which have not been seen to."""
+    title = "Time to first expansion, days from the first paid day (Kaplan-Meier)"
+    heads = ("whom", "accounts", "expanded", "half by day", "95 % interval", "quarter by day")
+    table = _numbers(title, *heads)
+    segments = block.get("segments", ())
+    rows = [("all", block), ("seat, tier, product, usage", block.get("organic"))]
+    rows += [(f"segment {one['segment']}", one) for one in segments[:SEGMENTS]]
+    for name, one in rows:
+        if one:
+            quarter = _days(one["quartiles_days"]["p25"])
+            interval = "–".join(map(_days, one["interval_days"]))
+            counts = (f"{one['accounts']:,}", f"{one['events']:,}")
+            table.add_row(name, *counts, _days(one["median_days"]), interval, quarter)
+    show(table)
+    if len(segments) > SEGMENTS:
+        write(f"… and {len(segments) - SEGMENTS} more segments (--json lists them)")
+    write("accounts that have not expanded yet count as seen so far, not as never")
+    if "reason" in block:
+        write(f"note: half of the accounts: {block['reason']}")
+    for target in block.get("targets", ()):
+        met = {True: "met", False: "missed", None: "not seen long enough"}[target["met"]]
+        write(f"target {target['for']}: below {target['days']} days: {met}")
+
+
+def _still(block: Body, currency: str) -> None:
+    """Say how much MRR has paid for two years and not expanded."""
+    if "reason" in block:
+        write(f"No expansion in {block['months']} months: {block['reason']}")
+        return
+    spelled = amounts(currency, [block["mrr"]])
+    write(
+        f"No expansion in {block['months']} months: {block['accounts']:,} of the "
+        f"{block['paid_so_long']:,} accounts that paid so long "
+        f"({percent(block['share_of_accounts'])}), MRR {spelled.spell(block['mrr'])} "
+        f"{spelled.unit} ({percent(block['share_of_mrr'])} of theirs)"
+    )
+    largest = ", ".join(
+        f"{one['account_id']} {spelled.spell(one['mrr'])}" for one in block["listed"][:LARGEST]
+    )
+    if largest:
+        write(f"  the largest: {largest}")
+
+
+def _conversion(block: Body, currency: str) -> None:
+    """Say how many qualified expansion deals were won in time."""
+    if block.get("rate") is None:
+        write(f"Expansion conversion: {block['reason']}")
+        return
+    spelled = amounts(currency, [block["qualified_mrr"]])
+    won, qualified = (spelled.spell(block[key]) for key in ("won_in_time_mrr", "qualified_mrr"))
+    write(
+        f"Expansion conversion: {block['won_in_time']:,} of {block['qualified']:,} deals won within "
+        f"{block['days']} days of qualification ({percent(block['rate'])}); of their MRR "
+        f"{won} of {qualified} {spelled.unit} ({percent(block['rate_of_mrr'])})"
+    )
+
+
+def _pipeline(block: Body, currency: str) -> None:
+    """Show the open expansion deals by stage."""
+    if "stages" not in block:
+        write(f"Expansion pipeline: {block['reason']}")
+        return
+    spelled = amounts(currency, [block["total"]["mrr"]])
+    title = f"Expansion pipeline, open deals of paying accounts, MRR in {spelled.unit}"
+    table = _numbers(title, "stage", "deals", "MRR", "weighted MRR")
+    for one in (*block["stages"], {"stage": "all"} | dict(block["total"])):
+        worth = (spelled.spell(one[key]) for key in ("mrr", "weighted_mrr"))
+        table.add_row(str(one["stage"] or "no stage"), f"{one['deals']:,}", *worth)
+    show(table)
+    rate = block["win_rate"]
+    write("weighted by the deal's own probability, else by the win rate of its stage or the book")
+    write(
+        f"win rate of closed deals: {rate['won']:,} of {rate['closed']:,} ({percent(rate['rate'])})"
+    )
+
+
+def _benchmarks(rows: Sequence[Body], _: str) -> None:
+    """Show the book's figures beside those that the articles give for companies like it."""
+    from features.benchmark_table import metrics_told  # heavy: the table of the articles
+
+    known = [row for row in rows if row["yours"] is not None]
+    table = _numbers("Benchmarks", "figure", "for", "level", "theirs", "yours", "source")
+    for row in known:
+        whom = "all companies" if row["by"] == "all" else f"{row['by']} {row['of']}"
+        theirs, yours = _range(row), _figure(row["yours"], row["unit"])
+        source = f"{row['source']}, {row['where']}"
+        name = f"{metrics_told()[row['metric']].name}, {row['period']}"
+        table.add_row(name, whom, row["level"], theirs, yours, source)
+    if known:
+        show(table)
+    if len(rows) > len(known):
+        write(f"{len(rows) - len(known)} more benchmarks without a figure of yours (--json)")
+
+
+def _range(row: Body) -> str:
+    if "value" in row:
+        return _figure(row["value"], row["unit"])
+    if "low" in row and "high" in row:
+        return f"{_figure(row['low'], row['unit'])} to {_figure(row['high'], row['unit'])}"
+    side, limit = ("≥", row["low"]) if "low" in row else ("≤", row["high"])
+    return f"{side} {_figure(limit, row['unit'])}"
+
+
+def _figure(value: float, unit: str) -> str:
+    """Spell a figure in its unit.
+
+    Examples
+    --------
+    >>> _figure(1.05, "ratio"), _figure(90, "days")
+    ('105.0 %', '90 days')
+    """
+    return percent(value) if unit in ("ratio", "share") else f"{value:,.6g} {unit}"
+
+
+def _days(days: int | None) -> str:
+    return "–" if days is None else f"{days:,}"
+
+
+def _numbers(title: str, *heads: str) -> Table:
+    table = tabulated(title, *heads)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    return table
