@@ -56,10 +56,8 @@ def benchmarks(company: Company) -> list[dict[str, Any]]:
     ('1M to 10M', 'median', 0.95, 1.05, 1.04, 'S001')
     """
     parts = _parts(company)
-    order = list(metrics_told())
     fitting = [row for row in table() if row.of in parts.get(row.by, ())]
-    fitting.sort(key=lambda row: (order.index(row.metric), list(BY).index(row.by)))
-    return [_beside(row, company) for row in fitting]
+    return [_beside(row, company) for row in sorted(fitting, key=_place)]
 
 
 def with_figures(
@@ -99,6 +97,12 @@ def _parts(company: Company) -> dict[str, tuple[str, ...]]:
     told = {key: (name,) for key, name in named.items() if name is not None}
     tier = (arr_tier(company.arr),) if company.arr is not None and company.arr > 0 else ()
     return {"all": BY["all"], "arr": tier, "acv": tuple(company.by_acv), **told}
+
+
+def _place(row: Benchmark) -> tuple[int, int, int]:
+    """Place a row by its metric, then by kind and part."""
+    metrics, kinds = list(metrics_told()), list(BY)
+    return metrics.index(row.metric), kinds.index(row.by), BY[row.by].index(row.of)
 
 
 def _beside(row: Benchmark, company: Company) -> dict[str, Any]:
