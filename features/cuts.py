@@ -128,6 +128,8 @@ def dated_steps(book: Book, names: list[str], days: list[date], as_of: date | No
         f"arg_max({quoted(name)}, valid_from) FILTER ({quoted(name)} IS NOT NULL) AS {column(name)}"
         for name in names
     )
+    if not names:
+        return {"dated": "SELECT 0 AS b, CAST(NULL AS VARCHAR) AS account_id WHERE false"}
     rows = ", ".join(f"(DATE '{day}')" for day in days)
     return {
         "days": f"FROM (VALUES {rows}) AS days (day)",

@@ -1,4 +1,8 @@
-"""Members: which value of each cut an account has in a window, as of the window's opening."""
+"""Members: which value of each cut an account has, for good or as of a window's opening.
+
+``traits`` has the columns that an account has once and for all, ``members`` those that depend on
+the opening: a column with a history, and the bands of size, age and rank.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,9 @@ from features.cuts import LINE_KEYS, column, dated_steps, fixed_steps, is_dated,
 from features.steps import with_steps
 from features.windows import Window
 
-__all__ = ["account_columns", "write_members"]
+__all__ = ["account_columns", "moving", "write_members", "write_traits"]
+
+_FOR_GOOD = "acquisition_cohort"
 
 
 def account_columns(cuts: Iterable[Sequence[str]], lines: Sequence[str] = LINE_KEYS) -> list[str]:
@@ -27,6 +33,38 @@ def account_columns(cuts: Iterable[Sequence[str]], lines: Sequence[str] = LINE_K
     return list(dict.fromkeys(name for cut in cuts for name in cut if name not in lines))
 
 
+def moving(book: Book, columns: list[str]) -> list[str]:
+    """List the columns whose value depends on the window's opening."""
+    still = ("", _FOR_GOOD)
+    return [name for name in columns if _is_dated(book, name) or _band(book, name) not in still]
+
+
+def write_traits(connection: duckdb.DuckDBPyConnection, book: Book, columns: list[str]) -> None:
+    """Write ``traits``: account and a `column` per cut that never changes.
+
+    Parameters
+    ----------
+    connection : duckdb.DuckDBPyConnection
+        With ``accounts``.
+    book : Book
+        Has the columns of accounts.
+    columns : list of str
+        Of `features.cuts.cut_columns`, without those of `moving` and of lines.
+    """
+    quarter = BANDS[_FOR_GOOD].sql(_FOR_GOOD, book.facts.fiscal_year_starts)
+    values = "".join(
+        f", {quarter if name == _FOR_GOOD else f'fixed.{column(name)}'} AS {column(name)}"
+        for name in columns
+    )
+    stored = [name for name in columns if name != _FOR_GOOD]
+    query = with_steps(fixed_steps(book, stored), "FROM fixed")
+    connection.register("fixed", book.connection.execute(query).to_arrow_table())
+    connection.execute(f"""
+    CREATE OR REPLACE TEMP TABLE traits AS
+    SELECT account{values} FROM accounts LEFT JOIN fixed USING (account_id)""")
+    connection.unregister("fixed")
+
+
 def write_members(
     connection: duckdb.DuckDBPyConnection,
     book: Book,
@@ -34,7 +72,7 @@ def write_members(
     columns: list[str],
     as_of: date | None,
 ) -> None:
-    """Write ``members``: b, account, and one column per cut.
+    """Write ``members``: b, account, and a `column` per cut that depends on the opening.
 
     A segment that the book does not have is the band of the account's ACV. An account that joins
     in the window has the size of its first movement.
@@ -42,54 +80,48 @@ def write_members(
     Parameters
     ----------
     connection : duckdb.DuckDBPyConnection
-        With ``windows`` (b, e), ``accounts``, ``account_months``, ``account_positions``.
+        With ``windows`` (b, e), ``accounts``, ``account_units``, ``account_months`` and
+        ``account_positions``.
     book : Book
         Has the columns of accounts and their history.
     windows : list of Window
         No two with the same opening.
     columns : list of str
-        Of `features.cuts.cut_columns`, lines' columns left out.
+        Those of `moving`.
     as_of : date or None
         Only what was known before it counts.
     """
-    derived = {name: name for name in columns if name in BANDS}
-    if "segment" in columns and not is_stored(book, "segment"):
-        derived["segment"] = "acv_segment"
-    stored = [name for name in columns if name not in derived]
-    dated = [name for name in stored if is_dated(book, name)]
-    _register(connection, book, windows, stored, dated, as_of)
-    starts = book.facts.fiscal_year_starts
-    chosen = {name: BANDS[band].sql(band, starts) for name, band in derived.items()}
-    chosen |= {name: _stored(connection, name, name in dated) for name in stored}
-    values = "".join(f", {sql} AS {column(name)}" for name, sql in chosen.items())
-    connection.execute(_MEMBERS.format(values=values))
-    for table in ("fixed", "dated"):
-        connection.unregister(table)
-
-
-def _register(
-    connection: duckdb.DuckDBPyConnection,
-    book: Book,
-    windows: list[Window],
-    stored: list[str],
-    dated: list[str],
-    as_of: date | None,
-) -> None:
-    steps = {"fixed": with_steps(fixed_steps(book, stored), "FROM fixed")}
-    none = "SELECT 0 AS b, CAST(NULL AS VARCHAR) AS account_id WHERE false"
-    days = [window.opening for window in windows]
-    steps["dated"] = (
-        with_steps(dated_steps(book, dated, days, as_of), "FROM dated") if dated else none
-    )
-    for name, query in steps.items():
+    dated = [name for name in columns if _is_dated(book, name)]
+    today = fixed_steps(book, dated)
+    past = dated_steps(book, dated, [window.opening for window in windows], as_of)
+    for name, steps in (("fixed", today), ("dated", past)):
+        query = with_steps(steps, f"FROM {name}")
         connection.register(name, book.connection.execute(query).to_arrow_table())
+    there = connection.table("fixed").columns
+    values = ""
+    for name in columns:
+        now = f"fixed.{column(name)}" if f"cut {name}" in there else "NULL"
+        value = f"coalesce(dated.{column(name)}, {now})" if name in dated else _sql(book, name)
+        values += f", {value} AS {column(name)}"
+    connection.execute(_MEMBERS.format(values=values))
+    for name in ("fixed", "dated"):
+        connection.unregister(name)
 
 
-def _stored(connection: duckdb.DuckDBPyConnection, name: str, has_history: bool) -> str:
-    """Write a stored column: what its history says, else what accounts says today."""
-    fixed = connection.table("fixed").columns
-    today = f"fixed.{column(name)}" if f"cut {name}" in fixed else "NULL"
-    return f"coalesce(dated.{column(name)}, {today})" if has_history else today
+def _is_dated(book: Book, name: str) -> bool:
+    return _band(book, name) == "" and is_dated(book, name)
+
+
+def _band(book: Book, name: str) -> str:
+    """Name the band that a cut is; empty for a column of accounts."""
+    if name in BANDS:
+        return name
+    return "acv_segment" if name == "segment" and not is_stored(book, name) else ""
+
+
+def _sql(book: Book, name: str) -> str:
+    band = _band(book, name)
+    return BANDS[band].sql(band, book.facts.fiscal_year_starts)
 
 
 _MEMBERS = """

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
+from features.bands import ARR_RANKS
 from features.book import Book
 from features.cautions import LARGEST, raised
 from features.cohorts import Desk, Measure, open_desk
@@ -18,7 +19,7 @@ from features.rules import Rules
 from features.window_rows import told, untold
 from features.windows import Window, windows
 
-__all__ = ["compounded", "metrics"]
+__all__ = ["compounded", "last_closing", "metrics"]
 
 
 def metrics(
@@ -63,23 +64,25 @@ def metrics(
     """
     columns = cut_columns(book, by)
     cuts = crossings(columns)
-    last = _last_closing(book, rules, as_of)
+    last = last_closing(book, rules, as_of)
     latest, *earlier = windows(window, last, book.facts.fiscal_year_starts)
     desk = open_desk(
         book, rules, as_of=as_of, until=last, facing=latest, lines=_line_cuts(book, cuts)
     )
     first = desk.first_month_end()
     reason = _unseen(latest, first, last)
-    now = [] if reason else desk.measure([latest], (), *cuts)
+    asked = [(), *cuts]
+    wanted = list(dict.fromkeys([*asked, *_LOOKED_AT]))
+    now = [] if reason else desk.measure([latest], *wanted)
     seen = [span for span in earlier if not _unseen(span, first, last)]
-    series = desk.measure(seen, (), *cuts) if seen else []
+    series = desk.measure(seen, *asked) if seen else []
     return {
         "as_of": str(as_of or book.facts.as_of),
         "currency": book.facts.currency,
         "definition": definition(book, rules),
-        "windows": [told(measure) for measure in now] or [untold(latest, reason)],
+        "windows": [told(m) for m in now if tuple(m.cut) in asked] or [untold(latest, reason)],
         "series": [told(measure) for measure in series],
-        "warnings": raised(_evidence(desk, now[0], series)) if now else [],
+        "warnings": raised(_evidence(desk, now, series)) if now else [],
     }
 
 
@@ -96,18 +99,23 @@ def compounded(ratio: float, periods: int) -> float:
     return float(ratio**periods)
 
 
-def _evidence(desk: Desk, whole: Measure, series: list[Measure]) -> Evidence:
+# The cuts in which a window is looked at for warnings.
+_LOOKED_AT = (("segment",), ("acquisition_cohort",), ("arr_rank",))
+
+
+def _evidence(desk: Desk, now: list[Measure], series: list[Measure]) -> Evidence:
     """Gather what the ledger knows of a window that may need a warning."""
-    window = whole.window
-    cuts = desk.measure([window], ("segment",), ("acquisition_cohort",))
-    risen = desk.risen(window)
+    whole = now[0]
+    by = {cut: tuple(m for m in now if tuple(m.cut) == cut) for cut in _LOOKED_AT}
+    segments, cohorts, ranks = by.values()
+    risen = desk.risen(whole.window)
     return Evidence(
         whole,
-        segments=tuple(m for m in cuts if "segment" in m.cut),
-        largest=tuple(desk.largest_expansions(window, LARGEST)),
+        segments=segments,
+        largest=tuple(desk.largest_expansions(whole.window, LARGEST)),
         series=tuple(m for m in series if not m.cut),
-        cohorts=tuple(m for m in cuts if "acquisition_cohort" in m.cut),
-        top_fifth=desk.top_fifth(window),
+        cohorts=cohorts,
+        top_fifth=next((m for m in ranks if m.cut["arr_rank"] == ARR_RANKS[0]), None),
         price_rises=risen["price"],
         levers_active=tuple(lever for lever in ORGANIC if risen[lever] > 0),
     )
@@ -120,7 +128,7 @@ def _line_cuts(book: Book, cuts: list[tuple[str, ...]]) -> list[tuple[str, ...]]
     return [lines for lines in dict.fromkeys(found) if lines]
 
 
-def _last_closing(book: Book, rules: Rules, as_of: date | None) -> date:
+def last_closing(book: Book, rules: Rules, as_of: date | None) -> date:
     """Give the last month-end that a window can close on: its usage must have been billed."""
     last = last_month_end(as_of or book.facts.as_of)
     return last_month_end(last) if unbilled(book, rules, last, as_of) else last

@@ -15,7 +15,7 @@ from features.journeys import journeys, last_month, segments_of
 from features.ledger import month_table
 from features.paces import expansion_by_month, no_expansion, time_to_expansion
 from features.pipeline import conversion_of, pipeline, without_deals
-from features.retention import _last_closing, metrics
+from features.retention import last_closing, metrics
 from features.rules import Rules
 from features.windows import Window
 
@@ -49,7 +49,7 @@ def statement(
     told = metrics(book, rules, window, by, as_of)
     row = told["windows"][0]
     span = Window(date.fromisoformat(row["from"]), date.fromisoformat(row["to"]))
-    until = _last_closing(book, rules, as_of)
+    until = last_closing(book, rules, as_of)
     ledger = month_table(book, rules, as_of=as_of, until=until, opening=span.opening)
     seen = journeys(book, rules, ledger, as_of=as_of, opening=span.opening)
     return told | {
