@@ -75,7 +75,8 @@ def _lines(customers: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
 
 def _running(step: np.ndarray, line: np.ndarray) -> np.ndarray:
     """Add up the steps of each line, from its first period on."""
-    return pd.Series(step).groupby(line).cumsum().to_numpy()
+    sums: np.ndarray = pd.Series(step).groupby(line).cumsum().to_numpy()
+    return sums
 
 
 def periods(how_many: int, customers: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:

@@ -40,8 +40,8 @@ OURS, PLAIN, PANDAS, FLOOR = (
 Found = dict[str, dict[str, list[float | None]]]
 
 
-def _run(*words: str) -> tuple[float, float, str]:
-    """Run a module in a process of its own: seconds, peak memory in GB, what it printed."""
+def _run(*words: str) -> tuple[dict[str, float], str]:
+    """Run a module in a process of its own: its wall and CPU seconds and peak memory; its words."""
     started = time.perf_counter()
     with tempfile.TemporaryFile("w+") as out:
         child = subprocess.Popen([sys.executable, "-m", *words], stdout=out)
@@ -51,7 +51,8 @@ def _run(*words: str) -> tuple[float, float, str]:
         if child.returncode:
             raise SystemExit(f"{' '.join(words)}: exit code {child.returncode}")
         out.seek(0)
-        return seconds, usage.ru_maxrss / 1e6, out.read()
+        cpu = usage.ru_utime + usage.ru_stime
+        return {"seconds": seconds, "cpu": cpu, "gb": usage.ru_maxrss / 1e6}, out.read()
 
 
 def race(home: Path, rounds: int) -> tuple[dict[str, list[dict[str, float]]], dict[str, Found]]:
@@ -60,11 +61,12 @@ def race(home: Path, rounds: int) -> tuple[dict[str, list[dict[str, float]]], di
     found: dict[str, Found] = {}
     for turn in range(rounds):
         for name in list(CONTENDERS)[:: -1 if turn % 2 else 1]:
-            seconds, memory, told = _run("benchmarks.ledger_contenders", name, str(home))
+            cost, told = _run("benchmarks.ledger_contenders", name, str(home))
             answer = json.loads(told)
             found[name] = answer["found"]
-            runs[name].append({"seconds": seconds, "work": answer["seconds"], "gb": memory})
-            print(f"round {turn + 1}: {name:24s} {seconds:6.2f} s  {memory:5.2f} GB", flush=True)
+            runs[name].append(cost | {"work": answer["seconds"]})
+            said = "  ".join(f"{value:6.2f} {key}" for key, value in cost.items())
+            print(f"round {turn + 1}: {name:24s} {said}", flush=True)
     return runs, found
 
 
@@ -102,9 +104,11 @@ def report(
         "medians": middle,
         "slowest_seconds": {name: round(value, 3) for name, value in worst.items()},
         "ratios": {
-            f"{name} / {other}": round(middle[name]["seconds"] / middle[other]["seconds"], 2)
+            f"{name} / {other}, {key}": round(middle[name][key] / middle[other][key], 2)
             for name, other in ((OURS, PANDAS), (PLAIN, PANDAS), (OURS, FLOOR), (PANDAS, FLOOR))
+            for key in ("seconds", "cpu")
         },
+        "load_at_the_end": round(os.getloadavg()[0], 1),
         "limits": {"seconds": LIMIT_SECONDS, "gb": LIMIT_GB},
         "within_limits": worst[OURS] < LIMIT_SECONDS
         and max(run["gb"] for run in runs[OURS]) < LIMIT_GB,
@@ -135,8 +139,8 @@ def main() -> int:
     shrink = 10 if asked.quick else 1
     sizes = {"periods": 1_000_000 // shrink, "accounts": 100_000 // shrink, "months": 48}
     with tempfile.TemporaryDirectory() as home:
-        made, *_ = _run("benchmarks.ledger_input", home, *map(str, list(sizes.values())[:2]))
-        print(f"input made in {made:.1f} s: {sizes}", flush=True)
+        made, _ = _run("benchmarks.ledger_input", home, *map(str, list(sizes.values())[:2]))
+        print(f"input made in {made['seconds']:.1f} s: {sizes}", flush=True)
         runs, found = race(Path(home), asked.rounds)
     outcome = report(runs, found, sizes)
     text = json.dumps(outcome, indent=1)
