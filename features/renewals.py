@@ -47,9 +47,16 @@ def bridge_steps(rules: Rules) -> Steps:
             WHEN any_on - ends_on <= {days} THEN any_on END AS held_until FROM renewals)
     WHERE held_until IS NOT NULL""",
         "held": f"""
-    SELECT line.* REPLACE (coalesce(held_until, line.ends_on) AS ends_on),
-        CASE WHEN held_until IS NOT NULL THEN line.ends_on END AS grace_from
-    FROM recurring AS line LEFT JOIN graces ON graces.account_id = line.account_id
-        AND graces.product = line.product AND graces.ends_on = line.ends_on
-        AND line.term >= {rules.late_renewal_min_term}""",
+    SELECT line.* REPLACE ({_in_grace(rules, "held_until", "line.ends_on")} AS ends_on),
+        {_in_grace(rules, "line.ends_on", "NULL")} AS grace_from
+    FROM recurring AS line LEFT JOIN graces USING (account_id, product, ends_on)""",
     }
+
+
+def _in_grace(rules: Rules, then: str, otherwise: str) -> str:
+    """Write what holds for a line that is held, and what for one whose term is too short.
+
+    A condition on the term in the join itself would make it quadratic.
+    """
+    long = f"line.term >= {rules.late_renewal_min_term} AND held_until IS NOT NULL"
+    return f"CASE WHEN {long} THEN {then} ELSE {otherwise} END"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 __all__ = ["Steps", "month_number", "with_steps"]
 
 Steps = dict[str, str]
@@ -24,11 +26,26 @@ def month_number(column: str) -> str:
 def with_steps(steps: Steps, ending: str) -> str:
     """Write a query whose steps are named, and its ending.
 
+    A step that is read more than once is computed once and kept; others pass their rows on. What
+    nothing reads is left out.
+
     Examples
     --------
-    >>> print(with_steps({"one": "SELECT 1 AS n"}, "FROM one"))
-    WITH one AS MATERIALIZED (SELECT 1 AS n)
+    >>> print(with_steps({"one": "SELECT 1 AS n", "none": "SELECT 0"}, "FROM one"))
+    WITH one AS NOT MATERIALIZED (SELECT 1 AS n)
     FROM one
+    >>> print(with_steps({"one": "SELECT 1 AS n"}, "FROM one UNION ALL FROM one"))
+    WITH one AS MATERIALIZED (SELECT 1 AS n)
+    FROM one UNION ALL FROM one
     """
-    parts = ",\n".join(f"{name} AS MATERIALIZED ({select})" for name, select in steps.items())
-    return f"WITH {parts}\n{ending}"
+    parts: list[str] = []
+    later = [ending]
+    for name, select in reversed(steps.items()):
+        reading = re.compile(rf"\b(?:FROM|JOIN) {name}\b")
+        times = sum(len(reading.findall(text)) for text in later)
+        if times:
+            kept = "MATERIALIZED" if times > 1 else "NOT MATERIALIZED"
+            parts.insert(0, f"{name} AS {kept} ({select})")
+            later.append(select)
+    listed = ",\n".join(parts)
+    return f"WITH {listed}\n{ending}"
