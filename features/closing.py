@@ -27,9 +27,8 @@ from features.closed_store import (
     write_period,
 )
 from features.faults import DataRejected, UsageFault
-from features.lines import unbilled
 from features.locking import held
-from features.postings import last_month_end
+from features.ratios import last_closing
 from features.restatement import changed_keys, restatement, windows_told
 from features.rules import Rules
 
@@ -73,15 +72,14 @@ def close(book: Book, rules: Rules, month: str, home: Path) -> dict[str, Any]:
     """
     closing = closing_month(month)
     _ended(book, rules, closing)
-    ledger = closed_ledger(book, rules, closing)
-    if not ledger.num_rows:
-        raise UsageFault("close.empty", f"{month}: nobody had paid by then", "close a later month")
     with held(home / "close.lock", wait_seconds=_WAIT_SECONDS):
         known = closing in closed_months(home)
-        if known:
-            _same(home, closing, ledger, rules, book)
-        else:
+        frozen = read_ledger(home, closing) if known else None
+        ledger = closed_ledger(book, rules, closing)
+        if frozen is None:
             write_period(home, closing, ledger, _facts(book, rules, closing, ledger))
+        else:
+            _same(read_manifest(home, closing), frozen, ledger, rules, book)
     status = "already closed" if known else "closed"
     folder = str(period_folder(home, closing))
     return {"status": status, "folder": folder} | _told(home, closing)
@@ -117,9 +115,7 @@ def _told(home: Path, closing: date) -> dict[str, Any]:
 
 
 def _ended(book: Book, rules: Rules, closing: date) -> None:
-    last = last_month_end(book.facts.as_of)
-    if unbilled(book, rules, last, None):
-        last = last_month_end(last)
+    last = last_closing(book, rules, None)
     if closing > last:
         found = f"{closing:%Y-%m} has not ended by {book.facts.as_of}, or its usage is not billed"
         cure = f"the last month that can be closed is {last:%Y-%m}"
@@ -127,7 +123,10 @@ def _ended(book: Book, rules: Rules, closing: date) -> None:
 
 
 def _facts(book: Book, rules: Rules, closing: date, ledger: pa.Table) -> dict[str, Any]:
-    told = windows_told(book, rules, closing, None)
+    if not ledger.num_rows:
+        raise UsageFault(
+            "close.empty", f"{closing:%Y-%m}: nobody had paid by then", "close a later month"
+        )
     return {
         "month": f"{closing:%Y-%m}",
         "month_end": str(closing),
@@ -135,21 +134,22 @@ def _facts(book: Book, rules: Rules, closing: date, ledger: pa.Table) -> dict[st
         "book": asdict(book.facts) | {"as_of": str(book.facts.as_of)},
         "definition": rules.stamp(),
         "totals": totals(ledger, closing),
-        "windows": told,
+        "windows": windows_told(book, rules, closing, None),
     }
 
 
-def _same(home: Path, closing: date, ledger: pa.Table, rules: Rules, book: Book) -> None:
+def _same(
+    manifest: dict[str, Any], frozen: pa.Table, ledger: pa.Table, rules: Rules, book: Book
+) -> None:
     """Refuse a close that would not say what the first one said."""
-    manifest = read_manifest(home, closing)
     keys = [change["key"] for change in changed_keys(manifest, rules, book)]
-    apart = differences(read_ledger(home, closing), ledger)
+    apart = differences(frozen, ledger)
     found = [f"the definition ({', '.join(keys)})"] if keys else []
     if apart.num_rows:
         found.append(_difference(apart))
     if found:
         cure = "a close is not rewritten: `perennial metrics` shows what changed as a restatement"
-        message = f"{closing:%Y-%m} was closed with other content: {'; '.join(found)}"
+        message = f"{manifest['month']} was closed with other content: {'; '.join(found)}"
         raise DataRejected("close.differs", message, cure)
 
 

@@ -16,11 +16,13 @@ from typing import Any
 from features.book import Book
 from features.cohorts import open_desk
 from features.faults import InternalFault
+from features.lines import unbilled
 from features.measure import Measure
+from features.postings import last_month_end
 from features.rules import Rules
 from features.windows import Window
 
-__all__ = ["Ratios", "points", "points_apart", "ratios"]
+__all__ = ["Ratios", "last_closing", "points", "points_apart", "ratios"]
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,12 @@ class Ratios:
         return Fraction(opening + gained - lost, opening)
 
 
+def last_closing(book: Book, rules: Rules, as_of: date | None) -> date:
+    """Give the last month-end that a window can close on: its usage must have been billed."""
+    last = last_month_end(as_of or book.facts.as_of)
+    return last_month_end(last) if unbilled(book, rules, last, as_of) else last
+
+
 def ratios(book: Book, rules: Rules, windows: Sequence[Window], as_of: date | None) -> list[Ratios]:
     """Measure windows that close together, under one definition.
 
@@ -112,7 +120,10 @@ def ratios(book: Book, rules: Rules, windows: Sequence[Window], as_of: date | No
     InternalFault
         ``identity.broken`` if a cohort's movements do not make what it pays at the closing.
     """
-    closing = windows[0].closing
+    closing, last = windows[0].closing, last_closing(book, rules, as_of)
+    if closing > last:
+        late = f"the window is not closed yet: the last month-end that can be shown is {last}"
+        return [Ratios(window, None, {}, late) for window in windows]
     desk = open_desk(book, rules, as_of=as_of, until=closing, facing=windows[0])
     first = desk.first_month_end()
     seen = [window for window in windows if first is not None and window.opening >= first]

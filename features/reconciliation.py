@@ -23,10 +23,9 @@ from features.book import Book
 from features.definition import definition
 from features.faults import DataRejected, InternalFault
 from features.presets import PRESETS
-from features.ratios import Ratios, points, points_apart, ratios
-from features.retention import metrics
+from features.ratios import Ratios, last_closing, points, points_apart, ratios
 from features.rules import Rules
-from features.windows import Window
+from features.windows import Window, windows
 
 __all__ = ["reconcile", "rule_groups", "side_by_side"]
 
@@ -128,9 +127,9 @@ class _Sight:
 
 
 def _sight(book: Book, rules: Rules, window: str, as_of: date | None) -> _Sight:
-    row = metrics(book, rules, window, [], as_of)["windows"][0]
-    span = Window(date.fromisoformat(row["from"]), date.fromisoformat(row["to"]))
-    return _Sight(book, span, as_of)
+    last = last_closing(book, rules, as_of)
+    latest = windows(window, last, book.facts.fiscal_year_starts)[0]
+    return _Sight(book, latest, as_of)
 
 
 def _walk(sight: _Sight, rules: Rules, other: Rules) -> dict[str, Any]:
