@@ -7,7 +7,7 @@ from typing import Any
 
 __all__ = ["headline"]
 
-_COLUMNS = 120
+_COLUMNS = 128
 _LINE = 14.5  # points from line to line
 
 

@@ -69,7 +69,7 @@ def show_cohorts(axes: Any, cohorts: Mapping[str, Any]) -> None:
     axes.set_ylim(len(names), 0)
     axes.tick_params(length=0)
     axes.set_xlabel("months since each account's first paid month-end")
-    axes.set_ylabel("acquisition quarter (accounts)")
+    axes.set_ylabel("fiscal quarter of acquisition (accounts)")
     for side in axes.spines.values():
         side.set_visible(False)
 
@@ -104,4 +104,4 @@ def _words(cohorts: Mapping[str, Any]) -> tuple[str, str]:
         "MRR so many months after each account's first paid month-end over its MRR then; "
         f"darker is more{open_quarter}"
     )
-    return f"NRR by acquisition quarter, per cent{which}", how
+    return f"NRR by fiscal quarter of acquisition, per cent{which}", how

@@ -91,6 +91,7 @@ def test_help_names_every_command(tmp_path: Path) -> None:
         "check",
         "ingest",
         "metrics",
+        "close",
         "train",
         "score",
         "outreach",
@@ -303,7 +304,7 @@ def test_before_the_first_run_nothing_is_left_behind(tmp_path: Path, command: st
 
 
 def test_a_bug_is_70_and_says_so(book: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("features.retention.metrics", lambda *_: 1 / 0)
+    monkeypatch.setattr("features.statement.statement", lambda *_: 1 / 0)
     told = perennial(book, "metrics", "--json")
     assert told.code == 70
     assert "this is a bug" in told.err

@@ -45,7 +45,7 @@ def _cohorts(block: Body, currency: str) -> None:
     hidden = len(block["cohorts"]) - len(shown)
     which = f", the latest {QUARTERS} of {len(block['cohorts'])}" if hidden else ""
     heads = ("cohort", "accounts", "first MRR", *(f"NRR {month}m" for month in months))
-    title = f"By acquisition quarter{which}, MRR in {spelled.unit}"
+    title = f"By fiscal quarter of acquisition{which}, MRR in {spelled.unit}"
     table = _numbers(title, *heads, *(f"{word} 12m" for word, _ in year))
     table.columns[0].no_wrap = True
     for one in shown:

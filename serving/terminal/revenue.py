@@ -113,9 +113,9 @@ def _movements(whole: Body, spelled: Amounts) -> None:
         )
         if name == "churned":
             kinds = whole.get("churn_kinds") or {}
-            told = any(part for kind, part in kinds.items() if kind != "voluntary")
+            apart = any(part for kind, part in kinds.items() if kind != "voluntary")
             for kind, part in kinds.items():
-                if part and told:
+                if part and apart:
                     table.add_row(f"  of it {kind}", spelled.spell(-part, True), "")
     closing = (spelled.spell(whole["closing_mrr"]), spelled.spell(cohort["closing_mrr"]))
     table.add_row("closing", *closing, end_section=True)
