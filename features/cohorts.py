@@ -147,7 +147,7 @@ class Desk:
             write_members(self.connection, self.book, some, dated, self.as_of)
         plain = {cut: self._cut(sheet, some, cut, dated) for cut, sheet in asked.items()}
         full = {
-            cut: with_moved(plain[cut], plain[rests[cut]], lines[cut].lines)
+            cut: with_moved(plain[cut], plain[rests[cut]], cut, lines[cut].lines)
             if lines[cut].lines
             else plain[cut]
             for cut in cuts

@@ -14,7 +14,9 @@ from features.measure import Measure
 __all__ = ["with_moved"]
 
 
-def with_moved(parts: list[Measure], wholes: list[Measure], lines: Sequence[str]) -> list[Measure]:
+def with_moved(
+    parts: list[Measure], wholes: list[Measure], cut: Sequence[str], lines: Sequence[str]
+) -> list[Measure]:
     """Add to the rows of a line cut, per window and value of the other columns, what moved.
 
     Product NRR reconciles to account NRR: ``blend`` is the lines' NRR weighted by their opening
@@ -29,8 +31,8 @@ def with_moved(parts: list[Measure], wholes: list[Measure], lines: Sequence[str]
         The lines' rows.
     wholes : list of Measure
         The same windows without the line keys.
-    lines : sequence of str
-        The line keys of the cut.
+    cut, lines : sequence of str
+        The columns of the cut, and those of them that are line keys.
 
     Examples
     --------
@@ -38,15 +40,15 @@ def with_moved(parts: list[Measure], wholes: list[Measure], lines: Sequence[str]
     >>> from features.windows import Window
     >>> year = Window(date(2024, 12, 31), date(2025, 12, 31))
     >>> whole = Measure(year, {}, {"accounts": 1, "lost": 0, "opening": 100, "closing": 130}, {})
-    >>> line = Measure(year, {"plan": "a"}, {"accounts": 1, "lost": 0, "opening": 100, "closing": 90}, {})
-    >>> moved = with_moved([line], [whole], ["plan"])[-1]
+    >>> line = Measure(year, {"plan": "a"}, whole.cohort | {"closing": 90}, {})
+    >>> moved = with_moved([line], [whole], ["plan"], ["plan"])[-1]
     >>> moved.cohort["closing"], moved.blend, moved.nrr
     (40, 0.9, None)
     """
     found = []
     for whole in wholes:
         own = [part for part in parts if _belongs(part, whole, lines)]
-        found += [*own, _moved(whole, own, lines)]
+        found += [*own, _moved(whole, own, cut)]
     return found
 
 
@@ -55,14 +57,14 @@ def _belongs(part: Measure, whole: Measure, lines: Sequence[str]) -> bool:
     return part.window == whole.window and rest == dict(whole.cut)
 
 
-def _moved(whole: Measure, own: list[Measure], lines: Sequence[str]) -> Measure:
+def _moved(whole: Measure, own: list[Measure], cut: Sequence[str]) -> Measure:
     cohort = _less(whole.cohort, [part.cohort for part in own])
     flows = _less(whole.flows, [part.flows for part in own])
     opening = sum(part.cohort["opening"] for part in own)
     closing = sum(part.cohort["closing"] for part in own)
     blend = closing / opening if opening else None
-    cut = {**dict.fromkeys(lines), **whole.cut}
-    return Measure(whole.window, cut, cohort, flows, blend=blend, moved=True)
+    values = {name: whole.cut.get(name) for name in cut}
+    return Measure(whole.window, values, cohort, flows, blend=blend, moved=True)
 
 
 def _less(whole: dict[str, int], parts: list[dict[str, int]]) -> dict[str, int]:
