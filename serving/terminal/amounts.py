@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
 
 __all__ = ["Amounts", "amounts"]
 
@@ -31,19 +32,21 @@ class Amounts:
     decimals: int = 0
 
     def spell(self, value: float | None, signed: bool = False) -> str:
-        """Spell an amount; a dash where there is none; a plus too where signs matter.
+        """Spell an amount, rounded half-up; a dash for none; a plus too where signs matter.
 
         Examples
         --------
         >>> usd = Amounts("USD")
         >>> usd.spell(1234.5), usd.spell(-7, signed=True), usd.spell(7, signed=True)
-        ('1,234', '−7', '+7')
+        ('1,235', '−7', '+7')
         >>> usd.spell(None), usd.spell(-0.2, signed=True)
         ('–', '0')
         """
         if value is None:
             return "–"
-        shown = f"{abs(value) / self.divisor:,.{self.decimals}f}"
+        places = Decimal(1).scaleb(-self.decimals)
+        exact = abs(Decimal(str(value))) / int(self.divisor)
+        shown = f"{exact.quantize(places, ROUND_HALF_UP):,f}"
         if not shown.strip("0."):
             return "0"
         return (_MINUS if value < 0 else "+" if signed else "") + shown

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from serving.terminal.amounts import Amounts, amounts
-from serving.terminal.paper import Body, percent, points, show, tabulated, write
+from serving.terminal.paper import Body, figures, percent, points, show, tell, write
 
 __all__ = ["closed", "closed_in_short"]
 
@@ -54,7 +54,7 @@ def closed_in_short(block: Body) -> None:
         write(f"closed {block['month']}: {ratios['reason']}")
     if apart is not None:
         moved = f"by {apart['closing_mrr']:+,.2f} {block['currency']} otherwise"
-        write(
+        tell(
             f"closed {block['month']}: its closing MRR reads "
             f"{moved if apart['closing_micros'] else 'the same'} now; "
             f"`perennial close {block['month']}` tells account by account"
@@ -63,9 +63,7 @@ def closed_in_short(block: Body) -> None:
 
 def _sums(body: Body, then: Body, now: Body | None, spelled: Amounts) -> None:
     title = f"The book in {body['month']}, MRR in {spelled.unit}"
-    table = tabulated(title, "", "as closed", "as restated", "difference")
-    for column in table.columns[1:]:
-        column.justify = "right"
+    table = figures(title, "", "as closed", "as restated", "difference")
     left, right = then["accounts"], now["accounts"] if now else None
     apart = "–" if right is None else f"{right - left:+,}" if right != left else "0"
     table.add_row("accounts", f"{left:,}", "–" if right is None else f"{right:,}", apart)
@@ -79,9 +77,8 @@ def _sums(body: Body, then: Body, now: Body | None, spelled: Amounts) -> None:
 
 
 def _ratios(then: Body, now: Body | None) -> None:
-    table = tabulated("Retention", "window", "ratio", "as closed", "as restated", "points")
-    for column in table.columns[2:]:
-        column.justify = "right"
+    heads = ("window", "ratio", "as closed", "as restated", "points")
+    table = figures("Retention", *heads, texts=2)
     for key, span in _SPANS.items():
         frozen = then["windows"][key]
         today: Body = now["windows"][key] if now else {}
@@ -102,9 +99,8 @@ def _accounts(apart: Body, currency: str) -> None:
         write("no account reads differently now")
         return
     heads = ("account", "", "as closed", "as restated", "difference", "months")
-    table = tabulated(f"What reads differently now, by account, MRR in {currency}", *heads)
-    for column in table.columns[2:]:
-        column.justify = "right"
+    title = f"What reads differently now, by account, MRR in {currency}"
+    table = figures(title, *heads, texts=2)
     for row in rows[:SHOWN]:
         sums = (_cents(row[f"{key}_micros"]) for key in ("closed", "restated"))
         moved = _cents(row["difference_micros"])

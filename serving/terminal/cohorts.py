@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from rich.table import Table
-
 from serving.terminal.amounts import amounts
-from serving.terminal.paper import Body, percent, show, tabulated, write
+from serving.terminal.paper import Body, figures, percent, show, tabulated, tell, width, write
 
 __all__ = ["beside"]
 
 QUARTERS = 12
+ROOMY = 100  # columns from which a cohort shows more of its months
 NRR_AT = (3, 6, 12, 24, 36, 60)
 SEGMENTS = 8
 LARGEST = 5
@@ -39,14 +38,15 @@ def _cohorts(block: Body, currency: str) -> None:
     if not shown:
         return
     seen = max(len([v for v in one["nrr"] if v is not None]) for one in shown) - 1
-    months = [month for month in NRR_AT if month <= seen]
+    most = 4 if width() >= ROOMY else 2
+    months = [month for month in NRR_AT if month <= seen][-most:]
     year = [("GRR", "grr"), ("logos", "logos")] if seen >= 12 else []
     spelled = amounts(currency, [one["opening_mrr"] for one in shown])
     hidden = len(block["cohorts"]) - len(shown)
     which = f", the latest {QUARTERS} of {len(block['cohorts'])}" if hidden else ""
     heads = ("cohort", "accounts", "first MRR", *(f"NRR {month}m" for month in months))
     title = f"By fiscal quarter of acquisition{which}, MRR in {spelled.unit}"
-    table = _numbers(title, *heads, *(f"{word} 12m" for word, _ in year))
+    table = figures(title, *heads, *(f"{word} 12m" for word, _ in year))
     table.columns[0].no_wrap = True
     for one in shown:
         ratios = [one["nrr"][month] for month in months] + [one[key][12] for _, key in year]
@@ -56,8 +56,10 @@ def _cohorts(block: Body, currency: str) -> None:
     show(table)
     if any(not one.get("complete", True) for one in shown):
         write("* the quarter is not over")
-    write("NRR 3m = MRR of the cohort 3 months after each account's first paid month-end, over")
-    write("its MRR then; GRR: none above its first MRR; logos: the share that pays.")
+    tell(
+        "NRR 12m = MRR of the cohort 12 months after each account's first paid month-end, over its "
+        "MRR then; GRR: none above its first MRR; logos: the share that pays."
+    )
     if "rates_of" in block:
         write(f"cohorts are valued at the exchange rates of {block['rates_of']}")
 
@@ -65,8 +67,8 @@ def _cohorts(block: Body, currency: str) -> None:
 def _time(block: Body, _: str) -> None:
     """Show how long accounts take to their first expansion, and which have not been seen to."""
     title = "Time to first expansion, days from the first paid day (Kaplan-Meier)"
-    heads = ("whom", "accounts", "expanded", "half by day", "95 % interval", "quarter by day")
-    table = _numbers(title, *heads)
+    heads = ("whom", "accounts", "expanded", "half\nby day", "95 %\ninterval", "quarter\nby day")
+    table = figures(title, *heads)
     segments = block.get("segments", ())
     rows = [("all", block), ("seat, tier, product, usage", block.get("organic"))]
     rows += [(f"segment {one['segment']}", one) for one in segments[:SEGMENTS]]
@@ -79,7 +81,7 @@ def _time(block: Body, _: str) -> None:
     show(table)
     if len(segments) > SEGMENTS:
         write(f"… and {len(segments) - SEGMENTS} more segments (--json lists them)")
-    write("accounts that have not expanded yet count as seen so far, not as never")
+    tell("accounts that have not expanded yet count as seen so far, not as never")
     if "reason" in block:
         write(f"note: half of the accounts: {block['reason']}")
     for target in block.get("targets", ()):
@@ -93,7 +95,7 @@ def _still(block: Body, currency: str) -> None:
         write(f"No expansion in {block['months']} months: {block['reason']}")
         return
     spelled = amounts(currency, [block["mrr"]])
-    write(
+    tell(
         f"No expansion in {block['months']} months: {block['accounts']:,} of the "
         f"{block['paid_so_long']:,} accounts that paid so long "
         f"({percent(block['share_of_accounts'])}), MRR {spelled.spell(block['mrr'])} "
@@ -113,7 +115,7 @@ def _conversion(block: Body, currency: str) -> None:
         return
     spelled = amounts(currency, [block["qualified_mrr"]])
     won, qualified = (spelled.spell(block[key]) for key in ("won_in_time_mrr", "qualified_mrr"))
-    write(
+    tell(
         f"Expansion conversion: {block['won_in_time']:,} of {block['qualified']:,} deals won within "
         f"{block['days']} days of qualification ({percent(block['rate'])}); of their MRR "
         f"{won} of {qualified} {spelled.unit} ({percent(block['rate_of_mrr'])})"
@@ -127,13 +129,13 @@ def _pipeline(block: Body, currency: str) -> None:
         return
     spelled = amounts(currency, [block["total"]["mrr"]])
     title = f"Expansion pipeline, open deals of paying accounts, MRR in {spelled.unit}"
-    table = _numbers(title, "stage", "deals", "MRR", "weighted MRR")
+    table = figures(title, "stage", "deals", "MRR", "weighted MRR")
     for one in (*block["stages"], {"stage": "all"} | dict(block["total"])):
         worth = (spelled.spell(one[key]) for key in ("mrr", "weighted_mrr"))
         table.add_row(str(one["stage"] or "no stage"), f"{one['deals']:,}", *worth)
     show(table)
     rate = block["win_rate"]
-    write("weighted by the deal's own probability, else by the win rate of its stage or the book")
+    tell("weighted by the deal's own probability, else by the win rate of its stage or the book")
     write(
         f"win rate of closed deals: {rate['won']:,} of {rate['closed']:,} ({percent(rate['rate'])})"
     )
@@ -144,7 +146,7 @@ def _benchmarks(rows: Sequence[Body], _: str) -> None:
     from features.benchmark_table import metrics_told  # heavy: the table of the articles
 
     known = [row for row in rows if row["yours"] is not None]
-    table = _numbers("Benchmarks", "figure", "for", "level", "theirs", "yours", "source")
+    table = tabulated("Benchmarks", "figure", "for", "level", "theirs", "yours", "source")
     for row in known:
         whom = "all companies" if row["by"] == "all" else f"{row['by']} {row['of']}"
         theirs, yours = _range(row), _figure(row["yours"], row["unit"])
@@ -179,10 +181,3 @@ def _figure(value: float, unit: str) -> str:
 
 def _days(days: int | None) -> str:
     return "–" if days is None else f"{days:,}"
-
-
-def _numbers(title: str, *heads: str) -> Table:
-    table = tabulated(title, *heads)
-    for column in table.columns[1:]:
-        column.justify = "right"
-    return table

@@ -17,6 +17,7 @@ __all__ = [
     "Body",
     "answer",
     "emit",
+    "figures",
     "interval",
     "money",
     "number",
@@ -26,6 +27,7 @@ __all__ = [
     "show",
     "steps",
     "tabulated",
+    "tell",
     "width",
     "write",
 ]
@@ -86,6 +88,18 @@ def tabulated(title: str, *heads: str) -> Table:
     return table
 
 
+def figures(title: str, *heads: str, texts: int = 1) -> Table:
+    """Start a table of numbers: they stand to the right and are never folded, texts are.
+
+    A line break in a head is where it may break.
+    """
+    table = tabulated(title, *heads)
+    for column in table.columns[texts:]:
+        column.justify = "right"
+        column.no_wrap = True
+    return table
+
+
 def show(table: Table) -> None:
     """Print a table."""
     _console().print(table)
@@ -94,6 +108,11 @@ def show(table: Table) -> None:
 def write(line: str) -> None:
     """Print a line: folded at the terminal's edge, whole in a pipe."""
     _console(soft_wrap=not _measured()).print(line)
+
+
+def tell(text: str) -> None:
+    """Print prose: folded at the edge of the page, in a pipe too."""
+    _console().print(text)
 
 
 def _console(soft_wrap: bool = False) -> Console:

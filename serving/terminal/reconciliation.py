@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from serving.terminal.amounts import amounts
-from serving.terminal.paper import Body, percent, points, show, tabulated, write
+from serving.terminal.paper import Body, figures, percent, points, show, tabulated, tell, write
 
 __all__ = ["reconciled"]
 
@@ -29,7 +29,7 @@ def _walk(body: Body) -> None:
     )
     table = tabulated(title, "rule", "becomes", "NRR", "GRR", "note")
     for column in table.columns[2:4]:
-        column.justify = "right"
+        column.justify, column.no_wrap = "right", True
     table.add_row(f"as {here['preset']}", "", *_ratios(here), here.get("reason", ""))
     for line in body["lines"]:
         effects = (points(line[f"{name}_points"]) for name in _RATIOS)
@@ -42,7 +42,7 @@ def _walk(body: Body) -> None:
         write(f"note: the walk ends early: {body['reason']}")
         return
     whole = ", ".join(f"{name.upper()} {points(body[f'{name}_points'])}" for name in _RATIOS)
-    write(f"the lines add up exactly: {whole} points; each is measured after those above it")
+    tell(f"the lines add up exactly: {whole} points; each is measured after those above it")
 
 
 def _side_by_side(body: Body, currency: str) -> None:
@@ -53,9 +53,8 @@ def _side_by_side(body: Body, currency: str) -> None:
         f"Every preset, {span['from']} to {span['to']}, "
         f"MRR of the opening's accounts in {spelled.unit}"
     )
-    table = tabulated(title, "preset", "accounts", "opening MRR", "closing MRR", "NRR", "GRR")
-    for column in table.columns[1:]:
-        column.justify = "right"
+    heads = ("preset", "accounts", "opening MRR", "closing MRR", "NRR", "GRR")
+    table = figures(title, *heads)
     for one in presets:
         accounts = "–" if one["accounts"] is None else f"{one['accounts']:,}"
         sums = (spelled.spell(one[f"{end}_mrr"]) for end in ("opening", "closing"))
@@ -74,9 +73,8 @@ def _lines(ratio: str, walks: Mapping[str, Body]) -> None:
     if not walks:
         return
     rules = list(dict.fromkeys(line["rule"] for walk in walks.values() for line in walk["lines"]))
-    table = tabulated(f"{ratio.upper()}: effect of each rule, in points", "rule", *walks)
-    for column in table.columns[1:]:
-        column.justify = "right"
+    heads = ("rule", *(preset.replace("-", "-\n") for preset in walks))
+    table = figures(f"{ratio.upper()}: effect of each rule, in points", *heads)
     columns = [
         {line["rule"]: line[f"{ratio}_points"] for line in walk["lines"]} for walk in walks.values()
     ]

@@ -8,7 +8,7 @@ from serving.definition import idle_rules, rules_line
 from serving.terminal.amounts import Amounts, amounts
 from serving.terminal.closing import closed_in_short
 from serving.terminal.cohorts import beside
-from serving.terminal.paper import Body, percent, show, tabulated, write
+from serving.terminal.paper import Body, figures, percent, show, tell, width, write
 
 __all__ = ["definition", "metrics", "naming"]
 
@@ -21,6 +21,8 @@ FLOWS = (
     ("churned", "churned", -1),
     ("fx", "exchange rates", 1),
 )
+HEADS = {"contraction": "contrac-\ntion", "exchange rates": "exchange\nrates"}
+ROOMY = 100  # columns from which a table of movements has its ends too
 RATIOS = ("nrr", "grr", "organic_nrr", "logo_churn")
 SEEN = ("expansion", "contraction", "churned")  # what the opening's accounts can do
 
@@ -49,10 +51,8 @@ def _retention(body: Body, spelled: Amounts) -> None:
         f"Retention from {first['from']} to {first['to']}, "
         f"MRR in {spelled.unit}, as of {body['as_of']}"
     )
-    heads = ("cut", "accounts", "opening MRR", "NRR", "GRR", "organic NRR", "logo churn")
-    table = tabulated(title, *heads)
-    for column in table.columns[1:]:
-        column.justify = "right"
+    heads = ("cut", "accounts", "opening\nMRR", "NRR", "GRR", "organic\nNRR", "logo\nchurn")
+    table = figures(title, *heads)
     for window in body["windows"]:
         accounts = "–" if window["accounts"] is None else f"{window['accounts']:,}"
         small = " *" if window.get("small_cohort") else ""
@@ -63,11 +63,18 @@ def _retention(body: Body, spelled: Amounts) -> None:
         write("* fewer than 20 accounts: one of them moves the ratio by points")
     for reason in sorted({window.get("reason") or "" for window in body["windows"]} - {""}):
         write(f"note: {reason}")
-    write(
-        f"NRR = MRR at {first['to']} of the accounts that paid at {first['from']}, over their MRR"
+    for window in body["windows"]:
+        if window.get("blend") is not None:
+            lines = " and ".join(window["cut"])
+            tell(
+                f"NRR of each {lines}, weighted by its opening MRR: {percent(window['blend'])}; what "
+                "moved between lines makes the rest of the way to the whole book's NRR."
+            )
+    tell(
+        f"NRR = MRR at {first['to']} of the accounts that paid at {first['from']}, over their MRR "
+        "then; GRR: no account counted above its opening; organic NRR: only seats, tier, product "
+        "and usage expand; logo churn: the share of these accounts that pay nothing at the end."
     )
-    write("then; GRR: no account counted above its opening; organic NRR: only seats, tier, product")
-    write("and usage expand; logo churn: the share of these accounts that pay nothing at the end.")
 
 
 def naming(window: Body) -> str:
@@ -100,9 +107,7 @@ def _every_amount(windows: Sequence[Body]) -> Iterable[float | None]:
 def _movements(whole: Body, spelled: Amounts) -> None:
     """Show how the MRR of the opening became that of the closing, and by which levers."""
     title = f"Movements from {whole['from']} to {whole['to']}, MRR in {spelled.unit}"
-    table = tabulated(title, "movement", "whole book, month by month", "opening's accounts, net")
-    for column in table.columns[1:]:
-        column.justify = "right"
+    table = figures(title, "movement", "whole book,\nmonth by month", "opening's\naccounts, net")
     cohort = whole["cohort"]
     table.add_row("opening", spelled.spell(whole["opening_mrr"]), spelled.spell(_opening(whole)))
     for name, word, sign in FLOWS:
@@ -140,15 +145,13 @@ def _by_cut(cuts: Sequence[Body], spelled: Amounts) -> None:
         for name, word, sign in FLOWS
         if any(window[f"{name}_mrr"] for window in cuts)
     ]
-    heads = ("cut", "opening", *(word for _, word, _ in moved), "closing")
-    table = tabulated(f"Movements by cut, month by month, MRR in {spelled.unit}", *heads)
-    for column in table.columns[1:]:
-        column.justify = "right"
+    ends = ("opening", "closing") if width() >= ROOMY else ()
+    heads = ("cut", *ends[:1], *(HEADS.get(word, word) for _, word, _ in moved), *ends[1:])
+    table = figures(f"Movements by cut, month by month, MRR in {spelled.unit}", *heads)
     for window in cuts:
         flows = (spelled.spell(sign * window[f"{name}_mrr"], True) for name, _, sign in moved)
-        ends = (spelled.spell(window[f"{end}_mrr"]) for end in ("opening", "closing"))
-        opening, closing = ends
-        table.add_row(naming(window), opening, *flows, closing)
+        levels = [spelled.spell(window[f"{end}_mrr"]) for end in ends]
+        table.add_row(naming(window), *levels[:1], *flows, *levels[1:])
     show(table)
 
 
@@ -157,11 +160,8 @@ def _earlier(series: Sequence[Body]) -> None:
     whole = [window for window in series if not window["cut"]][:EARLIER]
     if not whole:
         return
-    table = tabulated(
-        "Earlier windows, whole book", "from", "to", "NRR", "GRR", "organic NRR", "logo churn"
-    )
-    for column in table.columns[2:]:
-        column.justify = "right"
+    heads = ("from", "to", "NRR", "GRR", "organic NRR", "logo churn")
+    table = figures("Earlier windows, whole book", *heads, texts=2)
     for window in whole:
         table.add_row(window["from"], window["to"], *(percent(window[name]) for name in RATIOS))
     show(table)
