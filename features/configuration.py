@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -67,7 +68,7 @@ def read_section(kind: type[S], values: Mapping[str, Any], where: str) -> S:
     try:
         return kind.model_validate(dict(values))
     except ValidationError as refused:
-        first = refused.errors(include_url=False, include_context=False)[0]
+        first = refused.errors(include_url=False)[0]
         raise _as_fault(kind, first, where) from refused
 
 
@@ -79,7 +80,7 @@ def _as_fault(kind: type[Section], error: Any, where: str) -> ConfigurationRefus
         cure = f"unknown key; {nearest(path[-1], known)}" if len(path) == 1 else "unknown key"
         return ConfigurationRefused("config", place, cure)
     if error["type"] == "literal_error":
-        known = [str(value) for value in get_args(kind.model_fields[path[0]].annotation)]
+        known = re.findall(r"'([^']*)'", error["ctx"]["expected"])
         found = f'unknown value "{error["input"]}"'
         return ConfigurationRefused(
             "config", place, f"{found}; {nearest(str(error['input']), known)}"

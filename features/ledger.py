@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from datetime import date
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from features.asof import month_end
 from features.book import Book
-from features.faults import InternalFault
+from features.faults import DataRejected, InternalFault
 from features.fx import conversion, valuation
 from features.holders import varies
 from features.levers import LEVERS, LEVERS_OF_CHURN, ORGANIC
@@ -119,7 +120,7 @@ def account_months(
         ``identity.broken`` if opening and movements of a row do not make its closing.
     """
     steps = ledger_steps(book, rules, Scope(as_of, until))
-    table = book.connection.execute(with_steps(steps, _EVERY_MONTH)).to_arrow_table()
+    table = _asked(book, steps, _EVERY_MONTH)
     _check(table)
     return table.to_pandas(date_as_object=True)
 
@@ -164,11 +165,11 @@ def month_table(
         row's opening is not the closing before it.
     """
     steps = ledger_steps(book, rules, Scope(as_of, until, lines, opening))
-    keys = ", ".join(["account_id", *lines])
+    keys = ", ".join(["account_id", *(f"entities.{name}" for name in lines)])
     ending = f"""
     SELECT {keys}, CAST(m AS INTEGER) AS m, until_m, {_AMOUNTS}, {_PARTS}
     FROM stands JOIN entities USING (entity) ORDER BY {keys}, m"""
-    table = book.connection.execute(with_steps(steps, ending)).to_arrow_table()
+    table = _asked(book, steps, ending)
     _check(table)
     return table
 
@@ -217,7 +218,7 @@ def openings(
     source = "with_pauses" if "with_pauses" in steps else "laid"
     steps["laid_out"] = f"SELECT entity, currency, total, s, e AS e_month, is_paused FROM {source}"
     wanted = {name: step for name, step in steps.items() if name not in ("by_rate", "pieces")}
-    return book.connection.execute(with_steps(wanted, ending)).to_arrow_table()
+    return _asked(book, wanted, ending)
 
 
 def _check(table: pa.Table) -> None:
@@ -246,10 +247,11 @@ _FLOWS = (
     "fx",
 )
 _CLASSES = {"churned": "churn"}
-_AMOUNTS = ", ".join(f"{_CLASSES.get(name, name)} AS {name}_micros" for name in _FLOWS)
-_AMOUNTS += f", {' + '.join(ORGANIC)} AS organic_micros"
+_AMOUNTS = ", ".join(f"stands.{_CLASSES.get(name, name)} AS {name}_micros" for name in _FLOWS)
+_ORGANIC = " + ".join(f"stands.{lever}" for lever in ORGANIC)
+_AMOUNTS += f", {_ORGANIC} AS organic_micros"
 _PARTS = ", ".join(
-    [f"{lever} AS {lever}_micros" for lever in LEVERS]
+    [f"stands.{lever} AS {lever}_micros" for lever in LEVERS]
     + ["metered AS metered_micros", "grace AS grace_micros"]
     + [f"{lever}_churn AS {lever}_churn_micros" for lever in LEVERS_OF_CHURN]
 )
@@ -268,5 +270,13 @@ _EVERY_MONTH = f"""
 
 
 def _frame(book: Book, steps: Steps, ending: str) -> pd.DataFrame:
-    query = with_steps(steps, ending)
-    return book.connection.execute(query).to_arrow_table().to_pandas(date_as_object=True)
+    return _asked(book, steps, ending).to_pandas(date_as_object=True)
+
+
+def _asked(book: Book, steps: Steps, ending: str) -> pa.Table:
+    try:
+        return book.connection.execute(with_steps(steps, ending)).to_arrow_table()
+    except (duckdb.ConversionException, duckdb.OutOfRangeException) as overflow:
+        found = "an account's MRR is above 9.2 million million units of the book's currency"
+        cure = "check the units of amounts, and fx_rates"
+        raise DataRejected("money.out_of_range", found, cure) from overflow

@@ -47,14 +47,14 @@ _SEATED = """
         CASE WHEN stays AND b_seats > 0 AND n_seats <> b_seats THEN CAST(
             CAST(b_total AS HUGEINT) * n_seats AS HUGEINT) END AS at_old_price,
         CASE WHEN stays AND b_list > 0 AND (b_list <> b_total OR n_list <> n_total) THEN n_total
-            - CAST((2 * CAST(n_list AS HUGEINT) * b_total + b_list) // (2 * b_list) AS BIGINT)
+            - TRY_CAST((2 * CAST(n_list AS HUGEINT) * b_total + b_list) // (2 * b_list) AS BIGINT)
             END AS raw_discount
     FROM sized"""
 
 _SPLIT = f"""
     SELECT entity, product, m, delta, pause, merger, stays, usage,
         CASE WHEN abs(raw_discount) > {_CRUMB} THEN raw_discount ELSE 0 END AS discount,
-        coalesce(CAST((2 * at_old_price + b_seats) // (2 * b_seats) AS BIGINT) - b_total, 0)
+        coalesce(TRY_CAST((2 * at_old_price + b_seats) // (2 * b_seats) AS BIGINT) - b_total, 0)
             AS raw_seat,
         CASE WHEN tier THEN 'tier' WHEN n_ramp THEN 'ramp' ELSE 'price' END AS last
     FROM seated"""

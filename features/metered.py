@@ -16,7 +16,7 @@ def metered_steps(until: date, rules: Rules) -> Steps:
     Under ``usage = "billed_month"`` each month stands for itself. Where usage is left out there
     is none.
 
-    Two months without a bill are zero at once, and so is an account that had recurring lines
+    Two months without a bill are zero at once, and so is an account that has had recurring lines
     too, from the day on which none of its lines is alive.
     """
     last = until.year * 12 + until.month - 1
@@ -67,8 +67,9 @@ def metered_steps(until: date, rules: Rules) -> Steps:
         "open_usage": """
     SELECT usage.*, least(usage.next_on, coalesce(stretch.closed_on, usage.next_on)) AS ends_on
     FROM usage_lines AS usage
-    LEFT JOIN (SELECT DISTINCT account_id FROM stretches) AS both_sorts USING (account_id)
+    LEFT JOIN (SELECT account_id, min(starts_on) AS since FROM held GROUP BY account_id)
+        AS contract ON contract.account_id = usage.account_id AND contract.since <= usage.starts_on
     LEFT JOIN stretches AS stretch ON stretch.account_id = usage.account_id
         AND stretch.opened_on <= usage.starts_on AND stretch.closed_on > usage.starts_on
-    WHERE both_sorts.account_id IS NULL OR stretch.account_id IS NOT NULL""",
+    WHERE contract.account_id IS NULL OR stretch.account_id IS NOT NULL""",
     }

@@ -47,7 +47,7 @@ def held_steps(lines: tuple[str, ...], holdings: str | None) -> Steps:
         names = "" if holdings else "JOIN customers ON code = account_id"
         columns = "".join(f", {name}" for name in lines)
         steps["entities"] = f"""
-    SELECT CAST(row_number() OVER (ORDER BY ALL) AS INTEGER) AS entity, * FROM (
+    SELECT CAST(row_number() OVER (ORDER BY account_id{columns}) AS INTEGER) AS entity, * FROM (
         SELECT DISTINCT {account} AS account_id{columns} FROM {source} {names})"""
         entity = "entity"
         same = "".join(f" AND entities.{name} = line.{name}" for name in lines)

@@ -249,20 +249,28 @@ def _movement_steps(valued: Valuation, rules: Rules, last: int) -> Steps:
 
 
 def _returns(rules: Rules) -> str:
-    """Write the months in which an account comes back as new, after a long absence."""
+    """Write the months in which an account comes back as new, after a long absence.
+
+    A paused line is service: who returns from a pause was not away.
+    """
     if rules.reactivation != "new":
         return "SELECT 0 AS entity, 0 AS m WHERE false"
-    day, end = month_number("ends_on"), month_number("starts_on")
     return f"""
     SELECT entity, m FROM (
-        SELECT back.entity, back.m, back.on_day, max(line.ends_on) AS left_on FROM (
-            SELECT entity, s AS m, min(on_day) AS on_day FROM pieces
-            JOIN account_moves USING (entity) WHERE s = m AND opening = 0 GROUP BY entity, s
+        SELECT back.entity, back.m, back.on_day, max(least(coalesce({_LEFT}, on_day), on_day)) AS left_on
+        FROM (
+            SELECT entity, s AS m, min(CASE WHEN usage THEN CAST(date_trunc('month', on_day) AS DATE) ELSE on_day END)
+                AS on_day
+            FROM pieces JOIN account_moves USING (entity) WHERE s = m AND opening = 0 GROUP BY entity, s
             UNION ALL SELECT entity, m, min(starts_on) FROM blips GROUP BY entity, m) AS back
         JOIN entity_lines AS line ON line.entity = back.entity AND line.starts_on < back.on_day
-            AND {end} <= back.m AND coalesce({day}, 1000000) <= back.m
-        GROUP BY ALL)
+        GROUP BY back.entity, back.m, back.on_day)
     WHERE on_day - left_on >= {rules.gap_days}"""
+
+
+# Usage of a month holds until the next month's last day; it was served until the month's end.
+_LEFT = """CASE WHEN line.usage AND line.ends_on = last_day(line.ends_on)
+            THEN CAST(date_trunc('month', line.ends_on) AS DATE) ELSE line.ends_on END"""
 
 
 def _stand_steps(last: int) -> Steps:

@@ -53,7 +53,7 @@ def test_paths_are_relative_to_the_file_unless_overridden(tmp_path: Path) -> Non
         ('[book]\ncurrency = "EURO"', "ISO 4217"),
         ('[book]\ntimezone = "Mars/Olympus"', "IANA"),
         ("[book]\nfiscal_year_starts = 13", "12"),
-        ('[tables.usage]\ngrain = "year"', "'day', 'week' or 'month'"),
+        ('[tables.usage]\ngrain = "year"', "known: day, week, month"),
         ("book = 3", "write it as [book]"),
     ],
 )
