@@ -19,8 +19,8 @@ NUMBERS = {
     "late_renewal_min_term": (3, 0, 12),
     "dunning_days": (30, 0, 90),
 }
-DATES = {"fx_date": (None, date(2024, 7, 1))}
-TOGETHER = {"fx": {"fx_date": date(2024, 7, 1)}}
+DATES = {"fx_date": (None, date(2023, 7, 1))}
+TOGETHER = {"fx": {"fx_date": date(2023, 7, 1)}}
 
 
 def choices() -> dict[str, tuple[Any, ...]]:

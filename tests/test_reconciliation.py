@@ -251,7 +251,7 @@ def test_the_lines_add_up_exactly_on_random_books(
 
 @pytest.mark.ci
 def test_every_preset_stands_beside_these_rules() -> None:
-    book = random_world(2, books=1).book()
+    book = book_of(line("a", 300), *late("b", 100, 120, "2025-07-05"))
     found = side_by_side(book, "quarter", None, Rules())
     json.dumps(found, allow_nan=False)
     assert [row["preset"] for row in found["presets"]] == list(PRESETS)
