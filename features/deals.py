@@ -48,8 +48,8 @@ def deals(
     Returns
     -------
     pyarrow.Table
-        ``account_id`` (or its holder), ``opened_on``, ``qualified_on`` (where the book has no
-        such column: ``opened_on``), ``closed_on``, ``won`` (null: still open), ``stage``,
+        ``account_id`` (or its holder), ``opened_on``, ``qualified_on`` (where no deal has
+        one: ``opened_on``), ``closed_on``, ``won`` (null: still open), ``stage``,
         ``probability``, ``owner``, ``source``, ``micros`` (int64, the book's currency, null if
         not given) and ``expands`` (the account paid before the deal was opened; else it is a
         new logo's).
@@ -71,7 +71,6 @@ def deals(
 
 def _known(book: Book, as_of: date | None) -> str:
     day = seen_on(book, as_of)
-    qualified = "qualified_on" in book.provided["opportunities"]
     ended = f"won IS NOT NULL AND closed_on < DATE '{day}'"
     told = "true"
     if as_of is None:
@@ -80,10 +79,11 @@ def _known(book: Book, as_of: date | None) -> str:
         told = f"coalesce(recorded_at < TIMESTAMPTZ '{instant(day)}', false)"
     return f"""
     SELECT account_id, opened_on, currency, amount_mrr_micros, owner, source,
-        {"qualified_on" if qualified else "opened_on"} AS qualified_on,
+        CASE WHEN count(qualified_on) OVER () > 0 THEN qualified_on ELSE opened_on END AS qualified_on,
         CASE WHEN {ended} THEN closed_on END AS closed_on, CASE WHEN {ended} THEN won END AS won,
         CASE WHEN {told} THEN stage END AS stage, CASE WHEN {told} THEN probability END AS probability
-    FROM opportunities WHERE {f"known_at < TIMESTAMPTZ '{instant(as_of)}'" if as_of else "true"}"""
+    FROM (SELECT * REPLACE (CASE WHEN qualified_on < DATE '{day}' THEN qualified_on END AS qualified_on)
+        FROM opportunities WHERE {f"known_at < TIMESTAMPTZ '{instant(as_of)}'" if as_of else "true"})"""
 
 
 def _rates(

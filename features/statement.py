@@ -8,11 +8,16 @@ from typing import Any
 import pyarrow as pa
 
 from features.acquisition import cohort_tables
+from features.benchmarks import benchmarks
 from features.book import Book
+from features.cohorts import FLOWS, Desk, open_desk
+from features.company import Company, Figures, accounts_per_csm, company
+from features.cuts import is_stored
 from features.deals import deals, seen_on
 from features.fx import has_foreign, valuation
 from features.journeys import journeys, last_month, segments_of
 from features.ledger import month_table
+from features.levers import ORGANIC
 from features.paces import expansion_by_month, no_expansion, time_to_expansion
 from features.pipeline import conversion_of, pipeline, without_deals
 from features.retention import last_closing, metrics
@@ -37,7 +42,9 @@ def statement(
     dict
         What `features.retention.metrics` gives, and ``cohorts`` (`features.acquisition`),
         ``time_to_first_expansion``, ``no_expansion_24m``, ``expansion_mrr_by_month``
-        (`features.paces`), ``expansion_conversion_90d``, ``pipeline`` (`features.pipeline`).
+        (`features.paces`), ``expansion_conversion_90d``, ``pipeline`` (`features.pipeline`),
+        ``levers_active`` (organic levers that brought anything in the window; null if the
+        window cannot be shown) and ``benchmarks``.
 
     Raises
     ------
@@ -50,13 +57,69 @@ def statement(
     row = told["windows"][0]
     span = Window(date.fromisoformat(row["from"]), date.fromisoformat(row["to"]))
     until = last_closing(book, rules, as_of)
-    ledger = month_table(book, rules, as_of=as_of, until=until, opening=span.opening)
+    desk = open_desk(book, rules, as_of=as_of, until=until, facing=span)
+    ledger = _ledger(desk, until)
     seen = journeys(book, rules, ledger, as_of=as_of, opening=span.opening)
+    paces = _paces(book, ledger, seen, span, as_of)
+    shown = span if row["accounts"] is not None else None
     return told | {
         "cohorts": _cohorts(book, rules, ledger, span, as_of, until),
-        **_paces(book, ledger, seen, span, as_of),
+        **paces,
         **_deals(book, rules, seen, span, as_of),
+        **_beside(desk, shown, paces["time_to_first_expansion"]),
     }
+
+
+def _ledger(desk: Desk, until: date) -> pa.Table:
+    """Read the ledger by account back from a desk, so that it is not made twice."""
+    after = 12 * until.year + until.month
+    return desk.connection.execute(_LEDGER.format(after=after)).to_arrow_table()
+
+
+_LEDGER = f"""
+    SELECT account_id, m, CAST(lead(m, 1, {{after}}) OVER account AS INTEGER) AS until_m,
+        CAST(sum(moved) OVER account - moved AS BIGINT) AS opening_micros,
+        CAST(sum(moved) OVER account AS BIGINT) AS closing_micros,
+        {", ".join(f"{name} AS {name}_micros" for name in (*FLOWS, "merger"))},
+        {" + ".join(ORGANIC)} AS organic_micros
+    FROM (SELECT *, new + reactivation + expansion - contraction - churned + fx AS moved
+        FROM account_months)
+    JOIN account_units USING (unit) JOIN accounts USING (account)
+    WINDOW account AS (PARTITION BY unit ORDER BY m)
+    ORDER BY account_id, m"""
+
+
+def _beside(desk: Desk, span: Window | None, time: dict[str, Any]) -> dict[str, Any]:
+    """Lay the articles' benchmarks beside the figures of a window, if it can be shown."""
+    currency = desk.book.facts.currency
+    if span is None:
+        return {"levers_active": None, "benchmarks": benchmarks(Company(currency=currency))}
+    risen = desk.risen(span)
+    active = [lever for lever in ORGANIC if risen[lever] > 0]
+    whole, *by_acv = desk.measure([span], (), (_ACV,))
+    ours = company(
+        whole,
+        by_acv,
+        more={_TIME: time["median_days"], "levers_active": len(active)},
+        more_by_acv=_by_acv(desk, span, time),
+        currency=currency,
+    )
+    return {"levers_active": active, "benchmarks": benchmarks(ours)}
+
+
+def _by_acv(desk: Desk, span: Window, time: dict[str, Any]) -> dict[str, Figures]:
+    """Gather by ACV segment what no measure has: time to expansion, accounts per CSM."""
+    found: dict[str, dict[str, float | None]] = {}
+    if is_stored(desk.book, "csm"):
+        found = accounts_per_csm(desk.measure([span], (_ACV, "csm")))
+    if not is_stored(desk.book, "segment"):
+        for row in time["segments"]:
+            found.setdefault(row["segment"], {})[_TIME] = row["median_days"]
+    return dict(found)
+
+
+_ACV = "acv_segment"
+_TIME = "time_to_first_expansion"
 
 
 def _cohorts(
