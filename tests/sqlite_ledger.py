@@ -19,7 +19,7 @@ from typing import Any
 from features.rules import Rules
 from tests.random_books import World, months_later
 
-__all__ = ["FLOWS", "Oracle"]
+__all__ = ["FLOWS", "PRODUCT", "SEGMENT", "Oracle"]
 
 FLOWS = ("new", "reactivation", "expansion", "contraction", "churned", "fx")
 OPEN = "9999-12-31"
@@ -95,7 +95,8 @@ class Oracle:
         return self._sums(BOOK, b, e, cut)
 
     def _sums(self, query: str, b: int, e: int, cut: str) -> dict[Any, Amounts]:
-        found = self.sql.execute(query.format(cut=cut), {"b": b, "e": e})
+        day = f"{(b + 1) // 12:04}-{(b + 1) % 12 + 1:02}-01"
+        found = self.sql.execute(query.format(cut=cut), {"b": b, "e": e, "after": day})
         names = [column[0] for column in found.description][1:]
         return {row[0]: dict(zip(names, row[1:], strict=True)) for row in found}
 
@@ -142,19 +143,18 @@ UNION ALL
 SELECT account_id, coalesce(product, ''), coalesce(plan, ''), seats, currency, kind, mrr_micros,
     mrr_micros, 0, month, later(month, 1), 1, 1, NULL, NULL, NULL, NULL
 FROM mrr_by_month, r WHERE later(month, 1) <= r_as_of;
-UPDATE told SET e = canceled
-WHERE canceled < e AND (SELECT r_churn_date FROM r) = 'cancellation';
-
 CREATE TABLE lines AS
 SELECT told.*, row_number() OVER () AS id, iif(r_discount = 'ignored', listed, net) AS paid
 FROM told, r;
 
 CREATE TABLE contracts AS
-SELECT lines.*, coalesce(term, interval, (
+SELECT account, product, plan, seats, currency, listed, paid, ramp, id, s, pf, pt, loss_reason,
+    iif(r_churn_date = 'cancellation' AND canceled < e, canceled, e) AS e, coalesce(term, interval, (
     WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n
         WHERE e < '9999' AND later(s, i) < e)
     SELECT i FROM n WHERE later(s, i) = e), 1) AS months
-FROM lines WHERE kind = 'recurring' AND paid > 0 AND s < e;
+FROM lines, r WHERE kind = 'recurring' AND paid > 0;
+DELETE FROM contracts WHERE s >= e;
 CREATE INDEX contracts_account ON contracts (account, product, s);
 """
 
@@ -198,16 +198,18 @@ followed(account, day, holder, n) AS (
 SELECT account, day, holder FROM (SELECT *, row_number() OVER
     (PARTITION BY account, day ORDER BY n DESC) AS place FROM followed) WHERE place = 1;
 
+CREATE TABLE dated AS
+SELECT account_id AS account, valid_from, parent_account_id AS parent FROM account_history
+WHERE parent_account_id IS NOT NULL;
 CREATE TABLE parents AS
 SELECT account, coalesce(
-    (SELECT h.parent_account_id FROM account_history h WHERE h.account_id = account
-        AND h.parent_account_id IS NOT NULL AND valid_from <= r_opening
+    (SELECT parent FROM dated WHERE dated.account = names.account AND valid_from <= r_opening
         ORDER BY valid_from DESC LIMIT 1),
-    (SELECT h.parent_account_id FROM account_history h WHERE h.account_id = names.account
-        AND h.parent_account_id IS NOT NULL AND NOT EXISTS (
-            SELECT 1 FROM lines WHERE lines.account = h.account_id AND s <= r_opening
+    (SELECT parent FROM dated WHERE dated.account = names.account AND NOT EXISTS (
+            SELECT 1 FROM lines WHERE lines.account = dated.account AND s <= r_opening
                 AND kind IN ('recurring', 'usage') AND paid > 0)
-        ORDER BY valid_from LIMIT 1), accounts.parent_account_id) AS parent
+        ORDER BY valid_from LIMIT 1),
+    iif(account IN (SELECT account FROM dated), NULL, parent_account_id)) AS parent
 FROM names LEFT JOIN accounts ON account_id = account, r WHERE r_rollup = 'parent';
 CREATE TABLE tops AS
 WITH RECURSIVE climbed(account, top, n) AS (
@@ -337,14 +339,9 @@ WHERE paid > 0 AND d = (SELECT min(d) FROM within f WHERE f.k = w.k AND f.m = w.
         (b.m = w.m AND b.closing > 0 OR b.m = w.m - 1 AND b.carried > 0));
 
 CREATE TABLE service AS
-SELECT {key} AS k, ps AS s, iif(pf > ps, min(pe, pf), pe) AS e FROM pieces, r
-WHERE r_basis <> 'usage' AND NOT (r_pause = 'zero' AND pf IS NOT NULL AND pf <= ps)
-    OR r_pause <> 'zero'
-UNION ALL SELECT {key}, max(ps, pt), pe FROM pieces, r
-WHERE r_basis <> 'usage' AND r_pause = 'zero' AND pf IS NOT NULL AND pt < pe
+SELECT {key} AS k, ps AS s, pe AS e FROM pieces, r WHERE r_basis <> 'usage'
 UNION ALL SELECT k, printf('%04d-%02d-01', m / 12, m % 12 + 1), date(day, '+1 day')
 FROM positions JOIN spine USING (m) WHERE usage;
-DELETE FROM service WHERE s >= e;
 CREATE INDEX service_k ON service (k, s);
 
 CREATE TABLE months AS
@@ -376,32 +373,47 @@ FROM classed;
 CREATE UNIQUE INDEX months_m ON months (k, m);
 """
 
+# The segment of an account as of the window's opening.
+SEGMENT = """coalesce((SELECT h.segment FROM account_history h
+    WHERE h.account_id = accounts.account_id AND h.segment IS NOT NULL AND valid_from < :after
+    ORDER BY valid_from DESC LIMIT 1), accounts.segment)"""
+PRODUCT = "substr(k, instr(k, '|') + 1)"
 OF_ACCOUNT = "LEFT JOIN accounts ON account_id = substr(k || '|', 1, instr(k || '|', '|') - 1)"
 
 # Who paid at month b, both ends at the rates of month e. {cut} names what it is cut by.
 COHORT = f"""
 WITH valued AS (
     SELECT k, p.m, sum(share(paid, pico, 1000000000000)) AS mrr
-    FROM positions p JOIN rates ON rates.m = :e AND rates.currency = p.currency
+    FROM positions p JOIN r
+        JOIN rates ON rates.m = iif(r_fx = 'spot', p.m, :e) AND rates.currency = p.currency
     WHERE p.m IN (:b, :e) AND NOT paused GROUP BY k, p.m),
-between_them AS (
-    SELECT k, max(closing = 0 AND m < :e) AS left, max(new > 0) AS renewed, sum(expansion) AS up,
-        sum(reactivation) + sum(new) AS back, sum(contraction) AS down, sum(churned) AS gone,
-        sum(max(fx, 0)) AS fx_up, sum(max(-fx, 0)) AS fx_down,
-        max(iif(m = :e, closing, 0)) AS booked, sum(iif(m = :b + 1, opening, 0)) AS stood
-    FROM months WHERE m > :b AND m <= :e GROUP BY k),
+again AS (
+    SELECT k, min(m) AS m FROM months, r WHERE m > :b AND m <= :e AND (
+        r_reactivation = 'new' AND new > 0 OR r_reactivation = 'excluded' AND new + reactivation > 0)
+    GROUP BY k),
+since AS (
+    SELECT months.k, sum(expansion + reactivation + new + max(fx, 0)) AS up,
+        sum(contraction + max(-fx, 0)) AS down, sum(churned) AS gone
+    FROM months LEFT JOIN again USING (k)
+    WHERE months.m > :b AND months.m <= :e AND (again.m IS NULL OR months.m < again.m)
+    GROUP BY months.k),
 cohort AS (
-    SELECT o.k, o.mrr AS opening, CASE WHEN r_reactivation = 'excluded' AND left THEN 0
-        WHEN r_reactivation = 'new' AND renewed THEN 0 ELSE coalesce(c.mrr, 0) END AS closing, x.*
+    SELECT o.k, o.mrr AS opening, iif(again.m IS NULL, coalesce(c.mrr, 0), 0) AS closing,
+        coalesce(up, 0) AS up, coalesce(down, 0) AS down, coalesce(gone, 0) AS gone
     FROM valued o LEFT JOIN valued c ON c.k = o.k AND c.m = :e
-        LEFT JOIN between_them x ON x.k = o.k, r WHERE o.m = :b AND o.mrr > 0)
+        LEFT JOIN since ON since.k = o.k LEFT JOIN again ON again.k = o.k
+    WHERE o.m = :b AND o.mrr > 0),
+judged AS (
+    SELECT k, opening, closing, max(closing - opening, 0) AS expansion,
+        iif(closing > 0, max(opening - closing, 0), 0) AS contraction,
+        iif(closing = 0, opening, 0) AS churned, min(opening, closing) AS kept
+    FROM cohort, r WHERE r_losses = 'net'
+    UNION ALL SELECT k, opening, closing, up, down, gone, opening - down - gone
+    FROM cohort, r WHERE r_losses = 'movements')
 SELECT {{cut}} AS cut, count(*) AS accounts, sum(closing = 0) AS lost, sum(opening) AS opening,
-    sum(max(closing - opening, 0)) AS expansion,
-    sum(iif(closing > 0, max(opening - closing, 0), 0)) AS contraction,
-    sum(iif(closing = 0, opening, 0)) AS churned, sum(closing) AS closing,
-    sum(min(opening, closing)) AS kept, sum(up + back + fx_up) AS moved_up,
-    sum(down + fx_down) AS moved_down, sum(gone) AS moved_out
-FROM cohort {OF_ACCOUNT} GROUP BY 1
+    sum(expansion) AS expansion, sum(contraction) AS contraction, sum(churned) AS churned,
+    sum(closing) AS closing, sum(kept) AS kept
+FROM judged {OF_ACCOUNT} GROUP BY 1
 """
 
 BOOK = f"""
