@@ -7,9 +7,6 @@ import json
 import re
 import typing
 from collections.abc import Mapping
-from typing import Any
-
-from pydantic import ValidationError
 
 from features.configuration import Section
 from features.ingest import IngestSettings
@@ -106,18 +103,9 @@ def _row(key: str, kind: type[Section], meaning: str) -> str:
 
 
 def _accepted(kind: type[Section], key: str) -> list[str]:
-    """List the words that a key takes, leaving out those that this version refuses."""
+    """List the words that a key takes."""
     kinds = [kind.model_fields[key].annotation, *typing.get_args(kind.model_fields[key].annotation)]
-    words = [w for k in kinds if typing.get_origin(k) is typing.Literal for w in typing.get_args(k)]
-    return [word for word in words if _takes(kind, key, word)]
-
-
-def _takes(kind: type[Section], key: str, value: Any) -> bool:
-    try:
-        kind.model_validate({key: value})
-    except ValidationError:
-        return False
-    return True
+    return [w for k in kinds if typing.get_origin(k) is typing.Literal for w in typing.get_args(k)]
 
 
 def _default(kind: type[Section], key: str) -> str:
