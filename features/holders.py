@@ -27,8 +27,7 @@ _SCHEMA = pa.schema(
         ("since", pa.date32()),
         ("till", pa.date32()),
         ("holder", pa.string()),
-        ("merges_in", pa.bool_()),
-        ("merges_out", pa.bool_()),
+        ("heir", pa.string()),
     ]
 )
 
@@ -37,15 +36,14 @@ _SCHEMA = pa.schema(
 class Holding:
     """Who holds an account's revenue, on the days ``[since, till)``.
 
-    ``merges_in`` and ``merges_out`` say that it begins or ends with a merger.
+    Where that ends with a merger, ``heir`` is who holds it next.
     """
 
     account_id: str
     since: date
     till: date
     holder: str
-    merges_in: bool = False
-    merges_out: bool = False
+    heir: str | None = None
 
 
 def varies(book: Book, rules: Rules) -> bool:
@@ -77,8 +75,8 @@ def holdings(
     Returns
     -------
     pyarrow.Table or None
-        ``account_id``, ``since``, ``till``, ``holder``, ``merges_in``, ``merges_out``; None if
-        every account holds its own.
+        ``account_id``, ``since``, ``till``, ``holder``, ``heir``; None if every
+        account holds its own.
 
     Examples
     --------
@@ -93,7 +91,7 @@ def holdings(
     spans = _merged(book, rules, as_of)
     if rules.rollup == "parent":
         spans = _under_parents(spans, _parents(book, as_of, opening))
-    own = [s for s in spans if s.holder != s.account_id or s.merges_in or s.merges_out]
+    own = [s for s in spans if s.holder != s.account_id or s.heir]
     if not own:
         return None
     mine = {s.account_id for s in own}
@@ -121,21 +119,26 @@ def _chain(account: str, merges: dict[str, tuple[date, str]], *, restated: bool)
         day, survivor = merges[holder]
         till = max(day, since)
         if till > since:
-            spans.append(Holding(account, since, till, holder, since != _ALWAYS, True))
+            spans.append(Holding(account, since, till, holder, survivor))
         holder, since = survivor, till
         seen.add(survivor)
     if restated:
         return [Holding(account, _ALWAYS, _NEVER, holder)]
-    return [*spans, Holding(account, since, _NEVER, holder, since != _ALWAYS)]
+    return [*spans, Holding(account, since, _NEVER, holder)]
 
 
 def _under_parents(spans: list[Holding], parents: dict[str, str]) -> list[Holding]:
     tops = {account: _top(account, parents) for account in parents}
     merged = {span.account_id for span in spans}
     raised = [
-        Holding(s.account_id, s.since, s.till, top, s.merges_in, s.merges_out)
+        Holding(
+            s.account_id,
+            s.since,
+            s.till,
+            tops.get(s.holder, s.holder),
+            s.heir and tops.get(s.heir, s.heir),
+        )
         for s in spans
-        for top in [tops.get(s.holder, s.holder)]
     ]
     plain = [Holding(a, _ALWAYS, _NEVER, top) for a, top in tops.items() if a not in merged]
     return raised + plain

@@ -33,35 +33,36 @@ def held_steps(lines: tuple[str, ...], holdings: str | None) -> Steps:
     -------
     dict of str to str
         ``entities`` (entity, account_id and the columns of ``lines``) and ``entity_lines`` (the
-        lines by entity, with ``merges_in`` and ``merges_out``).
+        lines by entity, with ``heir``: the entity that a merger gives it to at its end).
     """
-    steps = {"held_lines": _HELD.format(holdings=holdings)} if holdings else {}
-    source = "held_lines" if holdings else "lines"
-    merges = "merges_in, merges_out" if holdings else "false AS merges_in, false AS merges_out"
-    if not lines and not holdings:
-        steps["entities"] = "SELECT code AS entity, name AS account_id FROM customers"
-        entity, join = "account_id", ""
-    else:
-        holder = "line.holder" if holdings else "line.account_id"
-        account = "holder" if holdings else "name"
-        names = "" if holdings else "JOIN customers ON code = account_id"
-        columns = "".join(f", {name}" for name in lines)
-        steps["entities"] = f"""
-    SELECT CAST(row_number() OVER (ORDER BY account_id{columns}) AS INTEGER) AS entity, * FROM (
-        SELECT DISTINCT {account} AS account_id{columns} FROM {source} {names})"""
-        entity = "entity"
-        same = "".join(f" AND entities.{name} = line.{name}" for name in lines)
-        join = (
-            f"JOIN entities ON entities.account_id = {holder}{same}"
-            if holdings
-            else f"JOIN customers ON code = line.account_id JOIN entities ON entities.account_id = name{same}"
-        )
-    steps["entity_lines"] = f"""
-    SELECT {entity} AS entity, line.product, usage, line.plan, seats, currency, ramp,
-        mrr_micros AS total, list_micros AS list, starts_on, ends_on, paused_from, paused_to,
-        grace_from, involuntary, {merges}
-    FROM {source} AS line {join}"""
-    return steps
+    keys = "".join(f", {name}" for name in lines)
+    same = "".join(f" AND {{table}}.{name} = line.{name}" for name in lines)
+    number = f"CAST(row_number() OVER (ORDER BY account_id{keys}) AS INTEGER) AS entity"
+    if holdings:
+        return {
+            "held_lines": _HELD.format(holdings=holdings),
+            "entities": f"""
+    SELECT {number}, * FROM (SELECT DISTINCT holder AS account_id{keys} FROM held_lines)""",
+            "entity_lines": f"""
+    SELECT owner.entity, heirs.entity AS heir, {_LINE} FROM held_lines AS line
+    JOIN entities AS owner ON owner.account_id = line.holder{same.format(table="owner")}
+    LEFT JOIN entities AS heirs ON heirs.account_id = line.heir{same.format(table="heirs")}""",
+        }
+    if not lines:
+        return {
+            "entities": "SELECT code AS entity, name AS account_id FROM customers",
+            "entity_lines": f"""
+    SELECT account_id AS entity, CAST(NULL AS INTEGER) AS heir, {_LINE} FROM lines AS line""",
+        }
+    return {
+        "entities": f"""
+    SELECT {number}, * EXCLUDE (account_id, name), name AS account_id FROM (
+        SELECT DISTINCT account_id, name{keys} FROM lines JOIN customers ON code = account_id)""",
+        "entity_lines": f"""
+    SELECT owner.entity, CAST(NULL AS INTEGER) AS heir, {_LINE} FROM lines AS line
+    JOIN customers ON code = line.account_id
+    JOIN entities AS owner ON owner.account_id = name{same.format(table="owner")}""",
+    }
 
 
 def piece_steps(book: Book, valued: Valuation, last: int, *, pauses: bool) -> Steps:
@@ -82,7 +83,7 @@ def piece_steps(book: Book, valued: Valuation, last: int, *, pauses: bool) -> St
     -------
     dict of str to str
         ``pieces``: entity, product, usage, plan, seats, ramp, ``s``, ``e``, on_day, off_day,
-        grace (its first month in grace), involuntary, merges_in, merges_out, the `AMOUNTS` and
+        grace (its first month in grace), involuntary, heir, the `AMOUNTS` and
         each as carried into month ``e``.
     """
     start, end = month_number("starts_on"), month_number("ends_on")
@@ -108,7 +109,7 @@ def piece_steps(book: Book, valued: Valuation, last: int, *, pauses: bool) -> St
     return steps | {
         "pieces": f"""
     SELECT {_KEYS}, plan, seats, ramp, s, e, on_day, off_day, {_GRACE} AS grace, involuntary,
-        merges_in, merges_out, total, list, {paused} AS paused, total AS total_carried,
+        heir, total, list, {paused} AS paused, total AS total_carried,
         list AS list_carried, {paused} AS paused_carried FROM {source}"""
     }
 
@@ -124,7 +125,7 @@ def _foreign_pieces(valued: Valuation) -> str:
         CASE WHEN is_paused THEN total_carried ELSE 0 END AS paused_carried
     FROM (
         SELECT {_KEYS}, plan, seats, ramp, s, e, on_day, off_day, {_GRACE} AS grace, involuntary,
-            merges_in, merges_out, is_paused, {values}
+            heir, is_paused, {values}
         FROM by_rate AS piece
         LEFT JOIN rates AS now ON now.currency = piece.currency AND now.period = {valued.period("s")}
         LEFT JOIN rates AS later ON later.currency = piece.currency
@@ -142,19 +143,23 @@ def event_steps(last: int) -> Steps:
         what merges (``<amount>_merged``, seats_merged), in_grace and involuntary.
     """
     fx = ", ".join(f"{a}_carried - {a} AS {a}_fx" for a in AMOUNTS)
-    none = ", ".join(f"0 AS {a}_fx" for a in AMOUNTS)
+    no_fx = ", ".join(f"0 AS {a}_fx" for a in AMOUNTS)
+    zeros = ", ".join("0" for _ in AMOUNTS)
+    merged_in = ", ".join(_MERGING.values())
     return {
         "events": f"""
-    SELECT {_KEYS}, plan, s AS m, 1 AS n, {_counts(1)}, {", ".join(AMOUNTS)}, {none},
-        {_merged("merges_in", 1)}, CASE WHEN grace <= s THEN total ELSE 0 END AS in_grace,
-        false AS involuntary FROM pieces
+    SELECT {_KEYS}, plan, s AS m, 1 AS n, {_counts(1)}, {", ".join(AMOUNTS)}, {no_fx}, {_NOT_MERGED},
+        CASE WHEN grace <= s THEN total ELSE 0 END AS in_grace, false AS involuntary FROM pieces
     UNION ALL
     SELECT {_KEYS}, plan, e, -1, {_counts(-1)}, {", ".join(f"-{a}" for a in AMOUNTS)}, {fx},
-        {_merged("merges_out", -1)}, CASE WHEN grace < e THEN -total ELSE 0 END, involuntary
+        {_MERGED_OUT}, CASE WHEN grace < e THEN -total ELSE 0 END, involuntary
     FROM pieces WHERE e <= {last}
     UNION ALL
-    SELECT {_KEYS}, plan, grace, 0, 0, 0, 0, {", ".join("0" for _ in range(3 * len(AMOUNTS) + 1))},
-        total, false FROM pieces WHERE grace > s AND grace < e AND grace <= {last}"""
+    SELECT heir, product, usage, plan, e, 0, 0, 0, 0, {zeros}, {zeros}, {merged_in}, 0, false
+    FROM pieces WHERE heir IS NOT NULL AND e <= {last}
+    UNION ALL
+    SELECT {_KEYS}, plan, grace, 0, 0, 0, 0, {zeros}, {zeros}, {zeros}, 0, total, false
+    FROM pieces WHERE grace > s AND grace < e AND grace <= {last}"""
     }
 
 
@@ -163,12 +168,15 @@ def _counts(sign: int) -> str:
         CASE WHEN ramp THEN {sign} ELSE 0 END AS ramps, coalesce({sign} * seats, 0) AS seats"""
 
 
-def _merged(when: str, sign: int) -> str:
-    parts = [f"CASE WHEN {when} THEN {sign} * {a} ELSE 0 END AS {a}_merged" for a in AMOUNTS]
-    return ", ".join(
-        [*parts, f"CASE WHEN {when} THEN {sign} * coalesce(seats, 0) ELSE 0 END AS seats_merged"]
-    )
+_MERGING = {**{a: f"{a}_carried" for a in AMOUNTS}, "seats": "coalesce(seats, 0)"}
+_NOT_MERGED = ", ".join(f"0 AS {name}_merged" for name in _MERGING)
+_MERGED_OUT = ", ".join(
+    f"CASE WHEN heir IS NULL THEN 0 ELSE -{value} END AS {name}_merged"
+    for name, value in _MERGING.items()
+)
 
+_LINE = """line.product, usage, line.plan, seats, currency, ramp, mrr_micros AS total,
+        list_micros AS list, starts_on, ends_on, paused_from, paused_to, grace_from, involuntary"""
 
 # Months of grace end with the piece; a piece that starts after the service ended is all grace.
 _GRACE = f"CASE WHEN grace_from IS NOT NULL THEN {month_number('grace_from')} END"
@@ -176,15 +184,15 @@ _GRACE = f"CASE WHEN grace_from IS NOT NULL THEN {month_number('grace_from')} EN
 _HELD = """
     SELECT line.* REPLACE (CASE WHEN since > starts_on THEN since ELSE starts_on END AS starts_on,
             CASE WHEN till < coalesce(ends_on, DATE '9999-12-31') THEN till ELSE ends_on END AS ends_on),
-        coalesce(holder, name) AS holder, coalesce(merges_in AND since > starts_on, false) AS merges_in,
-        coalesce(merges_out AND till <= coalesce(ends_on, DATE '9999-12-31'), false) AS merges_out
+        coalesce(holder, name) AS holder,
+        CASE WHEN till <= coalesce(ends_on, DATE '9999-12-31') THEN heir END AS heir
     FROM lines AS line JOIN customers ON code = line.account_id
     LEFT JOIN {holdings} AS held ON held.account_id = customers.name
     WHERE since IS NULL OR (since < coalesce(ends_on, DATE '9999-12-31') AND till > starts_on)"""
 
 _PAUSED_PIECES = """
     SELECT * REPLACE (greatest(s, from_m) AS s, least(e, till_m) AS e, part = 1 AS is_paused,
-        merges_in AND s >= from_m AS merges_in, merges_out AND e <= till_m AS merges_out,
+        CASE WHEN e <= till_m THEN heir END AS heir,
         involuntary AND e <= till_m AS involuntary)
     FROM (
         SELECT *, CASE part WHEN 0 THEN s WHEN 1 THEN p ELSE r END AS from_m,
@@ -198,7 +206,7 @@ _PAUSED_PIECES = """
 # A piece in a foreign currency is cut where a new rate begins.
 _BY_RATE = """
     SELECT * EXCLUDE (month, starts) REPLACE (month AS s, next_month AS e,
-        merges_in AND month = s AS merges_in, merges_out AND next_month = e AS merges_out,
+        CASE WHEN next_month = e THEN heir END AS heir,
         involuntary AND next_month = e AS involuntary) FROM (
         SELECT *, lead(month, 1, e) OVER (PARTITION BY piece_id ORDER BY month) AS next_month FROM (
             SELECT *, month = s OR {each} <> {then} AS starts FROM (
