@@ -32,6 +32,7 @@ CURES = {
     "subscription.overlap": "end the earlier line first, or give the line an id of its own",
     "key.conflict": "keep one version of the row, or send `updated_at`",
     "key.unknown_account": "add the account to accounts",
+    "merger.survivor": "name the account that took this one over: one of accounts, and none that it took over",
 }
 
 

@@ -96,7 +96,10 @@ def prepared(column: Column, settings: TableSettings) -> str:
     """Give the SQL of a column's text: trimmed, empty as null, words and sentinels mapped."""
     text = f"nullif(trim({quoted(column.name)}, ' \t\r\n\u00a0'), '')"
     for sentinel in settings.sentinels if column.kind in ("date", "timestamp", "month") else []:
-        text = f"nullif({text}, {literal(sentinel)})"
+        found = " OR ".join(
+            f"starts_with({text}, {literal(sentinel + mark)})" for mark in ("T", " ")
+        )
+        text = f"CASE WHEN {text} = {literal(sentinel)} OR {found} THEN NULL ELSE {text} END"
     words = settings.values.get(column.name)
     if words:
         cases = " ".join(f"WHEN {literal(a)} THEN {literal(b)}" for a, b in words.items())

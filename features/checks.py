@@ -9,8 +9,9 @@ from __future__ import annotations
 import duckdb
 
 from features.contracts import TableContract
+from features.faults import DataRejected, Fault
 
-__all__ = ["GOOD", "check_accounts", "check_intervals", "check_overlaps"]
+__all__ = ["GOOD", "check_accounts", "check_intervals", "check_overlaps", "refuse_base"]
 
 GOOD = "typed WHERE __i NOT IN (SELECT __i FROM bad UNION ALL SELECT __i FROM apart)"
 
@@ -28,9 +29,35 @@ _INTERVALS = {
 }
 
 
-def check_intervals(connection: duckdb.DuckDBPyConnection, contract: TableContract) -> None:
+_NOWHERE = """
+    INSERT INTO bad
+    WITH RECURSIVE mergers AS (
+        SELECT __i, account_id, merged_into FROM typed
+        WHERE merged_into IS NOT NULL AND __i NOT IN (SELECT __i FROM bad)
+    ), reached (account_id, survivor) AS (
+        SELECT account_id, merged_into FROM mergers
+        UNION
+        SELECT reached.account_id, mergers.merged_into
+        FROM reached JOIN mergers ON mergers.account_id = reached.survivor
+    )
+    SELECT __i, 'merged_into', 'merger.survivor' FROM mergers
+    WHERE merged_into NOT IN (SELECT account_id FROM known_accounts)
+        OR account_id IN (SELECT account_id FROM reached WHERE survivor = account_id)"""
+
+# A price before its discount has a bound too, in pico-units.
+_UNDISCOUNTED = (
+    "discount",
+    "number.out_of_range",
+    "discount < 1 AND CAST(coalesce(mrr, amount) AS DOUBLE) / (1 - discount) > 1e24",
+)
+
+
+def check_intervals(
+    connection: duckdb.DuckDBPyConnection, contract: TableContract, net_of_discount: bool = False
+) -> None:
     """Set aside rows whose columns contradict one another: a line that ends before it starts."""
-    for column, code, condition in _INTERVALS.get(contract.name, ()):
+    more = (_UNDISCOUNTED,) if net_of_discount and contract.name == "subscriptions" else ()
+    for column, code, condition in (*_INTERVALS.get(contract.name, ()), *more):
         connection.execute(
             f"INSERT INTO bad SELECT __i, '{column}', '{code}' FROM typed "
             f"WHERE ({condition}) AND __i NOT IN (SELECT __i FROM bad)"
@@ -38,10 +65,15 @@ def check_intervals(connection: duckdb.DuckDBPyConnection, contract: TableContra
 
 
 def check_accounts(connection: duckdb.DuckDBPyConnection, contract: TableContract) -> None:
-    """Set aside rows whose account is not in ``known_accounts``: money is bad, the rest apart."""
+    """Set aside rows whose account is not in ``known_accounts``: money is bad, the rest apart.
+
+    So is a merger that leads nowhere: into an account that nobody knows, or round in a circle.
+    """
     connection.execute("CREATE OR REPLACE TEMP TABLE apart (__i BIGINT)")
     if contract.stranger == "none":
         return
+    if contract.name == "account_history":
+        connection.execute(_NOWHERE)
     strange = (
         "FROM typed WHERE __i NOT IN (SELECT __i FROM bad) "
         "AND account_id NOT IN (SELECT account_id FROM known_accounts)"
@@ -71,3 +103,18 @@ def check_overlaps(connection: duckdb.DuckDBPyConnection, contract: TableContrac
         ) WHERE starts_on < taken_until
         """
     )
+
+
+def refuse_base(
+    connection: duckdb.DuckDBPyConnection, contract: TableContract, currency: str
+) -> list[Fault]:
+    """Refuse rates that are not to the book's currency: its own rate would be 1."""
+    if contract.name != "fx_rates":
+        return []
+    query = f"SELECT rate FROM {GOOD} AND currency = ? AND abs(rate - 1) > 1e-9 LIMIT 1"
+    found = connection.execute(query, [currency]).fetchone()
+    if found is None:
+        return []
+    message = f"fx_rates: one {currency} is {found[0]:g}, but {currency} is the book's currency"
+    cure = f"give each currency's worth in {currency}, or set [book] currency"
+    return [DataRejected("fx.base", message, cure)]

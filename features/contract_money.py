@@ -99,7 +99,7 @@ FX = TableContract(
     (
         Column("currency", "currency", "ISO 4217", required=True),
         dated("date", "day of the rate", required=True),
-        Column("rate", "number", "book currency per unit", required=True, least=1e-9),
+        Column("rate", "number", "book currency per unit", required=True, least=1e-9, most=1e7),
         RECORDED,
         UPDATED,
     ),

@@ -9,14 +9,16 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from features.breaches import CURES
 from features.casting import Frame
-from features.checks import check_accounts, check_intervals, check_overlaps
+from features.checks import check_accounts, check_intervals, check_overlaps, refuse_base
 from features.contracts import TableContract
 from features.drift import refuse_drift
 from features.faults import DataRejected, Fault
 from features.keys import merge_duplicates
 from features.known import settled
 from features.mapping import Workspace
+from features.oddities import oddities
 from features.placement import place
 from features.quarantine import Aside, set_aside
 from features.readers import read_rows
@@ -116,14 +118,16 @@ def _examine(
 ) -> Examined:
     extras = sorted({name for file in files for name in file.placement.extras})
     finer = stage(connection, contract, frame, files)
-    check_intervals(connection, contract)
+    check_intervals(connection, contract, frame.settings.net_of_discount)
     check_accounts(connection, contract)
     merge_duplicates(connection, contract, extras)
     check_overlaps(connection, contract)
     rows = settled(connection, contract, frame.settings, extras)
     report = reckon(connection, contract, files)
-    report = replace(report, warnings=worth_knowing(contract, report, finer, rows.num_rows))
-    refused = _refusals(contract, report, allow_empty)
+    said = worth_knowing(contract, report, finer, rows.num_rows)
+    report = replace(report, warnings=said + oddities(connection, contract))
+    refused = refuse_base(connection, contract, frame.currency)
+    refused += _refusals(contract, report, allow_empty)
     aside = set_aside(connection, contract, files)
     provided = _provided(contract, files) + tuple(extras)
     _clear(connection, contract)
@@ -149,6 +153,9 @@ def _refusals(contract: TableContract, report: TableReport, allow_empty: bool) -
         labels = ", ".join(report.files)
         message = f"{labels}: {report.rows_in} rows, none accepted"
         cure = "export the table again, or allow it with --allow-empty"
+        if report.codes:
+            most = max(report.codes, key=lambda code: report.codes[code])
+            message, cure = f"{message}, mostly {most}", CURES[most]
         refused.append(DataRejected("feed.no_rows", message, cure))
     return refused
 

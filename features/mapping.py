@@ -82,7 +82,7 @@ class TableSettings(Section):
     formats : dict
         Contract column → strptime format of dates that are not ISO-8601.
     sentinels : list
-        Dates that mean "empty", e.g. ``9999-12-31``.
+        Dates that mean "empty", e.g. ``9999-12-31`` (at any time of that day).
     where : str or None
         Predicate over the source's columns (as text); other rows are left out and counted.
     grain : day, week, month or None

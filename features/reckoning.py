@@ -15,6 +15,7 @@ __all__ = ["height", "reckon", "worth_knowing"]
 
 COUNTS = ("rows_in", "accepted", "quarantined", "duplicates", "unmatched", "filtered")
 LOUD = 0.05
+REVENUE = frozenset({"subscriptions", "mrr_by_month"})
 
 
 def height(source: SourceRows) -> int:
@@ -142,11 +143,12 @@ def worth_knowing(
         said.append(f"{contract.name}: no row was accepted")
     if finer:
         said.append(f"{contract.name}: {finer} amounts have more decimals than the currency (kept)")
-    if report.quarantined > LOUD * report.rows_in:
+    money = contract.name in REVENUE and report.quarantined
+    if money or report.quarantined > LOUD * report.rows_in:
         share = report.quarantined / report.rows_in
         said.append(
             f"{contract.name}: {report.quarantined} of {report.rows_in} rows "
-            f"({share:.0%}) are set aside: figures will lack them"
+            f"({share:.{0 if share >= 0.01 else 4}%}) are set aside: figures will lack them"
         )
     strange = report.codes.get("key.unknown_account", 0)
     if strange:
