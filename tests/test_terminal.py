@@ -201,7 +201,13 @@ SAID = {
     ),
     "expansion_conversion_90d": ("2 of 8 deals won within 90 days", "MRR 100 of 800 EUR"),
     "pipeline": ("no stage", "4 of 10 (40.0 %)"),
-    "benchmarks": ("arr 1M to 10M", "95.0 % to 105.0 %", "104.4 %", "S001", "1 more benchmarks"),
+    "benchmarks": (
+        "arr 1M to 10M",
+        "95.0 % to 105.0 %",
+        "104.4 %",
+        "median (S001)",
+        "1 more benchmarks",
+    ),
 }
 
 

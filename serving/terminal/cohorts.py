@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from serving.terminal.amounts import amounts
-from serving.terminal.paper import Body, figures, percent, show, tabulated, tell, width, write
+from serving.terminal.paper import Body, figures, percent, show, tell, width, write
 
 __all__ = ["beside"]
 
@@ -15,6 +15,7 @@ ROOMY = 100  # columns from which a cohort shows more of its months
 NRR_AT = (3, 6, 12, 24, 36, 60)
 SEGMENTS = 8
 LARGEST = 5
+TIMELESS = ("moment", "window", "life")  # spans of a figure that is no rate over a period
 
 
 def beside(body: Body) -> None:
@@ -142,28 +143,39 @@ def _pipeline(block: Body, currency: str) -> None:
 
 
 def _benchmarks(rows: Sequence[Body], _: str) -> None:
-    """Show the book's figures beside those that the articles give for companies like it."""
+    """Show the book's figures beside what the articles give for its part of the market.
+
+    What an article says of all companies is shown only where none speaks of the book's part.
+    """
     from features.benchmark_table import metrics_told  # heavy: the table of the articles
 
     known = [row for row in rows if row["yours"] is not None]
-    table = tabulated("Benchmarks", "figure", "for", "level", "theirs", "yours", "source")
-    for row in known:
-        whom = "all companies" if row["by"] == "all" else f"{row['by']} {row['of']}"
-        theirs, yours = _range(row), _figure(row["yours"], row["unit"])
-        source = f"{row['source']}, {row['where']}"
-        name = f"{metrics_told()[row['metric']].name}, {row['period']}"
-        table.add_row(name, whom, row["level"], theirs, yours, source)
-    if known:
+    parted = {row["metric"] for row in known if row["by"] != "all"}
+    shown = [row for row in known if row["by"] != "all" or row["metric"] not in parted]
+    groups: dict[tuple[str, ...], list[Body]] = {}
+    for row in shown:
+        groups.setdefault((row["metric"], row["period"], row["by"], row["of"]), []).append(row)
+    title = "Benchmarks: what four articles give for companies like this one"
+    table = figures(title, "figure", "for", "theirs", "yours", texts=3)
+    for (metric, period, by, of), one in groups.items():
+        name = metrics_told()[metric].name + ("" if period in TIMELESS else f", {period}")
+        whom = "all companies" if by == "all" else f"{by} {of}"
+        theirs = "\n".join(f"{_range(row)}: {row['level']} ({row['source']})" for row in one)
+        table.add_row(name, whom, theirs, _figure(one[0]["yours"], one[0]["unit"]))
+    if groups:
         show(table)
-    if len(rows) > len(known):
-        write(f"{len(rows) - len(known)} more benchmarks without a figure of yours (--json)")
+    if len(rows) > len(shown):
+        write(
+            f"{len(rows) - len(shown)} more benchmarks, and the definition and place of each: --json"
+        )
 
 
 def _range(row: Body) -> str:
     if "value" in row:
         return _figure(row["value"], row["unit"])
     if "low" in row and "high" in row:
-        return f"{_figure(row['low'], row['unit'])} to {_figure(row['high'], row['unit'])}"
+        low, high = (_figure(row[end], row["unit"]) for end in ("low", "high"))
+        return f"{low.removesuffix(' ' + row['unit'])} to {high}"
     side, limit = ("≥", row["low"]) if "low" in row else ("≤", row["high"])
     return f"{side} {_figure(limit, row['unit'])}"
 
@@ -176,7 +188,7 @@ def _figure(value: float, unit: str) -> str:
     >>> _figure(1.05, "ratio"), _figure(90, "days")
     ('105.0 %', '90 days')
     """
-    return percent(value) if unit in ("ratio", "share") else f"{value:,.6g} {unit}"
+    return percent(value) if unit in ("ratio", "share") else f"{value:,.4g} {unit}"
 
 
 def _days(days: int | None) -> str:
