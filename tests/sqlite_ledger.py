@@ -72,7 +72,7 @@ class Oracle:
         }
         _fill(self.sql, "r", list(choices), [choices], prefix="r_")
         key = "holder || '|' || product" if by_product else "holder"
-        for step in (LINES, GRACE, HOLDERS, SPINE, USAGE, VALUES, MONTHS):
+        for step in (LINES, GRACE, SPINE, USAGE, HOLDERS, VALUES, MONTHS):
             self.sql.executescript(step.format(key=key))
 
     def months(self) -> list[tuple[Any, ...]]:
@@ -179,6 +179,64 @@ FROM contracts c LEFT JOIN ended USING (id);
 CREATE INDEX held_account ON held (account, s);
 """
 
+# Every month there is, its last day, and the rates that it is valued at.
+SPINE = """
+CREATE TABLE spine AS
+WITH RECURSIVE n(m) AS (
+    SELECT (SELECT min(number(s)) - 1 FROM lines) UNION ALL SELECT m + 1 FROM n, r WHERE m < r_last)
+SELECT m, date(printf('%04d-%02d-01', m / 12, m % 12 + 1), '+1 month', '-1 day') AS day,
+    (m - r_starts + 1) / 12 * 12 + r_starts - 1 AS fiscal
+FROM n, r;
+CREATE UNIQUE INDEX spine_m ON spine (m);
+
+CREATE TABLE rates AS
+SELECT m, currency, CAST(round((SELECT rate FROM fx_rates f WHERE f.currency = c.currency
+        AND f.date <= CASE r_fx WHEN 'spot' THEN day WHEN 'fixed' THEN r_fx_date
+            WHEN 'window_opening' THEN r_opening
+            ELSE printf('%04d-%02d-01', fiscal / 12, fiscal % 12 + 1) END
+        ORDER BY f.date DESC LIMIT 1) * 1000000) AS INTEGER) * 1000000 AS pico
+FROM spine, r, (SELECT DISTINCT currency FROM lines WHERE currency <> 'USD') c
+UNION ALL SELECT m, 'USD', 1000000000000 FROM spine;
+CREATE UNIQUE INDEX rates_m ON rates (m, currency);
+"""
+
+# Usage: the mean of three service months, none where two are empty or the account is closed.
+USAGE = """
+CREATE TABLE bills AS
+SELECT account, product, currency, number(s) AS m, sum(paid) AS paid FROM lines, r
+WHERE kind = 'usage' AND r_usage <> 'excluded' GROUP BY 1, 2, 3, 4;
+CREATE UNIQUE INDEX bills_m ON bills (account, product, currency, m);
+
+CREATE TABLE metered AS
+SELECT * FROM (
+    SELECT u.account, u.product, u.currency, day AS s,
+        date(day, '+1 day', '+1 month', '-1 day') AS until, CASE
+        WHEN r_usage = 'billed_month' THEN (SELECT paid FROM bills b WHERE b.account = u.account
+            AND b.product = u.product AND b.currency = u.currency AND b.m = spine.m)
+        WHEN NOT EXISTS (SELECT 1 FROM bills b WHERE b.account = u.account AND b.paid > 0
+            AND b.product = u.product AND b.currency = u.currency AND b.m IN (spine.m, spine.m - 1))
+        THEN 0
+        WHEN EXISTS (SELECT 1 FROM held WHERE held.account = u.account AND s <= day)
+            AND NOT EXISTS (SELECT 1 FROM held WHERE held.account = u.account AND s <= day
+                AND until > day)
+            AND NOT EXISTS (SELECT 1 FROM bills b WHERE b.account = u.account AND b.paid > 0
+                AND b.m = spine.m) THEN 0
+        ELSE (SELECT share(sum(paid), 1, min(3, spine.m - u.since + 1)) FROM bills b
+            WHERE b.account = u.account AND b.product = u.product AND b.currency = u.currency
+            AND b.m BETWEEN spine.m - 2 AND spine.m) END AS paid
+    FROM spine, r, (SELECT account, product, currency, min(m) AS since FROM bills
+        WHERE paid > 0 GROUP BY 1, 2, 3) u
+    WHERE spine.m >= u.since)
+WHERE paid > 0;
+
+CREATE TABLE running AS
+SELECT id, account, product, plan, seats, currency, listed, paid, ramp, s, e, until, pf, pt,
+    0 AS usage FROM held, r WHERE r_basis <> 'usage'
+UNION ALL SELECT -row_number() OVER (), account, product, '', NULL, currency, paid, paid, 0, s,
+    until, until, NULL, NULL, 1 FROM metered, r WHERE r_basis <> 'committed';
+CREATE INDEX running_id ON running (id);
+"""
+
 # Who holds an account's revenue from which day on (survivors of mergers, then their ultimate
 # parents), when an account is in arrears, and the lines cut where either changes.
 HOLDERS = """
@@ -195,8 +253,10 @@ followed(account, day, holder, n) AS (
     UNION ALL SELECT account, day, (SELECT survivor FROM merges g WHERE g.account = holder
         AND g.since <= day ORDER BY valid_from DESC LIMIT 1), n + 1
     FROM followed WHERE EXISTS (SELECT 1 FROM merges g WHERE g.account = holder AND g.since <= day))
-SELECT account, day, holder FROM (SELECT *, row_number() OVER
-    (PARTITION BY account, day ORDER BY n DESC) AS place FROM followed) WHERE place = 1;
+SELECT account, day, holder FROM (
+    SELECT *, lag(holder, 1, '') OVER (PARTITION BY account ORDER BY day) AS before FROM (
+        SELECT *, row_number() OVER (PARTITION BY account, day ORDER BY n DESC) AS place
+        FROM followed) WHERE place = 1) WHERE holder <> before;
 
 CREATE TABLE dated AS
 SELECT account_id AS account, valid_from, parent_account_id AS parent FROM account_history
@@ -233,80 +293,25 @@ DELETE FROM arrears WHERE till <= since;
 CREATE INDEX arrears_account ON arrears (account);
 
 CREATE TABLE cuts AS
-SELECT id, s AS d FROM held UNION SELECT id, until FROM held
-UNION SELECT id, since FROM held JOIN arrears USING (account) WHERE since > s AND since < until
-UNION SELECT id, till FROM held JOIN arrears USING (account) WHERE till > s AND till < until
-UNION SELECT id, since FROM held JOIN holders USING (account) WHERE since > s AND since < until;
+SELECT id, s AS d FROM running UNION SELECT id, until FROM running
+UNION SELECT id, since FROM running JOIN arrears USING (account) WHERE since > s AND since < until
+UNION SELECT id, till FROM running JOIN arrears USING (account) WHERE till > s AND till < until
+UNION SELECT id, since FROM running JOIN holders USING (account) WHERE since > s AND since < until;
 CREATE TABLE pieces AS
-SELECT held.*, d AS ps, pe, holder FROM (
-    SELECT id, d, lead(d) OVER (PARTITION BY id ORDER BY d) AS pe FROM cuts) JOIN held USING (id)
-    JOIN holders h ON h.account = held.account AND h.since <= d AND d < h.till
+SELECT running.*, d AS ps, pe, holder FROM (
+    SELECT id, d, lead(d) OVER (PARTITION BY id ORDER BY d) AS pe FROM cuts) JOIN running USING (id)
+    JOIN holders h ON h.account = running.account AND h.since <= d AND d < h.till
 WHERE pe IS NOT NULL AND NOT EXISTS (
-    SELECT 1 FROM arrears a WHERE a.account = held.account AND a.since <= d AND d < a.till);
-"""
-
-# Every month there is, its last day, and the rates that it is valued at.
-SPINE = """
-CREATE TABLE spine AS
-WITH RECURSIVE n(m) AS (
-    SELECT (SELECT min(number(s)) - 1 FROM lines) UNION ALL SELECT m + 1 FROM n, r WHERE m < r_last)
-SELECT m, date(printf('%04d-%02d-01', m / 12, m % 12 + 1), '+1 month', '-1 day') AS day,
-    (m - r_starts + 1) / 12 * 12 + r_starts - 1 AS fiscal
-FROM n, r;
-CREATE UNIQUE INDEX spine_m ON spine (m);
-
-CREATE TABLE rates AS
-SELECT m, currency, CAST(round((SELECT rate FROM fx_rates f WHERE f.currency = c.currency
-        AND f.date <= CASE r_fx WHEN 'spot' THEN day WHEN 'fixed' THEN r_fx_date
-            WHEN 'window_opening' THEN r_opening
-            ELSE printf('%04d-%02d-01', fiscal / 12, fiscal % 12 + 1) END
-        ORDER BY f.date DESC LIMIT 1) * 1000000) AS INTEGER) * 1000000 AS pico
-FROM spine, r, (SELECT DISTINCT currency FROM lines WHERE currency <> 'USD') c
-UNION ALL SELECT m, 'USD', 1000000000000 FROM spine;
-CREATE UNIQUE INDEX rates_m ON rates (m, currency);
-"""
-
-# Usage: the mean of three service months, none where two are empty or the account is closed.
-USAGE = """
-CREATE TABLE bills AS
-SELECT account, product, currency, number(s) AS m, sum(paid) AS paid FROM lines, r
-WHERE kind = 'usage' AND r_usage <> 'excluded' GROUP BY 1, 2, 3, 4;
-CREATE UNIQUE INDEX bills_m ON bills (account, product, currency, m);
-
-CREATE TABLE metered AS
-SELECT * FROM (
-    SELECT u.account, u.product, u.currency, spine.m, day, CASE
-        WHEN r_usage = 'billed_month' THEN (SELECT paid FROM bills b WHERE b.account = u.account
-            AND b.product = u.product AND b.currency = u.currency AND b.m = spine.m)
-        WHEN NOT EXISTS (SELECT 1 FROM bills b WHERE b.account = u.account AND b.paid > 0
-            AND b.product = u.product AND b.currency = u.currency AND b.m IN (spine.m, spine.m - 1))
-        THEN 0
-        WHEN EXISTS (SELECT 1 FROM held WHERE held.account = u.account AND s <= day)
-            AND NOT EXISTS (SELECT 1 FROM held WHERE held.account = u.account AND s <= day
-                AND until > day)
-            AND NOT EXISTS (SELECT 1 FROM bills b WHERE b.account = u.account AND b.paid > 0
-                AND b.m = spine.m) THEN 0
-        ELSE (SELECT share(sum(paid), 1, min(3, spine.m - u.since + 1)) FROM bills b
-            WHERE b.account = u.account AND b.product = u.product AND b.currency = u.currency
-            AND b.m BETWEEN spine.m - 2 AND spine.m) END AS paid
-    FROM spine, r, (SELECT account, product, currency, min(m) AS since FROM bills
-        WHERE paid > 0 GROUP BY 1, 2, 3) u
-    WHERE spine.m >= u.since) u
-WHERE paid > 0 AND NOT EXISTS (
-    SELECT 1 FROM arrears a WHERE a.account = u.account AND a.since <= day AND day < a.till);
+    SELECT 1 FROM arrears a WHERE a.account = running.account AND a.since <= d AND d < a.till);
 """
 
 # What is in force at each month-end, at its own rates and at those of the month after.
 VALUES = """
 CREATE TABLE positions AS
-SELECT {key} AS k, product, 0 AS usage, m, currency, paid, listed, seats, plan, ramp,
+SELECT {key} AS k, product, usage, m, currency, paid, listed, seats, plan, ramp,
     r_pause = 'zero' AND pf IS NOT NULL AND pf <= day AND day < pt AS paused,
     day >= e AS grace, account <> holder AS moved
-FROM pieces, spine, r WHERE ps <= day AND day < pe AND r_basis <> 'usage'
-UNION ALL
-SELECT {key}, product, 1, m, currency, paid, paid, NULL, '', 0, 0, 0, account <> holder
-FROM metered JOIN holders USING (account), r
-WHERE since <= day AND day < till AND r_basis <> 'committed';
+FROM pieces, spine, r WHERE ps <= day AND day < pe;
 CREATE INDEX positions_m ON positions (k, m);
 
 CREATE TABLE balances AS
@@ -323,8 +328,8 @@ CREATE UNIQUE INDEX balances_m ON balances (k, m);
 # The movement of each key and month. Who comes and goes within a month is both new and churned.
 MONTHS = """
 CREATE TABLE inside AS
-SELECT {key} AS k, m, currency, paid, ps, pe, pf, pt FROM pieces JOIN spine ON m = number(ps), r
-WHERE pe <= day AND r_basis <> 'usage';
+SELECT {key} AS k, m, currency, paid, ps, pe, pf, pt FROM pieces JOIN spine ON m = number(ps)
+WHERE pe <= day;
 CREATE TABLE within AS
 SELECT d.k, d.m, d.ps AS d, sum(share(paid, pico, 1000000000000)) AS paid
 FROM (SELECT DISTINCT k, m, ps FROM inside) d
@@ -339,7 +344,7 @@ WHERE paid > 0 AND d = (SELECT min(d) FROM within f WHERE f.k = w.k AND f.m = w.
         (b.m = w.m AND b.closing > 0 OR b.m = w.m - 1 AND b.carried > 0));
 
 CREATE TABLE service AS
-SELECT {key} AS k, ps AS s, pe AS e FROM pieces, r WHERE r_basis <> 'usage'
+SELECT {key} AS k, ps AS s, pe AS e FROM pieces WHERE NOT usage
 UNION ALL SELECT k, printf('%04d-%02d-01', m / 12, m % 12 + 1), date(day, '+1 day')
 FROM positions JOIN spine USING (m) WHERE usage;
 CREATE INDEX service_k ON service (k, s);
