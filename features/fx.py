@@ -12,10 +12,11 @@ from features.lines import revenue_table
 from features.rules import Rules
 from features.steps import Steps, month_number, with_steps
 
-__all__ = ["Valuation", "conversion", "fiscal_year_of", "has_foreign", "valuation"]
+__all__ = ["RATE_UNIT", "Valuation", "conversion", "fiscal_year_of", "has_foreign", "valuation"]
 
-# A rate is kept as an integer in 10^-12, so that a conversion is exact and rounds once.
-_UNIT = 10**12
+RATE_UNIT = 10**12
+"""A rate is kept as an integer in 10⁻¹², so that a conversion is exact and rounds once."""
+
 _SERVES_DAYS = 7
 
 
@@ -88,14 +89,22 @@ class Valuation:
             ``fx.missing``, naming the pair and the date, where no rate is found on the
             period's day or in the seven days before it.
         """
-        needed = self._needed(book, lines, first, last, carry) if has_foreign(book) else []
         rows = ", ".join(
-            f"({_quoted(currency)}, {period}, CAST({_rate(book, currency, day)} AS HUGEINT))"
-            for currency, period in needed
-            for day in [self.rate_day(period)]
+            f"({_quoted(currency)}, {period}, CAST({rate} AS HUGEINT))"
+            for currency, period, rate in self.rates(book, lines, first, last, carry)
         )
         none = "(CAST(NULL AS VARCHAR), 0, CAST(NULL AS HUGEINT))"
         return {"rates": f"FROM (VALUES {rows or none}) AS rates (currency, period, rate)"}
+
+    def rates(
+        self, book: Book, lines: Steps, first: date, last: date, carry: int = 0
+    ) -> list[tuple[str, int, int]]:
+        """List what `steps` writes: currency, period, rate in 10⁻¹²."""
+        needed = self._needed(book, lines, first, last, carry) if has_foreign(book) else []
+        return [
+            (currency, period, _rate(book, currency, self.rate_day(period)))
+            for currency, period in needed
+        ]
 
     def _needed(
         self, book: Book, lines: Steps, first: date, last: date, carry: int
@@ -140,7 +149,7 @@ def conversion(amount: str, rate: str) -> str:
     >>> conversion("mrr_micros", "rate")
     'coalesce(CAST((2 * CAST(mrr_micros AS HUGEINT) * rate + 1000000000000) // 2000000000000 AS BIGINT), mrr_micros)'
     """
-    scaled = f"(2 * CAST({amount} AS HUGEINT) * {rate} + {_UNIT}) // {2 * _UNIT}"
+    scaled = f"(2 * CAST({amount} AS HUGEINT) * {rate} + {RATE_UNIT}) // {2 * RATE_UNIT}"
     return f"coalesce(CAST({scaled} AS BIGINT), {amount})"
 
 
@@ -172,7 +181,7 @@ def _rate(book: Book, currency: str, day: date) -> int:
         pair = f"{currency}/{book.facts.currency}"
         cure = f"add to fx_rates the rate of {pair} on {day} or up to {_SERVES_DAYS} days before"
         raise DataRejected("fx.missing", f"fx_rates: no rate of {pair} for {day}", cure)
-    return round(found[0] * _UNIT)
+    return round(found[0] * RATE_UNIT)
 
 
 def _quoted(text: str) -> str:

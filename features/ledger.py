@@ -8,6 +8,7 @@ Money is int64 micro-units of the book's currency.
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -17,14 +18,30 @@ import pyarrow as pa
 from features.asof import month_end
 from features.book import Book
 from features.faults import DataRejected, InternalFault
-from features.fx import conversion, valuation
+from features.fx import RATE_UNIT, conversion, has_foreign, valuation
 from features.holders import varies
 from features.levers import LEVERS, LEVERS_OF_CHURN, ORGANIC
-from features.postings import MONTH_END, Scope, ledger_steps, mrr_steps, position_steps
+from features.lines import line_steps
+from features.postings import (
+    EARLIEST,
+    MONTH_END,
+    Scope,
+    ledger_steps,
+    mrr_steps,
+    position_steps,
+)
 from features.rules import Rules
 from features.steps import Steps, with_steps
 
-__all__ = ["account_months", "month_table", "movements", "mrr_on", "openings", "varies"]
+__all__ = [
+    "account_months",
+    "month_table",
+    "movements",
+    "mrr_on",
+    "openings",
+    "rates_used",
+    "varies",
+]
 
 
 def mrr_on(book: Book, day: date, rules: Rules, *, as_of: date | None = None) -> pd.DataFrame:
@@ -219,6 +236,33 @@ def openings(
     steps["laid_out"] = f"SELECT entity, currency, total, s, e AS e_month, is_paused FROM {source}"
     wanted = {name: step for name, step in steps.items() if name not in ("by_rate", "pieces")}
     return _asked(book, wanted, ending)
+
+
+def rates_used(
+    book: Book,
+    rules: Rules,
+    *,
+    as_of: date | None = None,
+    until: date | None = None,
+    opening: date | None = None,
+) -> list[dict[str, Any]]:
+    """List the exchange rates that a ledger is valued at, so that every output can show them.
+
+    Returns
+    -------
+    list of dict
+        ``currency``, ``day`` (whose rate it is) and ``rate`` (book currency per unit); empty
+        for a book in one currency.
+    """
+    if not has_foreign(book):
+        return []
+    end = Scope(as_of, until).end(book)
+    valued = valuation(book, rules, opening, end)
+    used = valued.rates(book, line_steps(book, rules, end, as_of), EARLIEST, end)
+    return [
+        {"currency": currency, "day": str(valued.rate_day(period)), "rate": rate / RATE_UNIT}
+        for currency, period, rate in used
+    ]
 
 
 def _check(table: pa.Table) -> None:

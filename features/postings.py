@@ -22,6 +22,7 @@ from features.rules import Rules
 from features.steps import Steps, month_number
 
 __all__ = [
+    "EARLIEST",
     "MONTH_END",
     "Scope",
     "last_month_end",
@@ -30,7 +31,8 @@ __all__ = [
     "position_steps",
 ]
 
-_EARLIEST = date(1900, 1, 1)
+EARLIEST = date(1900, 1, 1)
+"""No line that starts before it is valued by rates of earlier days."""
 
 MONTH_END = "last_day(make_date(CAST(m // 12 AS INTEGER), CAST(m % 12 + 1 AS INTEGER), 1))"
 
@@ -82,7 +84,7 @@ def position_steps(book: Book, rules: Rules, scope: Scope, carry: int = 0) -> St
     end = scope.end(book)
     steps = line_steps(book, rules, end, scope.as_of)
     valued = valuation(book, rules, scope.opening, end)
-    steps |= valued.steps(book, steps, _EARLIEST, end, carry)
+    steps |= valued.steps(book, steps, EARLIEST, end, carry)
     steps |= held_steps(scope.lines, _register_holdings(book, rules, scope))
     return steps | piece_steps(book, valued, _number(end), pauses=_pauses(book, rules))
 
