@@ -41,31 +41,32 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "merger": ("not_restated", "restated"),
     "losses": ("net", "movements"),
 }
-# Together these take every choice at least once, in 120 books.
+# Together these take every choice at least once, in 100 books.
 FAST: list[tuple[str, dict[str, Any]]] = [
     ("subscriptions", {}),
-    ("mrr_by_month", {"late_renewal_min_term": 0, "reactivation": "excluded"}),
+    (
+        "mrr_by_month",
+        {"reactivation": "excluded", "usage": "billed_month", "fx": "fixed"}
+        | {"losses": "movements", "late_renewal_min_term": 0},
+    ),
     (
         "subscriptions",
-        {"basis": "committed", "reactivation": "new", "fx": "spot", "losses": "movements"}
+        {"reactivation": "new", "basis": "committed", "fx": "spot"}
         | {"churn_date": "cancellation", "pause": "unchanged"},
     ),
+    ("subscriptions", {"basis": "usage", "merger": "restated", "dunning_days": 0}),
     (
         "subscriptions",
-        {"basis": "usage", "usage": "billed_month", "merger": "restated", "fx": "fixed"},
+        {"reactivation": "s002", "usage": "excluded", "fx": "window_opening"}
+        | {"discount": "ignored", "rollup": "parent", "late_renewal_days": 0},
     ),
-    (
-        "subscriptions",
-        {"rollup": "parent", "reactivation": "s002", "dunning_days": 14, "late_renewal_days": 0},
-    ),
-    ("subscriptions", {"usage": "excluded", "fx": "window_opening", "discount": "ignored"}),
 ]
 ALONE = [{key: value} for key, values in CHOICES.items() for value in values[1:]]
 
 
 @pytest.mark.parametrize(("form", "choices"), FAST, ids=[str(n) for n in range(len(FAST))])
 def test_the_ledger_of_random_books_is_what_sqlite_says(form: str, choices: dict[str, Any]) -> None:
-    check(random_world(FAST.index((form, choices)), form), choices, windows=1)
+    check(random_world(FAST.index((form, choices)), form), choices, whole=not choices)
 
 
 @pytest.mark.ci
@@ -93,20 +94,21 @@ def test_every_choice_is_taken_by_a_fast_book() -> None:
     assert words <= taken
 
 
-def check(world: World, choices: dict[str, Any], windows: int) -> None:
-    """Compare months, levers, and windows of random length with their cuts."""
+def check(world: World, choices: dict[str, Any], windows: int = 1, *, whole: bool = True) -> None:
+    """Compare months and windows of random length; the whole with levers and cuts by product."""
     if choices.get("fx") == "fixed":
         choices = choices | {"fx_date": date(2022, 5, 31)}
     rules = Rules(**choices)
     if rules.fx != "window_opening":
         oracle = Oracle(world, rules)
         check_months(world, rules, oracle)
-        check_levers(world, rules, oracle)
+        if whole:
+            check_levers(world, rules, oracle)
     rng = Random(len(str(choices)))
     last = 12 * world.facts.as_of.year + world.facts.as_of.month - 3
     for _ in range(windows):
         b = last - rng.randint(1, 17)
-        check_window(world, rules, b, rng.randint(b + 1, last))
+        check_window(world, rules, b, rng.randint(b + 1, last), lines=whole)
 
 
 def check_months(world: World, rules: Rules, oracle: Oracle) -> None:
@@ -141,37 +143,30 @@ def check_levers(world: World, rules: Rules, oracle: Oracle) -> None:
     assert not any(rest.values())
 
 
-def check_window(world: World, rules: Rules, b: int, e: int) -> None:
+def check_window(world: World, rules: Rules, b: int, e: int, *, lines: bool) -> None:
     window = Window(day(b), day(e))
-    book, last = world.book(), day(e)
-    desk = open_desk(book, rules, as_of=None, until=last, facing=window, lines=[("product",)])
-    oracle = Oracle(world, rules, opening=window.opening)
-    lines = Oracle(world, rules, opening=window.opening, by_product=True)
-    fixed, fixed_lines = oracle, lines
-    if rules.fx == "fiscal_year":
-        rates = rules.model_copy(update={"fx": "fixed", "fx_date": fiscal_day(world, e)})
-        fixed = Oracle(world, rates, opening=window.opening)
-        fixed_lines = Oracle(world, rates, opening=window.opening, by_product=True)
-    whole = check_cut(desk, oracle, fixed, window, rules, (), "NULL")
-    for name, cut in (("book", "book"), ("segment", SEGMENT)):
-        parts = check_cut(desk, oracle, fixed, window, rules, (name,), cut)
-        check_sum(whole[0], parts)
-    check_sum(whole[0], check_cut(desk, lines, fixed_lines, window, rules, ("product",), PRODUCT))
+    keys = [("product",)] if lines else []
+    desk = open_desk(
+        world.book(), rules, as_of=None, until=window.closing, facing=window, lines=keys
+    )
+    whole, *_ = check_cut(desk, world, window, rules, (), "NULL")
+    for name, cut in (("book", "book"), ("segment", SEGMENT), *([("product", PRODUCT)] * lines)):
+        check_sum(whole, check_cut(desk, world, window, rules, (name,), cut))
 
 
 def check_cut(
-    desk: Desk,
-    oracle: Oracle,
-    at_one_rate: Oracle,
-    window: Window,
-    rules: Rules,
-    by: tuple[str, ...],
-    cut: str,
+    desk: Desk, world: World, window: Window, rules: Rules, by: tuple[str, ...], cut: str
 ) -> list[Measure]:
     """Compare cohort and movements of a window, value by value of a cut."""
     measures = desk.measure([window], by)
     b, e = number(window.opening), number(window.closing)
-    cohorts, flows = at_one_rate.cohort(b, e, cut), oracle.flows(b, e, cut)
+    opening, by_product = window.opening, by == ("product",)
+    oracle = Oracle(world, rules, opening=opening, by_product=by_product)
+    flows = oracle.flows(b, e, cut)
+    if rules.fx == "fiscal_year":
+        rates = rules.model_copy(update={"fx": "fixed", "fx_date": fiscal_day(world, e)})
+        oracle = Oracle(world, rates, opening=opening, by_product=by_product)
+    cohorts = oracle.cohort(b, e, cut)
     seen = set()
     for measure in measures:
         if measure.moved:
