@@ -110,7 +110,9 @@ _TOP, _OTHERS = ARR_RANKS
 _SQL = {
     "acv_segment": f"CASE WHEN mrr IS NOT NULL THEN {acv_segment_sql('mrr')} END",
     # Micro-units a month against units a year.
-    "arr_band": _steps_sql("12 * mrr", tuple((least * 10**6, label) for least, label in ARR_BANDS)),
+    "arr_band": _steps_sql(
+        "12 * mrr::HUGEINT", tuple((least * 10**6, label) for least, label in ARR_BANDS)
+    ),
     "account_age": _steps_sql("(b - first)", ACCOUNT_AGES),
     "arr_rank": f"""CASE WHEN paying IS NULL THEN NULL
         WHEN row_number() OVER (PARTITION BY b ORDER BY paying DESC NULLS LAST, account)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import duckdb
 
 from features.rules import Rules
-from features.sheets import Sheet, running
+from features.sheets import FOREVER, Sheet, running
 from features.windows import Window
 
 __all__ = ["lay_cohort", "lay_openings", "lay_positions", "lay_windows"]
@@ -60,12 +60,12 @@ def lay_cohort(
     )
 
 
-_POSITIONS = """
-    CREATE OR REPLACE TEMP TABLE {s}_positions AS
-    SELECT p, unit, stay, closing, metered, grace, {sums} FROM (
+_POSITIONS = f"""
+    CREATE OR REPLACE TEMP TABLE {{s}}_positions AS
+    SELECT p, unit, stay, until_m = {FOREVER} AS ended, closing, metered, grace, {{sums}} FROM (
         SELECT *, unnest(range(greatest(m, (SELECT min(b) FROM windows)),
             least(until_m, (SELECT max(e) + 1 FROM windows)))) AS p
-        FROM {s}_standings)
+        FROM {{s}}_standings)
     SEMI JOIN (SELECT b AS p FROM windows UNION ALL SELECT e FROM windows) AS points USING (p)"""
 
 _COHORT = """
@@ -76,7 +76,7 @@ _COHORT = """
     {valued}
     JOIN (SELECT b, position.* FROM windows JOIN {s}_positions AS position ON p = e) AS after
         USING (b, unit, stay)
-    WHERE {opening} > 0"""
+    WHERE {opening} > 0 AND NOT before.ended"""
 
 _OPENINGS = """
     CREATE OR REPLACE TEMP TABLE openings AS

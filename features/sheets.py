@@ -19,7 +19,7 @@ import pyarrow as pa
 from features.levers import LEVERS
 from features.rules import Rules
 
-__all__ = ["FLOWS", "MOVED", "PARTS", "Sheet", "lay_out", "number_accounts", "running"]
+__all__ = ["FLOWS", "FOREVER", "MOVED", "PARTS", "Sheet", "lay_out", "number_accounts", "running"]
 
 FLOWS = ("new", "reactivation", "expansion", "contraction", "churned", "fx")
 PARTS = ("involuntary_churn", "pause_churn", "merger_churn")
@@ -28,7 +28,8 @@ PARTS = ("involuntary_churn", "pause_churn", "merger_churn")
 MOVED = (*FLOWS, *LEVERS, *PARTS)
 """All that a month's row says of movements."""
 
-_FOREVER = 2**31 - 1
+FOREVER = 2**31 - 1
+"""Until when the last row of a stay holds once another stay has begun."""
 
 _STARTS = {"excluded": "new > 0 OR reactivation > 0", "new": "new > 0"}
 """What begins another stay."""
@@ -137,7 +138,7 @@ def _standings(sheet: Sheet, rules: Rules, revalued: bool) -> str:
     if starts:
         table = f"""
     SELECT * REPLACE (CASE WHEN lead(stay) OVER (PARTITION BY unit ORDER BY m) <> stay
-        THEN {_FOREVER} ELSE until_m END AS until_m) FROM ({table})"""
+        THEN {FOREVER} ELSE until_m END AS until_m) FROM ({table})"""
     return f"CREATE TABLE {sheet.name}_standings AS {table}"
 
 

@@ -13,9 +13,8 @@ import pandas as pd
 import pytest
 
 from features.book import Book, BookFacts
-from features.configuration import read_section
 from features.contracts import canonical
-from features.faults import ConfigurationRefused, UsageFault
+from features.faults import UsageFault
 from features.retention import compounded, metrics
 from features.rules import Rules
 
@@ -130,14 +129,14 @@ def test_case_4_five_million_compounded() -> None:
         assert got == pytest.approx(expected, abs=0.0051)
 
 
-def test_case_7_a_subsidiary_is_a_new_logo_under_account() -> None:
+def test_case_7_a_subsidiary_is_a_new_logo_under_account_and_expansion_under_parent() -> None:
     paid = {"parent": {"2024-12": 100}, "child": {"2025-06": 50}}
-    row = shown(book_of(paid, {"parent": {}, "child": {"parent_account_id": "parent"}}))["windows"][
-        0
-    ]
+    book = book_of(paid, {"parent": {}, "child": {"parent_account_id": "parent"}})
+    row = shown(book)["windows"][0]
     assert (row["new_mrr"], row["expansion_mrr"], row["nrr"]) == (50, 0, 1.0)
-    with pytest.raises(ConfigurationRefused, match="not available yet"):
-        read_section(Rules, {"rollup": "parent"}, "[revenue]")
+    row = metrics(book, Rules(rollup="parent"), "ttm", [], None)["windows"][0]
+    assert (row["new_mrr"], row["expansion_mrr"], row["nrr"]) == (0, 50, 1.5)
+    assert row["accounts"] == 1
 
 
 # --- windows
