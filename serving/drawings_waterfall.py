@@ -112,7 +112,8 @@ def _draw(axes: Any, at: int, bar: Bar, spelled: Amounts) -> None:
 
 def _levers(window: Mapping[str, Any], spelled: Amounts) -> str:
     """Say by which levers MRR moved, gains less losses."""
-    moved = [f"{name} {spelled.spell(by, True)}" for name, by in window["levers"].items() if by]
+    levers = {name: spelled.spell(by, True) for name, by in window["levers"].items()}
+    moved = [f"{name} {by}" for name, by in levers.items() if by not in ("0", "–")]
     return textwrap.fill(f"by lever, net: {' · '.join(moved)}", 120) if moved else ""
 
 

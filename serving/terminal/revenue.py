@@ -126,11 +126,12 @@ def _movements(whole: Body, spelled: Amounts) -> None:
     table.add_row("closing", *closing, end_section=True)
     if whole.get("in_grace_mrr"):
         table.add_row("  of it in grace (late renewal)", spelled.spell(whole["in_grace_mrr"]), "")
+    moves = {lever for lever, by in whole["levers"].items() if spelled.spell(by) != "0"}
     for lever, moved in whole["levers"].items():
-        if moved:
+        if lever in moves:
             table.add_row(f"lever {lever}, net", spelled.spell(moved, True), "")
     show(table)
-    idle = [lever for lever, moved in whole["levers"].items() if not moved]
+    idle = [lever for lever in whole["levers"] if lever not in moves]
     if idle:
         write(f"no movement by lever: {', '.join(idle)}")
     for name, part in (whole.get("basis") or {}).items():
