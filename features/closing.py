@@ -28,8 +28,8 @@ from features.closed_store import (
 )
 from features.faults import DataRejected, UsageFault
 from features.locking import held
-from features.ratios import last_closing
 from features.restatement import changed_keys, restatement, windows_told
+from features.retention import last_closing
 from features.rules import Rules
 
 __all__ = ["anonymised", "as_closed_block", "close", "closed_periods", "restatement"]

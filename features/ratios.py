@@ -16,13 +16,12 @@ from typing import Any
 from features.book import Book
 from features.cohorts import open_desk
 from features.faults import InternalFault
-from features.lines import unbilled
 from features.measure import Measure
-from features.postings import last_month_end
+from features.retention import last_closing
 from features.rules import Rules
 from features.windows import Window
 
-__all__ = ["Ratios", "last_closing", "points", "points_apart", "ratios"]
+__all__ = ["Ratios", "points", "points_apart", "ratios"]
 
 
 @dataclass(frozen=True)
@@ -93,12 +92,6 @@ class Ratios:
             return None
         lost = self.micros["contraction"] + self.micros["churned"]
         return Fraction(opening + gained - lost, opening)
-
-
-def last_closing(book: Book, rules: Rules, as_of: date | None) -> date:
-    """Give the last month-end that a window can close on: its usage must have been billed."""
-    last = last_month_end(as_of or book.facts.as_of)
-    return last_month_end(last) if unbilled(book, rules, last, as_of) else last
 
 
 def ratios(book: Book, rules: Rules, windows: Sequence[Window], as_of: date | None) -> list[Ratios]:

@@ -23,7 +23,8 @@ from features.book import Book
 from features.definition import definition
 from features.faults import DataRejected, InternalFault
 from features.presets import PRESETS
-from features.ratios import Ratios, last_closing, points, points_apart, ratios
+from features.ratios import Ratios, points, points_apart, ratios
+from features.retention import last_closing
 from features.rules import Rules
 from features.windows import Window, windows
 
@@ -200,9 +201,10 @@ def _line(sight: _Sight, here: Rules, there: Rules) -> dict[str, Any]:
 
 
 def _without_data(book: Book, *sides: Rules) -> set[str]:
-    """List the rules that this book has no data for."""
+    """List the rules that this book has no data for, with those that need them."""
     told = [definition(book, rules)["not_applied"] for rules in sides]
-    return {key for absent in told for key in absent}
+    absent = {key for keys in told for key in keys}
+    return absent | {key for group in TOGETHER if absent & set(group) for key in group}
 
 
 def _values(rules: Rules, keys: list[str]) -> Any:
