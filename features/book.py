@@ -97,6 +97,7 @@ def engine() -> duckdb.DuckDBPyConnection:
     """Open an in-memory DuckDB that reads in UTC and loads nothing from outside."""
     connection = duckdb.connect(":memory:", config={"autoinstall_known_extensions": "false"})
     connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET enable_progress_bar = false")
     return connection
 
 

@@ -13,10 +13,10 @@ from datetime import date, timedelta
 
 from features.asof import first_of_month, opening_day
 from features.book import Book
-from features.fx import Valuation, conversion, valuation
+from features.fx import Valuation, conversion, has_foreign, valuation
 from features.holders import holdings
 from features.levers import LEVERS, LEVERS_OF_CHURN, lever_steps
-from features.lines import line_steps
+from features.lines import line_steps, revenue_table
 from features.pieces import AMOUNTS, event_steps, held_steps, piece_steps
 from features.rules import Rules
 from features.steps import Steps, month_number
@@ -119,7 +119,9 @@ def ledger_steps(book: Book, rules: Rules, scope: Scope) -> Steps:
     """
     end = scope.end(book)
     last = _number(end)
-    steps = position_steps(book, rules, scope) | event_steps(last) | _change_steps(book)
+    steps = position_steps(book, rules, scope)
+    idle = _idle(book, rules, holdings="held_lines" in steps)
+    steps |= event_steps(last) | _change_steps(book, idle)
     valued = valuation(book, rules, scope.opening, end)
     return steps | lever_steps() | _movement_steps(valued, rules, last) | _stand_steps(last)
 
@@ -143,41 +145,72 @@ def _register_holdings(book: Book, rules: Rules, scope: Scope) -> str | None:
     return f'"{name}"'
 
 
-def _change_steps(book: Book) -> Steps:
-    """Sum events into positions, before and after each month in which something happens."""
+def _change_steps(book: Book, idle: frozenset[str]) -> Steps:
+    """Sum events into positions, before and after each month in which something happens.
+
+    ``idle`` are the columns that no event of this book fills.
+    """
     keys = "entity, product, usage"
-    plans = "plan" in book.provided.get("subscriptions", book.provided.get("mrr_by_month", ()))
-    counted = ("n", "unseated", "ramps", "seats", *AMOUNTS, *(f"{a}_fx" for a in AMOUNTS),
-        *(f"{a}_merged" for a in AMOUNTS), "seats_merged", "in_grace")  # fmt: skip
-    sums = ", ".join(f"CAST(sum({name}) AS BIGINT) AS {name}" for name in counted)
+    summed = ", ".join(
+        f"0 AS {name}" if name in idle else f"CAST(sum({name}) AS BIGINT) AS {name}"
+        for name in _COUNTED
+    )
     running = ("n", "unseated", "ramps", "seats", *AMOUNTS)
-    after = ", ".join(f"CAST(sum({name}) OVER positions AS BIGINT) AS n_{name}" for name in running)
-    steps = {}
-    if plans:
-        steps["by_plan"] = f"""
-    SELECT {keys}, plan, m, {sums}, bool_or(involuntary) AS involuntary FROM events
-    GROUP BY {keys}, plan, m"""
-        steps["plan_runs"] = f"""
-    SELECT *, sum(n) OVER (PARTITION BY {keys}, plan ORDER BY m) AS alive FROM by_plan"""
-    tier = "bool_or((alive = 0) <> (alive - n = 0))" if plans else "false"
-    source = "plan_runs" if plans else "events"
-    return steps | {
+    after = ", ".join(
+        f"0 AS n_{name}" if name in idle else f"CAST(sum({name}) OVER story AS BIGINT) AS n_{name}"
+        for name in running
+    )
+    plans = "plan" in book.provided[revenue_table(book)]
+    return (_tier_steps(keys) if plans else {"tiers": _NO_TIERS}) | {
         "by_month": f"""
-    SELECT {keys}, m, {sums}, {tier} AS tier, bool_or(involuntary) AS involuntary
-    FROM {source} GROUP BY {keys}, m""",
+    SELECT {keys}, m, {summed}, bool_or(involuntary) AS involuntary FROM events
+    GROUP BY {keys}, m""",
         "running": f"""
-    SELECT *, {after} FROM by_month
-    WINDOW positions AS (PARTITION BY {keys} ORDER BY m)""",
+    SELECT *, {after} FROM by_month WINDOW story AS (PARTITION BY {keys} ORDER BY m)""",
         "changes": f"""
-    SELECT {keys}, m, tier, involuntary, in_grace, total_merged - paused_merged AS merger,
+    SELECT {keys}, m, tiers.m IS NOT NULL AS tier, involuntary, in_grace,
+        total_merged - paused_merged AS merger,
         {", ".join(map(_both_sides, AMOUNTS))}, n_total - total - n_paused + paused AS b_own,
         CASE WHEN n_n > 0 AND n_unseated = 0 THEN n_seats END AS n_seats,
         CASE WHEN n_n - n > 0 AND n_unseated - unseated = 0 THEN n_seats - seats + seats_merged END
             AS b_seats, n_ramps > 0 AS n_ramp
-    FROM running
+    FROM running LEFT JOIN tiers USING ({keys}, m)
     WHERE total <> 0 OR list <> 0 OR paused <> 0 OR seats <> 0 OR unseated <> 0 OR in_grace <> 0
-        OR tier OR total_merged <> 0 OR {" OR ".join(f"{a}_fx <> 0" for a in AMOUNTS)}""",
+        OR tiers.m IS NOT NULL OR total_merged <> 0 OR {" OR ".join(f"{a}_fx <> 0" for a in AMOUNTS)}""",
     }
+
+
+def _tier_steps(keys: str) -> Steps:
+    """Write the months in which a product gains or loses a plan."""
+    return {
+        "by_plan": f"SELECT {keys}, plan, m, sum(n) AS n FROM events GROUP BY {keys}, plan, m",
+        "plan_runs": f"""
+    SELECT *, sum(n) OVER (PARTITION BY {keys}, plan ORDER BY m) AS alive FROM by_plan""",
+        "tiers": f"SELECT DISTINCT {keys}, m FROM plan_runs WHERE (alive = 0) <> (alive - n = 0)",
+    }
+
+
+_NO_TIERS = "SELECT 0 AS entity, '' AS product, false AS usage, 0 AS m WHERE false"
+
+_FX = tuple(f"{amount}_fx" for amount in AMOUNTS)
+_MERGING = (*(f"{amount}_merged" for amount in AMOUNTS), "seats_merged")
+_COUNTED = ("n", "unseated", "ramps", "seats", *AMOUNTS, *_FX, *_MERGING, "in_grace")
+
+
+def _idle(book: Book, rules: Rules, *, holdings: bool) -> frozenset[str]:
+    """List the columns of events that a book without foreign currency, mergers … leaves at 0."""
+    idle = set() if has_foreign(book) else set(_FX)
+    if not holdings:
+        idle |= set(_MERGING)
+    if not _pauses(book, rules):
+        idle |= {"paused", "paused_fx", "paused_merged"}
+    if not rules.late_renewal_days:
+        idle.add("in_grace")
+    columns = book.provided[revenue_table(book)]
+    idle |= {
+        name for name, column in (("ramps", "ramp"), ("seats", "seats")) if column not in columns
+    }
+    return frozenset(idle)
 
 
 def _both_sides(amount: str) -> str:

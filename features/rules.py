@@ -110,6 +110,8 @@ class Rules(Section):
     def _complete(self) -> Rules:
         if self.fx == "fixed" and self.fx_date is None:
             raise ValueError('fx = "fixed" needs fx_date; add the day whose rates hold')
+        if self.basis == "usage" and self.usage == "excluded":
+            raise ValueError('basis = "usage" with usage = "excluded" leaves no revenue; set one')
         return self
 
     @property

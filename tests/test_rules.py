@@ -84,6 +84,11 @@ def test_a_fixed_rate_needs_its_day() -> None:
     assert (refused.value.code, refused.value.exit_code) == ("config", 78)
 
 
+def test_rules_that_leave_no_revenue_are_refused() -> None:
+    with pytest.raises(ConfigurationRefused, match="leaves no revenue"):
+        read_section(Rules, {"basis": "usage", "usage": "excluded"}, "[revenue]")
+
+
 def test_an_unknown_value_is_refused_with_the_nearest() -> None:
     with pytest.raises(ConfigurationRefused, match='did you mean "stripe-like"'):
         read_section(Rules, {"preset": "strpe-like"}, "[revenue]")
