@@ -8,11 +8,11 @@ from datetime import date
 from decimal import Decimal
 from itertools import pairwise
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
 from features import reconciliation
@@ -98,6 +98,17 @@ def test_rules_change_in_the_order_of_their_fields() -> None:
     other = Rules(losses="movements", basis="committed", fx="spot", pause="unchanged")
     assert rule_groups(Rules(), other) == [("basis",), ("pause",), ("fx",), ("losses",)]
     assert rule_groups(other, other) == []
+
+
+def test_rules_that_are_refused_alone_change_with_the_next() -> None:
+    """Usage alone of a book whose usage is excluded would be no definition."""
+    rules, other = accepted({"usage": "excluded"}), accepted({"basis": "usage"})
+    assert rules is not None
+    assert other is not None
+    steps = list(reconciliation._steps(rules, other))
+    assert steps[-1][1] == other
+    alone = accepted({"usage": "excluded", "basis": "usage"})
+    assert len(steps) == (1 if alone is None else 2)
 
 
 def test_sum_of_movements_takes_from_grr_alone() -> None:
@@ -187,8 +198,8 @@ def definitions(draw: st.DrawFn) -> Rules:
     """Draw any rules that are open today."""
     values = {key: draw(st.sampled_from(known)) for key, known in OPEN.items()}
     rules = accepted(values | (TOGETHER["fx"] if values["fx"] == "fixed" else {}))
-    assert rules is not None
-    return rules
+    assume(rules is not None)
+    return cast(Rules, rules)
 
 
 def of_the_blue(
