@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from features.asof import instant
 from features.book import Book, engine
-from features.fx import _rate, conversion, valuation
+from features.fx import conversion, rate_on, valuation
 from features.holders import holdings
 from features.postings import last_month_end
 from features.rules import Rules
@@ -99,7 +99,7 @@ def _rates(
     month = 12 * last.year + last.month - 1
     period = book.connection.execute(f"SELECT {valued.period(str(month))}").fetchall()[0][0]
     day = valued.rate_day(period)
-    return ", ".join(f"('{c}', CAST({_rate(book, c, day)} AS HUGEINT))" for c in foreign)
+    return ", ".join(f"('{c}', CAST({rate_on(book, c, day)} AS HUGEINT))" for c in foreign)
 
 
 _NOBODY = pa.table(

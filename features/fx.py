@@ -12,7 +12,15 @@ from features.lines import revenue_table
 from features.rules import Rules
 from features.steps import Steps, month_number, with_steps
 
-__all__ = ["RATE_UNIT", "Valuation", "conversion", "fiscal_year_of", "has_foreign", "valuation"]
+__all__ = [
+    "RATE_UNIT",
+    "Valuation",
+    "conversion",
+    "fiscal_year_of",
+    "has_foreign",
+    "rate_on",
+    "valuation",
+]
 
 RATE_UNIT = 10**12
 """A rate is kept as an integer in 10⁻¹², so that a conversion is exact and rounds once."""
@@ -102,7 +110,7 @@ class Valuation:
         """List what `steps` writes: currency, period, rate in 10⁻¹²."""
         needed = self._needed(book, lines, first, last, carry) if has_foreign(book) else []
         return [
-            (currency, period, _rate(book, currency, self.rate_day(period)))
+            (currency, period, rate_on(book, currency, self.rate_day(period)))
             for currency, period in needed
         ]
 
@@ -170,7 +178,14 @@ def has_foreign(book: Book) -> bool:
     return book.connection.execute(query, [book.facts.currency]).fetchone() is not None
 
 
-def _rate(book: Book, currency: str, day: date) -> int:
+def rate_on(book: Book, currency: str, day: date) -> int:
+    """Give the rate of a day, in 10⁻¹² of the book's currency, or one up to seven days older.
+
+    Raises
+    ------
+    DataRejected
+        ``fx.missing``, naming the pair and the date, where there is none.
+    """
     found = None
     if book.has("fx_rates"):
         query = """SELECT rate FROM fx_rates WHERE currency = ? AND CAST(date AS DATE) BETWEEN ? AND ?
