@@ -191,7 +191,7 @@ SAID = {
     "cohorts": ("2025-Q1 *", "the quarter is not over", "first MRR"),
     "time_to_first_expansion": (
         "half of the accounts: not reached: 40.0%",
-        "200––",
+        "200 and more",
         "and 2 more segments",
         "target plg: below 90 days: missed",
     ),

@@ -76,7 +76,7 @@ def _time(block: Body, _: str) -> None:
     for name, one in rows:
         if one:
             quarter = _days(one["quartiles_days"]["p25"])
-            interval = "–".join(map(_days, one["interval_days"]))
+            interval = _interval(*one["interval_days"])
             counts = (f"{one['accounts']:,}", f"{one['events']:,}")
             table.add_row(name, *counts, _days(one["median_days"]), interval, quarter)
     show(table)
@@ -88,6 +88,19 @@ def _time(block: Body, _: str) -> None:
     for target in block.get("targets", ()):
         met = {True: "met", False: "missed", None: "not seen long enough"}[target["met"]]
         write(f"target {target['for']}: below {target['days']} days: {met}")
+
+
+def _interval(least: int | None, most: int | None) -> str:
+    """Write from how many days to how many; an end that was not reached is open.
+
+    Examples
+    --------
+    >>> _interval(90, 120), _interval(1919, None), _interval(None, None)
+    ('90–120', '1,919 and more', '–')
+    """
+    if least is None:
+        return "–" if most is None else f"up to {_days(most)}"
+    return f"{_days(least)} and more" if most is None else f"{_days(least)}–{_days(most)}"
 
 
 def _still(block: Body, currency: str) -> None:

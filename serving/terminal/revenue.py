@@ -33,9 +33,9 @@ def metrics(body: Body) -> None:
     spelled = amounts(body.get("currency", ""), _every_amount(body["windows"]))
     _retention(body, spelled)
     for caution in body["warnings"]:
-        write(f"warning: {caution['message']}")
+        write(f"{caution.get('level', 'warning')}: {caution['message']}")
     if whole["nrr"] is not None:
-        _movements(whole, spelled)
+        _movements(whole, spelled, by_movements=body["definition"].get("losses") == "movements")
     if cuts:
         _by_cut(cuts, spelled)
     _earlier(body.get("series", ()))
@@ -70,10 +70,34 @@ def _retention(body: Body, spelled: Amounts) -> None:
                 f"NRR of each {lines}, weighted by its opening MRR: {percent(window['blend'])}; what "
                 "moved between lines makes the rest of the way to the whole book's NRR."
             )
-    tell(
-        f"NRR = MRR at {first['to']} of the accounts that paid at {first['from']}, over their MRR "
-        "then; GRR: no account counted above its opening; organic NRR: only seats, tier, product "
-        "and usage expand; logo churn: the share of these accounts that pay nothing at the end."
+    tell(_meaning(first, body["definition"]))
+
+
+def _meaning(window: Body, rules: Body) -> str:
+    """Say what the ratios divide by what, under the rules that made them.
+
+    Examples
+    --------
+    >>> window = {"from": "2024-12-31", "to": "2025-12-31"}
+    >>> _meaning(window, {"losses": "movements"}).split("; ")[1]
+    'GRR: less every loss of theirs, month by month, whatever they gained beside it'
+    """
+    nrr = (
+        f"NRR = MRR at {window['to']} of the accounts that paid at {window['from']}, over their "
+        "MRR then"
+    )
+    added = {
+        "s002": ", what other accounts brought back added",
+        "excluded": ", none that left in between counted",
+        "new": ", none that came back as new counted",
+    }
+    net = "no account counted above its opening"
+    gross = "less every loss of theirs, month by month, whatever they gained beside it"
+    return (
+        f"{nrr}{added.get(str(rules.get('reactivation')), '')}; "
+        f"GRR: {gross if rules.get('losses') == 'movements' else net}; organic NRR: only seats, "
+        "tier, product and usage expand; logo churn: the share of these accounts that pay nothing "
+        "at the end."
     )
 
 
@@ -104,14 +128,18 @@ def _every_amount(windows: Sequence[Body]) -> Iterable[float | None]:
         yield from (window.get("opening_mrr"), window.get("closing_mrr"))
 
 
-def _movements(whole: Body, spelled: Amounts) -> None:
+def _movements(whole: Body, spelled: Amounts, *, by_movements: bool) -> None:
     """Show how the MRR of the opening became that of the closing, and by which levers."""
+    how = "summed" if by_movements else "net"
     title = f"Movements from {whole['from']} to {whole['to']}, MRR in {spelled.unit}"
-    table = figures(title, "movement", "whole book,\nmonth by month", "opening's\naccounts, net")
+    table = figures(title, "movement", "whole book,\nmonth by month", f"opening's\naccounts, {how}")
     cohort = whole["cohort"]
+    theirs = {name: cohort[f"{name}_mrr"] for name in SEEN}
+    if "reactivation_mrr" in cohort:
+        theirs["reactivation"] = cohort["reactivation_mrr"]
     table.add_row("opening", spelled.spell(whole["opening_mrr"]), spelled.spell(_opening(whole)))
     for name, word, sign in FLOWS:
-        own = sign * cohort[f"{name}_mrr"] if name in SEEN else None
+        own = sign * theirs[name] if name in theirs else None
         flow = sign * whole[f"{name}_mrr"]
         table.add_row(
             word, spelled.spell(flow, True), "" if own is None else spelled.spell(own, True)
@@ -131,6 +159,8 @@ def _movements(whole: Body, spelled: Amounts) -> None:
         if lever in moves:
             table.add_row(f"lever {lever}, net", spelled.spell(moved, True), "")
     show(table)
+    if "reactivation_mrr" in cohort:
+        write("their closing leaves out what was brought back; NRR has it (reactivation = s002)")
     idle = [lever for lever in whole["levers"] if lever not in moves]
     if idle:
         write(f"no movement by lever: {', '.join(idle)}")
@@ -158,11 +188,13 @@ def _by_cut(cuts: Sequence[Body], spelled: Amounts) -> None:
 
 def _earlier(series: Sequence[Body]) -> None:
     """Show the whole book at earlier month-ends, the latest first."""
-    whole = [window for window in series if not window["cut"]][:EARLIER]
+    every = [window for window in series if not window["cut"]]
+    whole = every[:EARLIER]
     if not whole:
         return
     heads = ("from", "to", "NRR", "GRR", "organic NRR", "logo churn")
-    table = figures("Earlier windows, whole book", *heads, texts=2)
+    which = f", the latest {EARLIER} of {len(every)}" if len(every) > EARLIER else ""
+    table = figures(f"Earlier windows, whole book{which}", *heads, texts=2)
     for window in whole:
         table.add_row(window["from"], window["to"], *(percent(window[name]) for name in RATIOS))
     show(table)
