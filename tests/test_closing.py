@@ -208,6 +208,7 @@ def test_a_month_is_four_digits_and_two(month: str, tmp_path: Path) -> None:
     assert caught.value.code == "month.unknown"
 
 
+@pytest.mark.ci
 def test_a_month_before_anybody_paid_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageFault, match="nobody had paid") as caught:
         closed(tmp_path, "2023-05")
@@ -323,6 +324,7 @@ def test_a_month_that_was_not_closed_names_those_that_were(home: Path) -> None:
 # --- what metrics say of it
 
 
+@pytest.mark.ci
 def test_metrics_have_no_block_before_the_first_close(tmp_path: Path) -> None:
     assert as_closed_block(book_of(KNOWN), Rules(), tmp_path, YEAR) is None
     closed(tmp_path)

@@ -155,6 +155,7 @@ def test_equal_definitions_need_no_line() -> None:
     assert (found["lines"], found["nrr_points"]) == ([], 0.0)
 
 
+@pytest.mark.ci
 def test_the_walk_ends_where_nobody_is_left() -> None:
     """Counting usage alone leaves no cohort in a book without usage."""
     found = reconcile(
