@@ -201,16 +201,17 @@ CREATE UNIQUE INDEX rates_m ON rates (m, currency);
 """
 
 # Usage: the mean of three service months, none where two are empty or the account is closed.
+# It holds from one month-end to the next, or to the day on which the account closes.
 USAGE = """
 CREATE TABLE bills AS
 SELECT account, product, currency, number(s) AS m, sum(paid) AS paid FROM lines, r
 WHERE kind = 'usage' AND r_usage <> 'excluded' GROUP BY 1, 2, 3, 4;
 CREATE UNIQUE INDEX bills_m ON bills (account, product, currency, m);
 
-CREATE TABLE metered AS
+CREATE TABLE means AS
 SELECT * FROM (
     SELECT u.account, u.product, u.currency, day AS s,
-        date(day, '+1 day', '+1 month', '-1 day') AS until, CASE
+        date(day, '+1 day', '+1 month', '-1 day') AS next, CASE
         WHEN r_usage = 'billed_month' THEN (SELECT paid FROM bills b WHERE b.account = u.account
             AND b.product = u.product AND b.currency = u.currency AND b.m = spine.m)
         WHEN NOT EXISTS (SELECT 1 FROM bills b WHERE b.account = u.account AND b.paid > 0
@@ -228,6 +229,15 @@ SELECT * FROM (
         WHERE paid > 0 GROUP BY 1, 2, 3) u
     WHERE spine.m >= u.since)
 WHERE paid > 0;
+
+CREATE TABLE metered AS
+SELECT u.*, CASE
+    WHEN NOT EXISTS (SELECT 1 FROM held h WHERE h.account = u.account AND h.s <= u.s)
+        OR EXISTS (SELECT 1 FROM bills b WHERE b.account = u.account AND b.paid > 0
+            AND b.m = number(next)) THEN next
+    ELSE min(next, max(date(s, '+1 day'), coalesce((SELECT max(until) FROM held h
+        WHERE h.account = u.account AND h.s <= next AND h.until > u.s), ''))) END AS until
+FROM means u;
 
 CREATE TABLE running AS
 SELECT id, account, product, plan, seats, currency, listed, paid, ramp, s, e, until, pf, pt,
@@ -440,7 +450,7 @@ WITH sided AS (
 plain AS (
     SELECT sided.k, sided.m FROM sided JOIN months ON months.k = sided.k AND months.m = sided.m
     WHERE months.opening > 0 AND months.closing > 0 AND months.k NOT IN (
-        SELECT account FROM merges UNION SELECT survivor FROM merges)
+        SELECT holder FROM holders WHERE account IN (SELECT account FROM merges))
     GROUP BY sided.k, sided.m HAVING NOT max(paused)),
 valued AS (
     SELECT s.*, share(paid, pico, 1000000000000) AS mrr,
