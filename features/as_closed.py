@@ -53,7 +53,7 @@ def _window(window: Window, closing: date, found: dict[str, Any]) -> dict[str, A
     names = {months: name for name, months in LENGTHS.items()}
     restated = found["as_restated"]
     if window.closing != closing or window.months not in names:
-        reason = f"frozen at {closing}: the windows of 1, 3 and 12 months that end there"
+        reason = f"not closed; closed are the windows of 1, 3 and 12 months to {closing}"
         return told | {"nrr": None, "grr": None, "reason": reason}
     if restated is None:
         return told | {"nrr": None, "grr": None, "reason": found["reason"]}

@@ -21,11 +21,11 @@ from features.leak_cautions import (
     grr_falling,
     grr_masked,
     indicative,
+    short_gaps,
 )
-from features.measure import Measure
 from features.spread_cautions import activation, hundred_percent_illusion, top_fifth, worst_cohort
 
-__all__ = ["CAUTIONS", "LARGEST", "NOTES", "cautions", "raised"]
+__all__ = ["CAUTIONS", "LARGEST", "NOTES", "raised"]
 
 Caution = Callable[[Evidence], dict[str, Any] | None]
 
@@ -45,6 +45,7 @@ CAUTIONS: tuple[Caution, ...] = (
     expansion_share,
     few_levers,
     activation,
+    short_gaps,
 )
 """Each looks at the evidence and gives its caution, whose code is its own name, or None.
 
@@ -54,8 +55,6 @@ which stand above this floor.
 
 NOTES = frozenset({"build_expansion", "worst_cohort", "top_fifth", "expansion_share", "activation"})
 """Codes of those that show a figure or a next step; the others warn."""
-
-_FIRST = CAUTIONS[:6]
 
 
 def raised(evidence: Evidence) -> list[dict[str, Any]]:
@@ -75,6 +74,7 @@ def raised(evidence: Evidence) -> list[dict[str, Any]]:
     Examples
     --------
     >>> from datetime import date
+    >>> from features.measure import Measure
     >>> from features.windows import Window
     >>> year = Window(date(2024, 12, 31), date(2025, 12, 31))
     >>> cohort = {"opening": 100, "expansion": 25, "contraction": 0, "churned": 16}
@@ -82,18 +82,9 @@ def raised(evidence: Evidence) -> list[dict[str, Any]]:
     >>> [found["code"] for found in raised(Evidence(Measure(year, {}, cohort, {})))]
     ['grr_masked', 'fix_grr_first']
     """
-    return _found(CAUTIONS, evidence)
-
-
-def cautions(whole: Measure, segments: list[Measure], largest: list[int]) -> list[dict[str, Any]]:
-    """List the cautions that need no more than the window, its segments and largest expansions."""
-    return _found(_FIRST, Evidence(whole, tuple(segments), tuple(largest)))
-
-
-def _found(chosen: tuple[Caution, ...], evidence: Evidence) -> list[dict[str, Any]]:
     if evidence.whole.nrr is None:
         return []
-    looked = (caution(evidence) for caution in chosen)
+    looked = (caution(evidence) for caution in CAUTIONS)
     return [found | {"level": _level(found["code"])} for found in looked if found]
 
 

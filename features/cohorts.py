@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
+from itertools import groupby
 
 import duckdb
 
@@ -12,11 +13,12 @@ from features.additions import FLOW_NAMES, add_up, cohort_names
 from features.bands import rank
 from features.book import Book, engine
 from features.cuts import LINE_KEYS
+from features.facing import Facing, facing_of
 from features.fx import has_foreign
-from features.ledger import month_table, openings, varies
+from features.ledger import month_table, openings
 from features.levers import LEVERS
 from features.line_cuts import with_moved
-from features.measure import Measure
+from features.measure import Measure, with_flows
 from features.members import account_columns, moving, write_members, write_traits
 from features.positions import lay_cohort, lay_openings, lay_positions, lay_windows
 from features.rules import Rules
@@ -45,10 +47,8 @@ class Desk:
         Last month-end of the ledger.
     sheets : tuple of Sheet
         Of accounts, and of lines by each of the keys asked for.
-    varying : bool
-        Whether the ledger depends on the opening of the window that it is read for.
-    opening : date or None
-        Then the opening that this one is made for.
+    facing : Facing
+        What of a window this ledger was made for, where it depends on the window.
     revalued : bool
         Whether a cohort's opening is valued at the rates of its closing.
     metered : bool
@@ -62,11 +62,11 @@ class Desk:
     as_of: date | None
     until: date | None
     sheets: tuple[Sheet, ...]
-    varying: bool
-    opening: date | None
+    facing: Facing
     revalued: bool
     metered: bool
     connection: duckdb.DuckDBPyConnection
+    others: dict[Facing, Desk] = field(default_factory=dict, repr=False, compare=False)
 
     def first_month_end(self) -> date | None:
         """Give the ledger's first month-end; None if nobody ever paid."""
@@ -92,14 +92,20 @@ class Desk:
             between lines" (`features.line_cuts`).
         """
         found: list[Measure] = []
-        for some in self._handfuls(list(windows)):
-            desk = self._facing(some[0])
-            found += desk._measured(some, cuts or ((),))
+        for facing, group in groupby(windows, self._of):
+            spans = list(group)
+            rows = self._facing(facing)._read(spans, cuts or ((),))
+            if facing != (plain := facing.plain(self.rules)):
+                rows = with_flows(rows, self._facing(plain)._read(spans, cuts or ((),)))
+            found += rows
         return found
+
+    def _read(self, windows: list[Window], cuts: Sequence[Cut]) -> list[Measure]:
+        return [m for some in self._handfuls(windows) for m in self._measured(some, cuts)]
 
     def largest_expansions(self, window: Window, how_many: int) -> list[int]:
         """List the cohort's largest expansions by account from opening to closing, in micro-units."""
-        desk = self._facing(window)
+        desk = self._facing(self._of(window))
         desk._lay([window], [])
         query = f"""SELECT closing - opening FROM account_cohort WHERE closing > opening
         ORDER BY 1 DESC LIMIT {how_many}"""
@@ -109,22 +115,41 @@ class Desk:
         """Sum by lever what it added in the months and accounts in which it added, in micro-units."""
         sums = ", ".join(f"coalesce(sum(greatest({lever}, 0)), 0)" for lever in LEVERS)
         query = f"SELECT {sums} FROM account_months WHERE m > {window.b} AND m <= {window.e}"
-        (row,) = self._facing(window).connection.execute(query).fetchall()
+        (row,) = self._facing(self._of(window)).connection.execute(query).fetchall()
         return dict(zip(LEVERS, map(int, row), strict=True))
 
-    def _facing(self, window: Window) -> Desk:
-        """Give the desk whose ledger is that of a window: this one, or one made for its opening."""
-        if not self.varying or self.opening == window.opening:
+    def returns(self, window: Window) -> tuple[int, int]:
+        """Count the returns of a window, and those of them that came after a single month."""
+        query = f"""
+        SELECT count(*), count(*) FILTER (away.until_m - away.m = 1)
+        FROM account_months AS back JOIN account_standings AS away
+            ON away.unit = back.unit AND away.until_m = back.m AND away.closing = 0
+        WHERE back.reactivation > 0 AND back.m > {window.b} AND back.m <= {window.e}"""
+        (row,) = self._facing(self._of(window)).connection.execute(query).fetchall()
+        return int(row[0]), int(row[1])
+
+    def _of(self, window: Window) -> Facing:
+        return facing_of(self.book, self.rules, self.as_of, window)
+
+    def _facing(self, facing: Facing) -> Desk:
+        """Give the desk whose ledger is that of a window: this one, or one made for it.
+
+        The last one that was made is kept: windows that follow on each other often share it.
+        """
+        if facing == self.facing:
             return self
-        lines = tuple(sheet.lines for sheet in self.sheets[1:])
-        return open_desk(
-            self.book, self.rules, as_of=self.as_of, until=self.until, facing=window, lines=lines
-        )
+        if facing not in self.others:
+            self.others.clear()
+            lines = tuple(sheet.lines for sheet in self.sheets[1:])
+            self.others[facing] = _lay_desk(
+                self.book, self.rules, self.as_of, self.until, facing, lines
+            )
+        return self.others[facing]
 
     def _handfuls(self, windows: list[Window]) -> Iterator[list[Window]]:
         """Split windows so that no two of a handful open on the same day, nor are they too many."""
         (accounts,) = self.connection.execute("SELECT count(*) FROM accounts").fetchall()[0]
-        most = 1 if self.varying else max(1, _AT_ONCE // max(accounts, 1))
+        most = max(1, _AT_ONCE // max(accounts, 1))
         some: list[Window] = []
         for window in windows:
             if len(some) == most or window.b in {other.b for other in some}:
@@ -178,7 +203,7 @@ class Desk:
                 as_of=self.as_of,
                 until=self.until,
                 lines=sheet.lines,
-                opening=self.opening,
+                opening=self.facing.opening,
             )
             self.connection.register(name, table)
         lay_openings(self.connection, sheet)
@@ -222,18 +247,29 @@ def open_desk(
     lines : iterable of tuple of str
         Line keys of the cuts that will be asked for, e.g. ``[("product",)]``.
     """
-    varying = varies(book, rules)
-    opening = facing.opening if facing and varying else None
-    revalued = rules.fx == "fiscal_year" and has_foreign(book)
+    first = facing_of(book, rules, as_of, facing).plain(rules) if facing else Facing()
+    return _lay_desk(book, rules, as_of, until, first, tuple(lines))
+
+
+def _lay_desk(
+    book: Book,
+    rules: Rules,
+    as_of: date | None,
+    until: date | None,
+    facing: Facing,
+    lines: tuple[Cut, ...],
+) -> Desk:
+    valued = facing.valued(rules)
+    revalued = valued.fx == "fiscal_year" and has_foreign(book)
     connection = engine()
     sheets = tuple(Sheet.of(keys) for keys in ((), *lines))
     for sheet in sheets:
         ledger = month_table(
-            book, rules, as_of=as_of, until=until, lines=sheet.lines, opening=opening
+            book, valued, as_of=as_of, until=until, lines=sheet.lines, opening=facing.opening
         )
         if not sheet.lines:
             number_accounts(connection, ledger)
         lay_out(connection, ledger, sheet, rules, revalued)
     query = "SELECT count(*) > 0 FROM account_standings WHERE metered > 0"
     metered = rules.basis == "committed+usage" and connection.execute(query).fetchall()[0][0]
-    return Desk(book, rules, as_of, until, sheets, varying, opening, revalued, metered, connection)
+    return Desk(book, rules, as_of, until, sheets, facing, revalued, metered, connection)

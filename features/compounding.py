@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
 from typing import Any
 
@@ -61,7 +60,7 @@ def units(micros: Fraction) -> float:
     """
     cents = micros / 10_000
     whole = (2 * cents.numerator + cents.denominator) // (2 * cents.denominator)
-    return float(Decimal(whole).scaleb(-2).quantize(Decimal("0.01"), ROUND_HALF_UP))
+    return whole / 100
 
 
 def _power(nrr: Fraction, months: int, window: int) -> Fraction:

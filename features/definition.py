@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 from features.book import Book
 from features.fx import has_foreign
+from features.ledger import rates_used
 from features.rules import Rules
 
 __all__ = ["definition"]
 
 _NO_DATA = "not applied: no data"
+_ONE = "not applied: one currency"
+_FX = frozenset({"fx", "fx_date"})
 
 
-def definition(book: Book, rules: Rules) -> dict[str, Any]:
+def definition(
+    book: Book, rules: Rules, as_of: date | None = None, opening: date | None = None
+) -> dict[str, Any]:
     """Give the rules by name, and under ``not_applied`` those without an input column.
+
+    In a book of several currencies ``fx_rates`` are the rates that its ledger is valued at.
 
     A rule is named there only if it would have read something that the book does not have: the
     past-due rule payments, a roll-up parents, exchange rates a foreign line. It is never guessed.
@@ -29,7 +37,10 @@ def definition(book: Book, rules: Rules) -> dict[str, Any]:
     'not applied: no data'
     """
     absent = {key: _NO_DATA for key, there in _there(book, rules).items() if not there}
-    return rules.stamp() | {"not_applied": absent}
+    if not has_foreign(book):
+        return rules.stamp() | {"not_applied": absent | dict.fromkeys(absent.keys() & _FX, _ONE)}
+    used = rates_used(book, rules, as_of=as_of, opening=opening)
+    return rules.stamp() | {"not_applied": absent, "fx_rates": used}
 
 
 def _there(book: Book, rules: Rules) -> dict[str, bool]:

@@ -69,6 +69,8 @@ class Evidence:
         By signing cohort.
     no_activation : str
         Why activation is not known; empty if it is, or if nobody asked.
+    returns : tuple of int
+        Accounts that came back in the window, and those of them that were away for one month.
     """
 
     whole: Measure
@@ -81,3 +83,4 @@ class Evidence:
     levers_active: tuple[str, ...] | None = None
     activation: tuple[Activation, ...] = ()
     no_activation: str = ""
+    returns: tuple[int, int] = (0, 0)

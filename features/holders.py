@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from features.asof import instant
 from features.book import Book
+from features.fx import has_foreign
 from features.rules import Rules
 
 __all__ = ["MERGED", "Holding", "holdings", "varies"]
@@ -52,7 +53,8 @@ def varies(book: Book, rules: Rules) -> bool:
     So it does under the window's opening rates, and under a hierarchy that has changed.
     """
     moved = "parent_account_id" in book.provided.get("account_history", frozenset())
-    return rules.fx == "window_opening" or (rules.rollup == "parent" and moved)
+    at_opening = rules.fx == "window_opening" and has_foreign(book)
+    return at_opening or (rules.rollup == "parent" and moved)
 
 
 def holdings(

@@ -9,13 +9,22 @@ from features.asof import months_between
 from features.evidence import Evidence
 from features.rates import YEAR, retained_over
 
-__all__ = ["contraction", "fix_grr_first", "grr_falling", "grr_masked", "indicative"]
+__all__ = [
+    "contraction",
+    "fix_grr_first",
+    "grr_falling",
+    "grr_masked",
+    "indicative",
+    "short_gaps",
+]
 
 _GRR_FLOOR = 0.85
 _CONTRACTION_A_YEAR = 0.05
 _SERIOUS = 2
 _FALLS = 3
 _QUARTER = 3
+_MANY_GAPS = 5
+_GAPS = 0.25
 
 
 def grr_masked(evidence: Evidence) -> dict[str, Any] | None:
@@ -40,7 +49,8 @@ def fix_grr_first(evidence: Evidence) -> dict[str, Any] | None:
     if months < _QUARTER or grr >= limit:
         return None
     yearly = "" if months == YEAR else f" ({_GRR_FLOOR:.0%} a year)"
-    told = f"GRR is {grr:.1%}, below {limit:.1%}{yearly}"
+    digits = 1 if f"{grr:.1%}" != f"{limit:.1%}" else 3
+    told = f"GRR is {grr:.{digits}%}, below {limit:.{digits}%}{yearly}"
     message = f"{told}: fix GRR first, expansion cannot make up for it"
     return {"code": "fix_grr_first", "message": message, "grr": grr, "limit": limit}
 
@@ -79,6 +89,21 @@ def contraction(evidence: Evidence) -> dict[str, Any] | None:
     )
     message = f"contraction is {share:.1%} of opening MRR (limit {limit:.2%}): {meaning}"
     return {"code": "contraction", "message": message, "share": share, "limit": limit}
+
+
+def short_gaps(evidence: Evidence) -> dict[str, Any] | None:
+    """Say that many returns come after a single month: perhaps they never left.
+
+    Such gaps are often a late payment or a missing row, and count as churn and return.
+    """
+    returns, short = evidence.returns
+    if short < _MANY_GAPS or short < _GAPS * returns:
+        return None
+    message = (
+        f"{short} of {returns} returns came after a single month away: if these are late renewals, "
+        "late_renewal_min_term = 0 bridges them, and churn and returned MRR are less"
+    )
+    return {"code": "short_gaps", "message": message, "returns": returns, "short": short}
 
 
 def indicative(evidence: Evidence) -> dict[str, Any] | None:

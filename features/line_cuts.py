@@ -22,7 +22,8 @@ def with_moved(
     Product NRR reconciles to account NRR: ``blend`` is the lines' NRR weighted by their opening
     MRR, Σ closing / Σ opening over the lines; what cohort accounts pay at the closing for lines
     that they did not have at the opening (cross-sell, a base of zero) is the moved row's
-    ``cohort["closing"]``. Exactly: account NRR = blend + moved closing / opening. The lines'
+    ``cohort["closing"]``. Exactly: account NRR = blend + moved closing / opening, where returns
+    that the rules add to NRR are added to both closings. The lines'
     openings add up to the accounts', so the moved row opens at zero and has no NRR of its own.
 
     Parameters
@@ -61,7 +62,7 @@ def _moved(whole: Measure, own: list[Measure], cut: Sequence[str]) -> Measure:
     cohort = _less(whole.cohort, [part.cohort for part in own])
     flows = _less(whole.flows, [part.flows for part in own])
     opening = sum(part.cohort["opening"] for part in own)
-    closing = sum(part.cohort["closing"] for part in own)
+    closing = sum(part.cohort["closing"] + part.cohort.get("reactivation", 0) for part in own)
     blend = closing / opening if opening else None
     values = {name: whole.cut.get(name) for name in cut}
     return Measure(whole.window, values, cohort, flows, blend=blend, moved=True)

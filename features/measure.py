@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from features.windows import Window
 
-__all__ = ["Measure"]
+__all__ = ["Measure", "with_flows"]
 
 
 @dataclass(frozen=True)
@@ -70,3 +70,14 @@ class Measure:
         """Accounts that pay nothing at the closing over accounts that paid at the opening."""
         accounts = self.cohort["accounts"]
         return self.cohort["lost"] / accounts if accounts else None
+
+
+def with_flows(cohorts: list[Measure], flows: list[Measure]) -> list[Measure]:
+    """Give each of the first measures the flows that the others have of its window and cut."""
+    found = {_key(measure): measure.flows for measure in flows}
+    none = dict.fromkeys(cohorts[0].flows, 0) if cohorts else {}
+    return [replace(measure, flows=found.get(_key(measure), none)) for measure in cohorts]
+
+
+def _key(measure: Measure) -> tuple[object, ...]:
+    return measure.window, tuple(measure.cut.items()), measure.moved

@@ -45,11 +45,12 @@ def metered_steps(until: date, rules: Rules) -> Steps:
         last_day(make_date(m // 12, m % 12 + 1, 1)) AS starts_on,
         last_day(make_date((m + 1) // 12, (m + 1) % 12 + 1, 1)) AS next_on
     FROM usage_means WHERE two_months > 0""",
-        # All lines of accounts that have both kinds: where none is alive, the account is closed.
+        # The spans of accounts that have both kinds, each once (a tie would have no order): where none
+        # is alive, the account is closed.
         "both_kinds": """
     SELECT account_id, starts_on, ends_on FROM held
     WHERE account_id IN (SELECT account_id FROM billed_since)
-    UNION ALL
+    UNION
     SELECT account_id, starts_on, ends_on FROM known_lines
     WHERE kind = 'usage' AND account_id IN (SELECT account_id FROM held)""",
         "covers": """

@@ -192,6 +192,7 @@ _HELD = """
 
 _PAUSED_PIECES = """
     SELECT * REPLACE (greatest(s, from_m) AS s, least(e, till_m) AS e, part = 1 AS is_paused,
+        CASE WHEN part = 2 THEN paused_to ELSE on_day END AS on_day,
         CASE WHEN e <= till_m THEN heir END AS heir,
         involuntary AND e <= till_m AS involuntary)
     FROM (

@@ -314,14 +314,33 @@ def _stand_steps(last: int) -> Steps:
     flows |= {lever: _lever_flow(lever) for lever in LEVERS}
     flows |= {f"{lever}_churn": _churn_flow(lever) for lever in LEVERS_OF_CHURN}
     sums = ", ".join(f"CAST({amount} AS BIGINT) AS {name}" for name, amount in flows.items())
-    numbers = (*flows, "opening", "closing", "metered", "grace")
+    numbers = {name: f"coalesce({name}, 0)" for name in (*flows, *_LEVELS)} | _churn_kinds()
+    told = ", ".join(f"{number} AS {name}" for name, number in numbers.items())
     return {
         "flows": f"SELECT entity, m, {sums} FROM moves GROUP BY entity, m",
         "stands": f"""
     SELECT *, CAST(lead(m, 1, {last + 1}) OVER (PARTITION BY entity ORDER BY m) AS INTEGER) AS until_m
-    FROM (SELECT entity, m, {", ".join(f"coalesce({name}, 0) AS {name}" for name in numbers)}
+    FROM (SELECT entity, m, {told}
         FROM (SELECT * EXCLUDE (fx) FROM account_moves) FULL JOIN flows USING (entity, m))""",
     }
+
+
+_LEVELS = ("opening", "closing", "metered", "grace")
+
+
+def _churn_kinds() -> dict[str, str]:
+    """Write the parts of a churn by kind; together they never exceed what churned.
+
+    A product can end in the month in which another one leaves its pause: the parts of such a
+    churn have both signs, and what is named is at most what was lost.
+    """
+    kinds: dict[str, str] = {}
+    left = "coalesce(churn, 0)"
+    for lever in reversed(LEVERS_OF_CHURN):
+        kind = f"least(greatest(coalesce({lever}_churn, 0), 0), {left})"
+        kinds[f"{lever}_churn"] = kind
+        left += f" - {kind}"
+    return kinds
 
 
 def _flow(movement: str, sign: str) -> str:

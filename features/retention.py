@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -13,13 +14,35 @@ from features.cuts import crossings, cut_columns, line_keys
 from features.definition import definition
 from features.evidence import Evidence
 from features.levers import ORGANIC
-from features.lines import unbilled
+from features.lines import revenue_table, unbilled
 from features.postings import last_month_end
 from features.rules import Rules
 from features.window_rows import told, untold
 from features.windows import Window, windows
 
-__all__ = ["compounded", "last_closing", "metrics"]
+__all__ = ["Look", "compounded", "last_closing", "look", "metrics"]
+
+
+@dataclass(frozen=True)
+class Look:
+    """The retention figures of a book, and what they were read from.
+
+    Attributes
+    ----------
+    told : dict
+        What `metrics` gives.
+    desk : Desk
+        The ledger, laid out.
+    span : Window
+        The latest window of the kind that was asked for.
+    evidence : Evidence or None
+        What the warnings were raised from; None if the window cannot be shown.
+    """
+
+    told: dict[str, Any]
+    desk: Desk
+    span: Window
+    evidence: Evidence | None
 
 
 def metrics(
@@ -62,6 +85,11 @@ def metrics(
     UsageFault
         ``window.unknown``, ``cut.unknown``.
     """
+    return look(book, rules, window, by, as_of).told
+
+
+def look(book: Book, rules: Rules, window: str, by: list[str], as_of: date | None) -> Look:
+    """Read the figures of `metrics`, and keep the desk that they were read from."""
     columns = cut_columns(book, by)
     cuts = crossings(columns)
     last = last_closing(book, rules, as_of)
@@ -76,14 +104,16 @@ def metrics(
     now = [] if reason else desk.measure([latest], *wanted)
     seen = [span for span in earlier if not _unseen(span, first, last)]
     series = desk.measure(seen, *asked) if seen else []
-    return {
+    evidence = _evidence(desk, now, series) if now else None
+    found = {
         "as_of": str(as_of or book.facts.as_of),
         "currency": book.facts.currency,
-        "definition": definition(book, rules),
+        "definition": definition(book, rules, as_of, latest.opening),
         "windows": [told(m) for m in now if tuple(m.cut) in asked] or [untold(latest, reason)],
         "series": [told(measure) for measure in series],
-        "warnings": raised(_evidence(desk, now, series)) if now else [],
+        "warnings": raised(evidence) if evidence else [],
     }
+    return Look(found, desk, latest, evidence)
 
 
 def compounded(ratio: float, periods: int) -> float:
@@ -109,6 +139,7 @@ def _evidence(desk: Desk, now: list[Measure], series: list[Measure]) -> Evidence
     by = {cut: tuple(m for m in now if tuple(m.cut) == cut) for cut in _LOOKED_AT}
     segments, cohorts, ranks = by.values()
     risen = desk.risen(whole.window)
+    tells = bool(desk.book.provided[revenue_table(desk.book)] & {"seats", "plan"})
     return Evidence(
         whole,
         segments=segments,
@@ -116,8 +147,9 @@ def _evidence(desk: Desk, now: list[Measure], series: list[Measure]) -> Evidence
         series=tuple(m for m in series if not m.cut),
         cohorts=cohorts,
         top_fifth=next((m for m in ranks if m.cut["arr_rank"] == ARR_RANKS[0]), None),
-        price_rises=risen["price"],
-        levers_active=tuple(lever for lever in ORGANIC if risen[lever] > 0),
+        price_rises=risen["price"] if tells else None,
+        levers_active=tuple(lever for lever in ORGANIC if risen[lever] > 0) if tells else None,
+        returns=desk.returns(whole.window),
     )
 
 

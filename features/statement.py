@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
+from fractions import Fraction
 from typing import Any
 
 import pyarrow as pa
 
 from features.acquisition import cohort_tables
+from features.activation import activation
 from features.benchmarks import benchmarks
 from features.book import Book
-from features.cohorts import FLOWS, Desk, open_desk
+from features.cautions import raised
+from features.cohorts import FLOWS, Desk
 from features.company import Company, Figures, accounts_per_csm, company
+from features.compounding import compounding
 from features.cuts import is_stored
 from features.deals import deals, seen_on
 from features.fx import has_foreign, valuation
 from features.journeys import journeys, last_month, segments_of
 from features.ledger import month_table
 from features.levers import ORGANIC
+from features.measure import Measure
 from features.paces import expansion_by_month, no_expansion, time_to_expansion
 from features.pipeline import conversion_of, pipeline, without_deals
-from features.retention import last_closing, metrics
+from features.retention import Look, last_closing, look
 from features.rules import Rules
 from features.windows import Window
 
@@ -44,7 +50,9 @@ def statement(
         ``time_to_first_expansion``, ``no_expansion_24m``, ``expansion_mrr_by_month``
         (`features.paces`), ``expansion_conversion_90d``, ``pipeline`` (`features.pipeline`),
         ``levers_active`` (organic levers that brought anything in the window; null if the
-        window cannot be shown) and ``benchmarks``.
+        window cannot be shown, or the book tells neither seats nor plans), ``benchmarks`` and
+        ``compounding`` (what its ARR becomes if NRR stays). The warnings know of activation
+        too.
 
     Raises
     ------
@@ -53,21 +61,26 @@ def statement(
     DataRejected
         ``fx.missing``.
     """
-    told = metrics(book, rules, window, by, as_of)
-    row = told["windows"][0]
-    span = Window(date.fromisoformat(row["from"]), date.fromisoformat(row["to"]))
+    seen = look(book, rules, window, by, as_of)
     until = last_closing(book, rules, as_of)
-    desk = open_desk(book, rules, as_of=as_of, until=until, facing=span)
-    ledger = _ledger(desk, until)
-    seen = journeys(book, rules, ledger, as_of=as_of, opening=span.opening)
-    paces = _paces(book, ledger, seen, span, as_of)
-    shown = span if row["accounts"] is not None else None
-    return told | {
-        "cohorts": _cohorts(book, rules, ledger, span, as_of, until),
+    ledger = _ledger(seen.desk, until)
+    ways = journeys(book, rules, ledger, as_of=as_of, opening=seen.span.opening)
+    paces = _paces(book, ledger, ways, seen.span, as_of)
+    return seen.told | {
+        "warnings": _warnings(seen, as_of),
+        "cohorts": _cohorts(book, rules, ledger, seen.span, as_of, until),
         **paces,
-        **_deals(book, rules, seen, span, as_of),
-        **_beside(desk, shown, paces["time_to_first_expansion"]),
+        **_deals(book, rules, ways, seen.span, as_of),
+        **_beside(seen, paces["time_to_first_expansion"]),
     }
+
+
+def _warnings(seen: Look, as_of: date | None) -> list[dict[str, Any]]:
+    """Raise the warnings again, with what usage tells of activation beside the ledger."""
+    if seen.evidence is None:
+        return []
+    activated, lacking = activation(seen.desk.book, as_of, seen.evidence.cohorts)
+    return raised(replace(seen.evidence, activation=activated, no_activation=lacking))
 
 
 def _ledger(desk: Desk, until: date) -> pa.Table:
@@ -89,22 +102,38 @@ _LEDGER = f"""
     ORDER BY account_id, m"""
 
 
-def _beside(desk: Desk, span: Window | None, time: dict[str, Any]) -> dict[str, Any]:
-    """Lay the articles' benchmarks beside the figures of a window, if it can be shown."""
+def _beside(seen: Look, time: dict[str, Any]) -> dict[str, Any]:
+    """Lay the articles' benchmarks beside the figures of a window, if it can be shown.
+
+    And what today's NRR compounds to, if every year were like this window.
+    """
+    desk, span = seen.desk, seen.span
     currency = desk.book.facts.currency
-    if span is None:
-        return {"levers_active": None, "benchmarks": benchmarks(Company(currency=currency))}
-    risen = desk.risen(span)
-    active = [lever for lever in ORGANIC if risen[lever] > 0]
+    none = {"levers_active": None, "compounding": None}
+    if seen.evidence is None:
+        return none | {"benchmarks": benchmarks(Company(currency=currency))}
+    active = seen.evidence.levers_active
     whole, *by_acv = desk.measure([span], (), (_ACV,))
     ours = company(
         whole,
         by_acv,
-        more={_TIME: time["median_days"], "levers_active": len(active)},
+        more={_TIME: time["median_days"], "levers_active": None if active is None else len(active)},
         more_by_acv=_by_acv(desk, span, time),
         currency=currency,
     )
-    return {"levers_active": active, "benchmarks": benchmarks(ours)}
+    return none | {
+        "levers_active": active,
+        "benchmarks": benchmarks(ours),
+        "compounding": _compounding(whole),
+    }
+
+
+def _compounding(whole: Measure) -> dict[str, Any] | None:
+    opening = whole.cohort["opening"]
+    if not opening:
+        return None
+    nrr = Fraction(whole.cohort["closing"] + whole.cohort.get("reactivation", 0), opening)
+    return compounding(12 * whole.flows["closing"], nrr, whole.window.months)
 
 
 def _by_acv(desk: Desk, span: Window, time: dict[str, Any]) -> dict[str, Figures]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from features.asof import add_months, month_end
-from features.cautions import CAUTIONS, cautions, raised
+from features.cautions import CAUTIONS, raised
 from features.evidence import Activation, Evidence
 from features.measure import Measure
 from features.windows import Window
@@ -75,7 +75,7 @@ def test_each_caution_has_its_own_limit(figures: dict[str, Any], expected: list[
 
 
 def test_every_caution_is_called_by_its_function() -> None:
-    assert len({caution.__name__ for caution in CAUTIONS}) == len(CAUTIONS) == 15
+    assert len({caution.__name__ for caution in CAUTIONS}) == len(CAUTIONS) == 16
     loud = Evidence(
         measure(up=1_600, down=501, lost=1_501, flows={"new": 1, "expansion": 1_600}),
         segments=(measure(lost=1_001, segment="smb"),),
@@ -127,7 +127,7 @@ def test_concentration_says_what_nrr_would_be_without_the_five_largest() -> None
 def test_an_empty_cohort_raises_nothing() -> None:
     empty = measure()
     empty.cohort.update(dict.fromkeys(empty.cohort, 0))
-    assert raised(Evidence(empty)) == cautions(empty, [], []) == []
+    assert raised(Evidence(empty)) == []
 
 
 # GRR of 85 % a year is 0.85 ** 0.25 = 96.0185 % a quarter.
@@ -326,3 +326,9 @@ def test_activation_that_cannot_be_known_says_why() -> None:
     assert found is not None
     assert found["cohorts"] is None
     assert found["reason"] == "the book has no feature_catalog"
+
+
+def test_returns_after_a_single_month_may_never_have_left() -> None:
+    assert raise_one("short_gaps", measure(), returns=(20, 5))
+    assert not raise_one("short_gaps", measure(), returns=(21, 5))
+    assert not raise_one("short_gaps", measure(), returns=(4, 4))

@@ -187,6 +187,7 @@ def test_rules_without_data_are_named() -> None:
     assert set(shown(book)["definition"]["not_applied"]) == always
     more = shown(book, rollup="parent", churn_date="cancellation")["definition"]["not_applied"]
     assert set(more) == always | {"rollup", "churn_date"}
+    assert more.pop("fx") == "not applied: one currency"
     assert set(more.values()) == {"not applied: no data"}
 
 
