@@ -116,7 +116,9 @@ def miss(figure: dict[str, float], paths: np.ndarray) -> float:
     return worst
 
 
-@pytest.mark.parametrize(("accounts", "tau"), [(12, 0.3), (120, 0.0), (700, 0.4)])
+@pytest.mark.parametrize(
+    ("accounts", "tau"), [(12, 0.3), (120, 0.0), pytest.param(700, 0.4, marks=pytest.mark.ci)]
+)
 def test_quantiles_agree_with_brute_force(accounts: int, tau: float) -> None:
     book = random_book(accounts, seed=accounts)
     paths = brute_force(book, tau, 10_000)
@@ -247,7 +249,7 @@ def test_a_stretch_widens_about_the_median_and_leaves_means() -> None:
     assert wide["grr"]["p95"] <= 1.0
 
 
-@pytest.mark.parametrize("accounts", [60, 900])
+@pytest.mark.parametrize("accounts", [60, pytest.param(900, marks=pytest.mark.ci)])
 def test_the_probability_of_a_target_is_where_its_quantile_lies(accounts: int) -> None:
     book = random_book(accounts, seed=9, spread=0.5)
     for stretch in (1.0, 1.4):
@@ -308,6 +310,7 @@ def test_the_factor_keeps_every_probability(rows: list[tuple[float, ...]], tau: 
     assert (at.churn + at.contract + at.expand <= 1 + 1e-9).all()
 
 
+@pytest.mark.ci
 @settings(deadline=None, max_examples=25)
 @given(st.integers(1, 30), st.integers(0, 10_000), st.floats(0, 1.5), st.floats(0.5, 2.0))
 def test_laws_of_every_forecast(accounts: int, seed: int, tau: float, stretch: float) -> None:

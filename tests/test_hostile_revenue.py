@@ -411,6 +411,7 @@ def check_leakage(seed: int, chosen: dict[str, Any], as_of: date, by: list[str])
     assert one["windows"][0]["nrr"] is not None
 
 
+@pytest.mark.ci
 def test_what_is_not_known_yet_changes_no_figure() -> None:
     check_leakage(1, {}, date(2025, 2, 10), ["segment"])
 

@@ -331,7 +331,12 @@ COLUMNS = [
 
 
 @pytest.mark.parametrize(
-    "rules", [Rules(), Rules(late_renewal_min_term=0), Rules(late_renewal_days=0)]
+    "rules",
+    [
+        Rules(),
+        pytest.param(Rules(late_renewal_min_term=0), marks=pytest.mark.ci),
+        pytest.param(Rules(late_renewal_days=0), marks=pytest.mark.ci),
+    ],
 )
 def test_the_ledger_is_what_plain_python_says_on_800_random_accounts(rules: Rules) -> None:
     rng = random.Random(rules.late_renewal_min_term + rules.late_renewal_days)

@@ -169,6 +169,7 @@ rows = st.tuples(
 )
 
 
+@pytest.mark.ci
 @given(st.lists(rows, max_size=40), st.integers(0, 12))
 def test_laws_of_every_list(drawn: list[tuple[Any, ...]], places: int) -> None:
     scores = pd.DataFrame(

@@ -272,6 +272,7 @@ def random_book(seed: int, accounts: int = 150) -> Book:
     return book_of(paid, facts)
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("seed", [1, 2])
 def test_cuts_add_up_and_ratios_keep_their_laws(seed: int) -> None:
     found = shown(random_book(seed), by=("region", "tier", "acv_segment"))

@@ -12,7 +12,7 @@ from serving.settings import load
 TYPOS = [
     ("[revenue]\nlate_renewal_day = 3\n", 2, 'did you mean "late_renewal_days"?'),
     ('[revenue]\n\nlate_renewal_days = "x"\n', 3, "valid integer"),
-    ('[revenue]\npreset = "strip-like"\n', 2, "'stripe-like'"),
+    ('[revenue]\npreset = "strip-like"\n', 2, 'did you mean "stripe-like"'),
     ("[matrix]\n# medium_odd\nmedium_odd = 3\n", 3, 'did you mean "medium_odds"?'),
     ("[outreach]\nper_cms = 3\n", 2, 'did you mean "per_csm"?'),
     ("[outreach]\nper_csm = -3\n", 2, "greater than or equal to 0"),
