@@ -15,6 +15,7 @@ from features.book import Book, engine
 from features.cuts import LINE_KEYS
 from features.facing import Facing, facing_of
 from features.fx import has_foreign
+from features.holders import turning_days
 from features.ledger import month_table, openings
 from features.levers import LEVERS
 from features.line_cuts import with_moved
@@ -47,6 +48,8 @@ class Desk:
         Last month-end of the ledger.
     sheets : tuple of Sheet
         Of accounts, and of lines by each of the keys asked for.
+    turning : tuple of date
+        The days on which the hierarchy becomes another one, where that matters.
     facing : Facing
         What of a window this ledger was made for, where it depends on the window.
     revalued : bool
@@ -62,6 +65,7 @@ class Desk:
     as_of: date | None
     until: date | None
     sheets: tuple[Sheet, ...]
+    turning: tuple[date, ...]
     facing: Facing
     revalued: bool
     metered: bool
@@ -129,7 +133,7 @@ class Desk:
         return int(row[0]), int(row[1])
 
     def _of(self, window: Window) -> Facing:
-        return facing_of(self.book, self.rules, self.as_of, window)
+        return facing_of(self.book, self.rules, window, self.turning)
 
     def _facing(self, facing: Facing) -> Desk:
         """Give the desk whose ledger is that of a window: this one, or one made for it.
@@ -142,7 +146,7 @@ class Desk:
             self.others.clear()
             lines = tuple(sheet.lines for sheet in self.sheets[1:])
             self.others[facing] = _lay_desk(
-                self.book, self.rules, self.as_of, self.until, facing, lines
+                self.book, self.rules, self.as_of, self.until, self.turning, facing, lines
             )
         return self.others[facing]
 
@@ -247,8 +251,9 @@ def open_desk(
     lines : iterable of tuple of str
         Line keys of the cuts that will be asked for, e.g. ``[("product",)]``.
     """
-    first = facing_of(book, rules, as_of, facing).plain(rules) if facing else Facing()
-    return _lay_desk(book, rules, as_of, until, first, tuple(lines))
+    turning = turning_days(book, rules, as_of)
+    first = facing_of(book, rules, facing, turning).plain(rules) if facing else Facing()
+    return _lay_desk(book, rules, as_of, until, turning, first, tuple(lines))
 
 
 def _lay_desk(
@@ -256,6 +261,7 @@ def _lay_desk(
     rules: Rules,
     as_of: date | None,
     until: date | None,
+    turning: tuple[date, ...],
     facing: Facing,
     lines: tuple[Cut, ...],
 ) -> Desk:
@@ -272,4 +278,4 @@ def _lay_desk(
         lay_out(connection, ledger, sheet, rules, revalued)
     query = "SELECT count(*) > 0 FROM account_standings WHERE metered > 0"
     metered = rules.basis == "committed+usage" and connection.execute(query).fetchall()[0][0]
-    return Desk(book, rules, as_of, until, sheets, facing, revalued, metered, connection)
+    return Desk(book, rules, as_of, until, sheets, turning, facing, revalued, metered, connection)

@@ -8,13 +8,14 @@ only leaves could lose more than it paid.
 
 from __future__ import annotations
 
-import hashlib
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
 from features.book import Book
 from features.fx import has_foreign, valuation
-from features.holders import holdings, varies
+from features.holders import varies
 from features.rules import Rules
 from features.windows import Window
 
@@ -29,14 +30,14 @@ class Facing:
     ----------
     rate_day : date or None
         The day whose rates value everything; None for those of the rules.
-    held : str
-        Digest of who holds whom; empty where that does not depend on the window.
+    turns : int
+        How often the hierarchy had changed by then; 0 where that does not matter.
     opening : date or None
         An opening for which this holds; None where nothing depends on it.
     """
 
     rate_day: date | None = None
-    held: str = ""
+    turns: int = 0
     opening: date | None = field(default=None, compare=False)
 
     def valued(self, rules: Rules) -> Rules:
@@ -59,8 +60,10 @@ class Facing:
         return self if rules.fx == "window_opening" else replace(self, rate_day=None)
 
 
-def facing_of(book: Book, rules: Rules, as_of: date | None, window: Window) -> Facing:
+def facing_of(book: Book, rules: Rules, window: Window, turning: Sequence[date] = ()) -> Facing:
     """Read what the ledger of a window depends on.
+
+    ``turning`` are the days of `features.holders.turning_days`.
 
     Examples
     --------
@@ -68,17 +71,13 @@ def facing_of(book: Book, rules: Rules, as_of: date | None, window: Window) -> F
     >>> from features.contracts import canonical
     >>> paid = pd.DataFrame({"account_id": ["a"], "month": ["2025-06-01"], "mrr_micros": [10**7]})
     >>> book = Book.of({"mrr_by_month": canonical("mrr_by_month", paid)})
-    >>> facing_of(book, Rules(), None, Window(date(2025, 5, 31), date(2025, 6, 30)))
-    Facing(rate_day=None, held='', opening=None)
+    >>> facing_of(book, Rules(), Window(date(2025, 5, 31), date(2025, 6, 30)))
+    Facing(rate_day=None, turns=0, opening=None)
     """
     rate_day = _rate_day(book, rules, window)
     if not varies(book, rules):
         return Facing(rate_day)
-    if rules.rollup != "parent":
-        return Facing(rate_day, opening=window.opening)
-    held = holdings(book, rules, as_of=as_of, opening=window.opening)
-    digest = hashlib.sha256(repr(held.to_pydict() if held else None).encode()).hexdigest()
-    return Facing(rate_day, digest, window.opening)
+    return Facing(rate_day, bisect_right(turning, window.opening), window.opening)
 
 
 def _rate_day(book: Book, rules: Rules, window: Window) -> date | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import date
+from itertools import pairwise
 from typing import Any
 
 import pyarrow as pa
@@ -18,7 +19,7 @@ from features.book import Book
 from features.fx import has_foreign
 from features.rules import Rules
 
-__all__ = ["MERGED", "Holding", "holdings", "varies"]
+__all__ = ["MERGED", "Holding", "holdings", "turning_days", "varies"]
 
 MERGED = "merged_into"
 _ALWAYS, _NEVER = date(1, 1, 1), date(9999, 12, 31)
@@ -168,18 +169,45 @@ def _parents(book: Book, as_of: date | None, opening: date | None) -> dict[str, 
             "SELECT account_id, parent_account_id FROM accounts WHERE parent_account_id IS NOT NULL"
         )
         found = dict(book.connection.execute(query).fetchall())
-    history: dict[str, list[tuple[date, str]]] = defaultdict(list)
-    for row in _history(book, "parent_account_id", as_of):
-        history[row["account_id"]].append((row["valid_from"], row["parent_account_id"]))
-    paid = _paid_by(book, day, as_of) if history else frozenset()
+    history = _dated_parents(book, as_of)
+    paid = _first_paid(book, as_of) if history else {}
     for account, rows in history.items():
         before = [parent for since, parent in rows if since <= day]
         found.pop(account, None)
         if before:
             found[account] = before[-1]
-        elif account not in paid:
+        elif paid.get(account, _NEVER) > day:
             found[account] = rows[0][1]
     return {account: parent for account, parent in found.items() if parent != account}
+
+
+def turning_days(book: Book, rules: Rules, as_of: date | None) -> tuple[date, ...]:
+    """List the days on which the hierarchy becomes another one; between two it is the same.
+
+    An account's parent changes with each dated row that names another one, and, where the first
+    row is later than its first paid day, on that day too.
+
+    Examples
+    --------
+    >>> turning_days(Book.of({}), Rules(rollup="parent"), None)
+    ()
+    """
+    history = _dated_parents(book, as_of) if rules.rollup == "parent" else {}
+    paid = _first_paid(book, as_of) if history else {}
+    days: set[date] = set()
+    for account, rows in history.items():
+        started = paid.get(account, _NEVER)
+        if rows[0][0] > started:
+            days |= {started, rows[0][0]}
+        days |= {now[0] for last, now in pairwise(rows) if now[1] != last[1]}
+    return tuple(sorted(days))
+
+
+def _dated_parents(book: Book, as_of: date | None) -> dict[str, list[tuple[date, str]]]:
+    history: dict[str, list[tuple[date, str]]] = defaultdict(list)
+    for row in _history(book, "parent_account_id", as_of):
+        history[row["account_id"]].append((row["valid_from"], row["parent_account_id"]))
+    return history
 
 
 def _history(book: Book, column: str, as_of: date | None) -> list[dict[str, Any]]:
@@ -194,13 +222,13 @@ def _history(book: Book, column: str, as_of: date | None) -> list[dict[str, Any]
     return list(asked.to_arrow_table().to_pylist())
 
 
-def _paid_by(book: Book, day: date, as_of: date | None) -> frozenset[str]:
-    """List the accounts of which a paid line had started by a day."""
+def _first_paid(book: Book, as_of: date | None) -> dict[str, date]:
+    """Give the day on which the first paid line of each account started."""
     known = f"AND known_at < TIMESTAMPTZ '{instant(as_of)}'" if as_of else ""
     source, started = (
         ("subscriptions", "starts_on") if book.has("subscriptions") else ("mrr_by_month", "month")
     )
     query = f"""
-    SELECT DISTINCT account_id FROM {source}
-    WHERE {started} <= ? AND mrr_micros > 0 AND coalesce(kind, 'recurring') <> 'trial' {known}"""
-    return frozenset(row[0] for row in book.connection.execute(query, [day]).fetchall())
+    SELECT account_id, min(CAST({started} AS DATE)) FROM {source}
+    WHERE mrr_micros > 0 AND coalesce(kind, 'recurring') <> 'trial' {known} GROUP BY account_id"""
+    return dict(book.connection.execute(query).fetchall())

@@ -10,7 +10,7 @@ import pytest
 
 from features.book import Book, BookFacts
 from features.contracts import canonical
-from features.holders import holdings, varies
+from features.holders import holdings, turning_days, varies
 from features.ledger import account_months, month_table, movements, mrr_on
 from features.rules import Rules
 
@@ -150,6 +150,8 @@ def test_the_hierarchy_is_that_of_the_windows_opening() -> None:
     book = book_of(line("a", 100), line("b", 40), line("s", 5, "2025-05-01"), dated=[
         *dated, *history(("s", "2025-05-01", "parent_account_id", "a"))])  # fmt: skip
     assert varies(book, PARENT)
+    # b pays from January on and is taken over in April; s signs as a subsidiary.
+    assert turning_days(book, PARENT, None) == (date(2025, 1, 1), date(2025, 4, 10))
     assert not varies(book, Rules())
 
     def held(opening: date) -> dict[str, int]:
