@@ -16,7 +16,7 @@ from features.cuts import LINE_KEYS
 from features.facing import Facing, facing_of
 from features.fx import has_foreign
 from features.holders import turning_days
-from features.ledger import month_table, openings
+from features.ledger import month_table
 from features.levers import LEVERS
 from features.line_cuts import with_moved
 from features.measure import Measure, with_flows
@@ -24,6 +24,7 @@ from features.members import account_columns, moving, write_members, write_trait
 from features.positions import lay_cohort, lay_openings, lay_positions, lay_windows
 from features.rules import Rules
 from features.sheets import FLOWS, Sheet, lay_out, number_accounts
+from features.valued import openings
 from features.windows import Window
 
 __all__ = ["FLOWS", "Desk", "Measure", "open_desk"]

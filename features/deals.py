@@ -15,8 +15,8 @@ from features.asof import instant
 from features.book import Book, engine
 from features.fx import conversion, rate_on, valuation
 from features.holders import holdings
-from features.postings import last_month_end
 from features.rules import Rules
+from features.scope import last_month_end
 
 __all__ = ["deals", "seen_on"]
 

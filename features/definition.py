@@ -7,8 +7,8 @@ from typing import Any
 
 from features.book import Book
 from features.fx import has_foreign
-from features.ledger import rates_used
 from features.rules import Rules
+from features.valued import rates_used
 
 __all__ = ["definition"]
 

@@ -16,8 +16,9 @@ from features.acv import acv_segment_sql
 from features.asof import month_end
 from features.book import Book, engine
 from features.cuts import dated_steps, fixed_steps, is_dated, is_stored
-from features.postings import Scope, position_steps
+from features.postings import position_steps
 from features.rules import Rules
+from features.scope import Scope
 from features.steps import month_number, with_steps
 
 __all__ = ["LEAST_RISE", "journeys", "last_month", "segments_of"]

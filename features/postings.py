@@ -1,79 +1,28 @@
 """Postings: the steps from lines to movements, one row where something moves.
 
-What pieces add and take away is summed into positions; the difference between a month-end and
-the one before has a class by account and levers by product. `features.ledger` asks; this file
-writes the query. Nothing is written for months in which nothing moves, so that the cost follows
-the number of changes and not the length of the book.
+The difference between a month-end and the one before has a class by account and levers by
+product. `features.ledger` asks; this file writes the query. Nothing is written for months in
+which nothing moves.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 
-from features.asof import first_of_month, opening_day
 from features.book import Book
-from features.fx import Valuation, conversion, has_foreign, valuation
+from features.changes import change_steps, idle_columns, pauses
+from features.fx import Valuation, conversion, valuation
 from features.holders import holdings
 from features.levers import LEVERS, LEVERS_OF_CHURN, lever_steps
-from features.lines import line_steps, revenue_table
-from features.pieces import AMOUNTS, event_steps, held_steps, piece_steps
+from features.lines import line_steps
+from features.pieces import event_steps, held_steps, piece_steps
 from features.rules import Rules
+from features.scope import EARLIEST, Scope
 from features.steps import Steps, month_number
 
-__all__ = [
-    "EARLIEST",
-    "MONTH_END",
-    "Scope",
-    "last_month_end",
-    "ledger_steps",
-    "mrr_steps",
-    "position_steps",
-]
-
-EARLIEST = date(1900, 1, 1)
-"""No line that starts before it is valued by rates of earlier days."""
+__all__ = ["MONTH_END", "ledger_steps", "mrr_steps", "position_steps"]
 
 MONTH_END = "last_day(make_date(CAST(m // 12 AS INTEGER), CAST(m % 12 + 1 AS INTEGER), 1))"
-
-
-@dataclass(frozen=True)
-class Scope:
-    """What a ledger covers, and how it is kept.
-
-    Attributes
-    ----------
-    as_of : date or None
-        Only what was known before it counts; None for the latest knowledge.
-    until : date or None
-        Last month-end; None for the last one before ``as_of``, else before the book's own.
-    lines : tuple of str
-        Columns of lines (``product``, ``plan``) by which each account is split.
-    opening : date or None
-        Opening of the window that it is read for, where the rules ask for it.
-    """
-
-    as_of: date | None = None
-    until: date | None = None
-    lines: tuple[str, ...] = ()
-    opening: date | None = None
-
-    def end(self, book: Book) -> date:
-        """Give the last month-end that is covered."""
-        if self.until:
-            return last_month_end(self.until + timedelta(days=1))
-        return last_month_end(self.as_of or book.facts.as_of)
-
-
-def last_month_end(as_of: date) -> date:
-    """Give the last month-end that lies before an as-of date.
-
-    Examples
-    --------
-    >>> last_month_end(date(2025, 7, 1)), last_month_end(date(2025, 7, 31))
-    (datetime.date(2025, 6, 30), datetime.date(2025, 6, 30))
-    """
-    return opening_day(first_of_month(as_of))
 
 
 def position_steps(book: Book, rules: Rules, scope: Scope, carry: int = 0) -> Steps:
@@ -86,7 +35,7 @@ def position_steps(book: Book, rules: Rules, scope: Scope, carry: int = 0) -> St
     valued = valuation(book, rules, scope.opening, end)
     steps |= valued.steps(book, steps, EARLIEST, end, carry)
     steps |= held_steps(scope.lines, _register_holdings(book, rules, scope))
-    return steps | piece_steps(book, valued, _number(end), pauses=_pauses(book, rules))
+    return steps | piece_steps(book, valued, _number(end), pauses=pauses(book, rules))
 
 
 def mrr_steps(book: Book, rules: Rules, day: date, as_of: date | None) -> Steps:
@@ -120,19 +69,14 @@ def ledger_steps(book: Book, rules: Rules, scope: Scope) -> Steps:
     end = scope.end(book)
     last = _number(end)
     steps = position_steps(book, rules, scope)
-    idle = _idle(book, rules, holdings="held_lines" in steps)
-    steps |= event_steps(last) | _change_steps(book, idle)
+    idle = idle_columns(book, rules, holdings="held_lines" in steps)
+    steps |= event_steps(last) | change_steps(book, idle)
     valued = valuation(book, rules, scope.opening, end)
     return steps | lever_steps() | _movement_steps(valued, rules, last) | _stand_steps(last)
 
 
 def _number(day: date) -> int:
     return day.year * 12 + day.month - 1
-
-
-def _pauses(book: Book, rules: Rules) -> bool:
-    paused = "paused_from" in book.provided.get("subscriptions", frozenset())
-    return paused and rules.pause == "zero"
 
 
 def _register_holdings(book: Book, rules: Rules, scope: Scope) -> str | None:
@@ -143,79 +87,6 @@ def _register_holdings(book: Book, rules: Rules, scope: Scope) -> str | None:
     name = f"holdings {rules.merger} {rules.rollup} {scope.as_of} {scope.opening}"
     book.connection.register(name, found)
     return f'"{name}"'
-
-
-def _change_steps(book: Book, idle: frozenset[str]) -> Steps:
-    """Sum events into positions, before and after each month in which something happens.
-
-    ``idle`` are the columns that no event of this book fills.
-    """
-    keys = "entity, product, usage"
-    summed = ", ".join(
-        f"0 AS {name}" if name in idle else f"CAST(sum({name}) AS BIGINT) AS {name}"
-        for name in _COUNTED
-    )
-    running = ("n", "unseated", "ramps", "seats", *AMOUNTS)
-    after = ", ".join(
-        f"0 AS n_{name}" if name in idle else f"CAST(sum({name}) OVER story AS BIGINT) AS n_{name}"
-        for name in running
-    )
-    plans = "plan" in book.provided[revenue_table(book)]
-    return (_tier_steps(keys) if plans else {"tiers": _NO_TIERS}) | {
-        "by_month": f"""
-    SELECT {keys}, m, {summed}, bool_or(involuntary) AS involuntary FROM events
-    GROUP BY {keys}, m""",
-        "running": f"""
-    SELECT *, {after} FROM by_month WINDOW story AS (PARTITION BY {keys} ORDER BY m)""",
-        "changes": f"""
-    SELECT {keys}, m, tiers.m IS NOT NULL AS tier, involuntary, in_grace,
-        total_merged - paused_merged AS merger,
-        {", ".join(map(_both_sides, AMOUNTS))}, n_total - total - n_paused + paused AS b_own,
-        CASE WHEN n_n > 0 AND n_unseated = 0 THEN n_seats END AS n_seats,
-        CASE WHEN n_n - n > 0 AND n_unseated - unseated = 0 THEN n_seats - seats + seats_merged END
-            AS b_seats, n_ramps > 0 AS n_ramp
-    FROM running LEFT JOIN tiers USING ({keys}, m)
-    WHERE total <> 0 OR list <> 0 OR paused <> 0 OR seats <> 0 OR unseated <> 0 OR in_grace <> 0
-        OR tiers.m IS NOT NULL OR total_merged <> 0 OR {" OR ".join(f"{a}_fx <> 0" for a in AMOUNTS)}""",
-    }
-
-
-def _tier_steps(keys: str) -> Steps:
-    """Write the months in which a product gains or loses a plan."""
-    return {
-        "by_plan": f"SELECT {keys}, plan, m, sum(n) AS n FROM events GROUP BY {keys}, plan, m",
-        "plan_runs": f"""
-    SELECT *, sum(n) OVER (PARTITION BY {keys}, plan ORDER BY m) AS alive FROM by_plan""",
-        "tiers": f"SELECT DISTINCT {keys}, m FROM plan_runs WHERE (alive = 0) <> (alive - n = 0)",
-    }
-
-
-_NO_TIERS = "SELECT 0 AS entity, '' AS product, false AS usage, 0 AS m WHERE false"
-
-_FX = tuple(f"{amount}_fx" for amount in AMOUNTS)
-_MERGING = (*(f"{amount}_merged" for amount in AMOUNTS), "seats_merged")
-_COUNTED = ("n", "unseated", "ramps", "seats", *AMOUNTS, *_FX, *_MERGING, "in_grace")
-
-
-def _idle(book: Book, rules: Rules, *, holdings: bool) -> frozenset[str]:
-    """List the columns of events that a book without foreign currency, mergers … leaves at 0."""
-    idle = set() if has_foreign(book) else set(_FX)
-    if not holdings:
-        idle |= set(_MERGING)
-    if not _pauses(book, rules):
-        idle |= {"paused", "paused_fx", "paused_merged"}
-    if not rules.late_renewal_days:
-        idle.add("in_grace")
-    columns = book.provided[revenue_table(book)]
-    idle |= {
-        name for name, column in (("ramps", "ramp"), ("seats", "seats")) if column not in columns
-    }
-    return frozenset(idle)
-
-
-def _both_sides(amount: str) -> str:
-    before = f"n_{amount} - {amount} + {amount}_fx + {amount}_merged"
-    return f"{before} AS b_{amount}, n_{amount}"
 
 
 def _movement_steps(valued: Valuation, rules: Rules, last: int) -> Steps:

@@ -10,13 +10,14 @@ from features.bands import ARR_RANKS
 from features.book import Book
 from features.cautions import LARGEST, raised
 from features.cohorts import Desk, Measure, open_desk
+from features.cut_sums import held_to_whole
 from features.cuts import crossings, cut_columns, line_keys
 from features.definition import definition
 from features.evidence import Evidence
 from features.levers import ORGANIC
 from features.lines import revenue_table, unbilled
-from features.postings import last_month_end
 from features.rules import Rules
+from features.scope import last_month_end
 from features.window_rows import told, untold
 from features.windows import Window, windows
 
@@ -84,6 +85,8 @@ def metrics(
     ------
     UsageFault
         ``window.unknown``, ``cut.unknown``.
+    InternalFault
+        ``identity.broken`` if a cut's rows do not add up to the book (`features.cut_sums`).
     """
     return look(book, rules, window, by, as_of).told
 
@@ -104,6 +107,7 @@ def look(book: Book, rules: Rules, window: str, by: list[str], as_of: date | Non
     now = [] if reason else desk.measure([latest], *wanted)
     seen = [span for span in earlier if not _unseen(span, first, last)]
     series = desk.measure(seen, *asked) if seen else []
+    held_to_whole([*now, *series])
     evidence = _evidence(desk, now, series) if now else None
     found = {
         "as_of": str(as_of or book.facts.as_of),

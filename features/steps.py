@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["Steps", "month_number", "with_steps"]
+import duckdb
+import pyarrow as pa
+
+from features.book import Book
+from features.faults import DataRejected
+
+__all__ = ["Steps", "month_number", "run", "with_steps"]
 
 Steps = dict[str, str]
 
@@ -49,3 +55,19 @@ def with_steps(steps: Steps, ending: str) -> str:
             later.append(select)
     listed = ",\n".join(parts)
     return f"WITH {listed}\n{ending}"
+
+
+def run(book: Book, steps: Steps, ending: str) -> pa.Table:
+    """Ask a book.
+
+    Raises
+    ------
+    DataRejected
+        ``money.out_of_range`` where an amount leaves the range of exact money.
+    """
+    try:
+        return book.connection.execute(with_steps(steps, ending)).to_arrow_table()
+    except (duckdb.ConversionException, duckdb.OutOfRangeException) as overflow:
+        found = "an account's MRR is above 9.2 million million units of the book's currency"
+        cure = "check the units of amounts, and fx_rates"
+        raise DataRejected("money.out_of_range", found, cure) from overflow
