@@ -119,6 +119,16 @@ class Rules(Section):
         """Days of absence after which a return is new, where the rules know such a thing."""
         return self.reactivation_gap_days or _NEW_AFTER_DAYS
 
+    def by_account(self) -> Rules:
+        """Give the same rules without a roll-up: what people act on, and models score, is an account.
+
+        Examples
+        --------
+        >>> Rules(preset="board-ttm").by_account().rollup
+        'account'
+        """
+        return self.model_copy(update={"rollup": "account"})
+
     def stamp(self) -> dict[str, Any]:
         """Give every choice by name, in the shape that an output carries.
 

@@ -133,7 +133,7 @@ def score(
     if done is not None:
         return _already(store, done.run_id, as_of, begun)
     step("signals")
-    frame = snapshot(book, as_of, settings.rules)
+    frame = snapshot(book, as_of, settings.rules.by_account())
     if frame.empty:
         raise DataRejected("score.no_accounts", f"nobody pays on {as_of}", "see `perennial check`")
     step("probabilities, cells, forecast")
@@ -157,7 +157,7 @@ def last_year(book: Book, settings: Settings, as_of: date) -> dict[str, float | 
     for horizon in HORIZONS:
         end = add_months(opening, horizon)
         window = f"{opening:%Y-%m}:{end:%Y-%m}"
-        told = metrics(book, settings.rules, window, [], as_of)["windows"]
+        told = metrics(book, settings.rules.by_account(), window, [], as_of)["windows"]
         found[str(horizon)] = told[0]["nrr"] if told else None
     return found
 

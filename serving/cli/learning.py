@@ -107,7 +107,7 @@ def _trained(
     day = first_of_month(as_of_date(book, as_of))
     return learn(
         book,
-        settings.rules,
+        settings.rules.by_account(),
         day,
         registry(settings),
         bands=settings.choices.matrix,
