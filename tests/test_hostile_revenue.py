@@ -240,7 +240,7 @@ def test_a_broken_identity_ends_the_command_with_70(
 ) -> None:
     folder = made(tmp_path, TOML, accounts=ACCOUNTS, subscriptions=HEAD + CLEAN)
     assert perennial(folder, "ingest", "--json").code == 0
-    truth = ledger._asked
+    truth = ledger.run
 
     def mistaken(*asked: Any) -> Any:
         table = truth(*asked)
@@ -251,7 +251,7 @@ def test_a_broken_identity_ends_the_command_with_70(
             table.column_names.index("churned_micros"), "churned_micros", nothing
         )
 
-    monkeypatch.setattr(ledger, "_asked", mistaken)
+    monkeypatch.setattr(ledger, "run", mistaken)
     told = perennial(folder, "metrics", "--window", "2024-12:2025-06", "--json")
     assert (told.code, told.body["error"]["code"]) == (70, "identity.broken")
 
