@@ -5,16 +5,15 @@ They are told, and nothing more: no model and no forecast reads them from here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from features.benchmark_table import BY, Benchmark, metrics_told, table
-from features.company import Company, Figures
+from features.company import Company
 from features.configuration import nearest
 from features.faults import UsageFault
 from features.rates import YEAR, lost_over, retained_over
 
-__all__ = ["arr_tier", "benchmarks", "with_figures"]
+__all__ = ["arr_tier", "benchmarks"]
 
 _TIERS = (1_000_000, 10_000_000, 50_000_000)
 _RETAINED = ("nrr", "grr")
@@ -58,33 +57,6 @@ def benchmarks(company: Company) -> list[dict[str, Any]]:
     parts = _parts(company)
     fitting = [row for row in table() if row.of in parts.get(row.by, ())]
     return [_beside(row, company) for row in sorted(fitting, key=_place)]
-
-
-def with_figures(
-    told: list[dict[str, Any]], own: Figures, by_acv: Mapping[str, Figures] | None = None
-) -> list[dict[str, Any]]:
-    """Give told benchmarks with more of the company's own figures beside them.
-
-    Parameters
-    ----------
-    told : list of dict
-        As `benchmarks` gives them.
-    own, by_acv : mapping
-        As in `Company`; what is not in them stays as it is.
-
-    Examples
-    --------
-    >>> told = benchmarks(Company(model="plg"))
-    >>> pace = with_figures(told, {"time_to_first_expansion": 63.0})
-    >>> [(row["high"], row["yours"]) for row in pace if row["by"] == "model" and "high" in row]
-    [(0.5, None), (90, 63.0)]
-    """
-    segments = by_acv or {}
-    return [
-        row | {"yours": figures[row["metric"]]} if row["metric"] in figures else row
-        for row in told
-        for figures in [segments.get(row["of"], {}) if row["by"] == "acv" else own]
-    ]
 
 
 def _parts(company: Company) -> dict[str, tuple[str, ...]]:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
-__all__ = ["LABEL", "YEARS", "compounding", "units"]
+from features.amounts import money
+
+__all__ = ["LABEL", "YEARS", "compounding"]
 
 YEARS = (1, 3, 5)
 """After how many years."""
 
 LABEL = "compounding, not a forecast: every year like this window, no new customers"
+"""What it is, and what it is not."""
 
 
 def compounding(arr_micros: int, nrr: float | Fraction, months: int = 12) -> dict[str, Any]:
@@ -42,25 +45,12 @@ def compounding(arr_micros: int, nrr: float | Fraction, months: int = 12) -> dic
     return {
         "label": LABEL,
         "nrr": float(nrr),
-        "arr": units(Fraction(arr_micros)),
+        "arr": money(arr_micros),
         "years": [
-            {"years": years, "multiple": float(times), "arr": units(arr_micros * times)}
+            {"years": years, "multiple": float(times), "arr": money(arr_micros * times)}
             for years, times in multiples.items()
         ],
     }
-
-
-def units(micros: Fraction) -> float:
-    """Round an exact amount of micro-units to cents, half-up, in units of the currency.
-
-    Examples
-    --------
-    >>> units(Fraction(12_345_000)), units(Fraction(20_000, 3))
-    (12.35, 0.01)
-    """
-    cents = micros / 10_000
-    whole = (2 * cents.numerator + cents.denominator) // (2 * cents.denominator)
-    return whole / 100
 
 
 def _power(nrr: Fraction, months: int, window: int) -> Fraction:

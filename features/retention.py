@@ -21,7 +21,7 @@ from features.scope import last_month_end
 from features.window_rows import told, untold
 from features.windows import Window, windows
 
-__all__ = ["Look", "compounded", "last_closing", "look", "metrics"]
+__all__ = ["Look", "last_closing", "look", "metrics"]
 
 
 @dataclass(frozen=True)
@@ -118,19 +118,6 @@ def look(book: Book, rules: Rules, window: str, by: list[str], as_of: date | Non
         "warnings": raised(evidence) if evidence else [],
     }
     return Look(found, desk, latest, evidence)
-
-
-def compounded(ratio: float, periods: int) -> float:
-    """Compound a ratio over periods: what it would become if every period were like this one.
-
-    No output shows this unless it is asked for and labelled so.
-
-    Examples
-    --------
-    >>> round(compounded(1.03, 12), 3)
-    1.426
-    """
-    return float(ratio**periods)
 
 
 # The cuts in which a window is looked at for warnings.

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from features.benchmark_table import BY, errata, metrics_told, table
-from features.benchmarks import arr_tier, benchmarks, with_figures
+from features.benchmarks import arr_tier, benchmarks
 from features.company import Company, accounts_per_csm, company
 from features.compounding import compounding
 from features.faults import UsageFault
@@ -142,16 +142,6 @@ def test_each_stands_beside_the_figure_of_its_own_segment():
     assert unknown["note"] == "small businesses fail more often"
     assert all(row["definition"] and row["source"] and row["period"] for row in rows)
     assert all(("value" in row) != ("low" in row or "high" in row) for row in rows)
-
-
-def test_more_figures_are_laid_beside_what_was_told():
-    told = benchmarks(Company(own={"nrr": 1.0}, by_acv={"smb": {"nrr": 0.9}}))
-    more = with_figures(told, {"levers_active": 2.0}, {"smb": {"accounts_per_csm": 250.0}})
-    yours = {(row["by"], row["metric"]): row["yours"] for row in more}
-    assert yours[("all", "levers_active")] == 2.0
-    assert yours[("acv", "accounts_per_csm")] == 250.0
-    assert (yours[("all", "nrr")], yours[("acv", "nrr")]) == (1.0, 0.9)
-    assert [row["yours"] for row in told if row["metric"] == "levers_active"] == [None]
 
 
 def test_limits_in_dollars_say_so_in_another_currency():

@@ -13,9 +13,10 @@ import pandas as pd
 import pytest
 
 from features.book import Book, BookFacts
+from features.compounding import compounding
 from features.contracts import canonical
 from features.faults import UsageFault
-from features.retention import compounded, metrics
+from features.retention import metrics
 from features.rules import Rules
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -80,7 +81,8 @@ def test_case_1_expansion_contraction_and_churn() -> None:
         2_000,
     )
     assert (row["nrr"], row["grr"], row["logo_churn"]) == (1.03, 0.95, 1 / 3)
-    assert round(compounded(row["nrr"], 12), 3) == 1.426
+    year = compounding(1, row["nrr"], months=1)["years"][0]
+    assert round(year["multiple"], 3) == 1.426
 
 
 def case_2(**more: Any) -> tuple[dict[str, dict[str, float]], dict[str, dict[str, Any]]]:
@@ -125,7 +127,8 @@ def test_case_4_five_million_compounded() -> None:
         1.3: (6.5, 10.99, 18.56),
     }
     for ratio, expected in table.items():
-        got = [float(f"{5 * compounded(ratio, years):.4f}") for years in (1, 3, 5)]
+        years = compounding(5_000_000 * 10**6, ratio)["years"]
+        got = [round(year["arr"] / 10**6, 4) for year in years]
         assert got == pytest.approx(expected, abs=0.0051)
 
 
