@@ -1,6 +1,8 @@
 """Arrears: an account whose invoice stays unpaid beyond the dunning window pays nothing.
 
-Its lines stop counting when the window closes, and count again from the day of payment.
+Its lines stop counting when the window closes, and count again from the day of payment: of that
+invoice, or of any that fell due later, for who pays those is a customer. So one old invoice that
+was written off does not take an account out for ever.
 """
 
 from __future__ import annotations
@@ -43,7 +45,8 @@ def arrears_steps(book: Book, rules: Rules, lines: str, as_of: date | None) -> S
         "all_lines": lines,
         "invoices": f"""
     SELECT code AS account_id, CAST(due_on + {rules.dunning_days} AS DATE) AS late_on,
-        coalesce({paid}, DATE '9999-12-31') AS paid_on
+        coalesce(min({paid}) OVER (PARTITION BY account_id ORDER BY due_on
+            RANGE BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING), DATE '9999-12-31') AS paid_on
     FROM payments JOIN customers ON customers.name = payments.account_id
     WHERE coalesce(kind, 'invoice') = 'invoice' AND coalesce(amount_micros, 1) > 0
         AND {known}""",

@@ -56,13 +56,25 @@ def test_paid_after_the_window_is_a_return_and_within_it_nothing() -> None:
     assert closings(in_time) == [100] * 6
 
 
+def test_who_pays_a_later_invoice_is_a_customer_again() -> None:
+    book = book_of(
+        {"due_on": "2025-01-15"},  # late on 02-14, and never paid
+        {"due_on": "2025-03-15", "paid_on": "2025-04-02"},
+    )
+    assert closings(book) == [100, 0, 0, 100, 100, 100]
+    paid_in_between = book_of(
+        {"due_on": "2025-01-15"}, {"due_on": "2025-02-01", "paid_on": "2025-02-03"}
+    )
+    assert closings(paid_in_between) == [100] * 6
+
+
 def test_invoices_that_overlap_are_one_spell() -> None:
     book = book_of(
         {"due_on": "2025-01-15", "paid_on": "2025-04-20"},
-        {"due_on": "2025-02-15", "paid_on": "2025-03-20"},
+        {"due_on": "2025-02-15", "paid_on": "2025-04-25"},
         {"due_on": "2025-03-25", "paid_on": "2025-06-05"},
     )
-    # late on 02-14, 03-17, 04-24: away 02-14 to 04-20 and 04-24 to 06-05
+    # late on 02-14, 03-17, 04-24: away from 02-14 to 04-20, 04-25 and 06-05
     assert closings(book) == [100, 0, 0, 0, 0, 100]
 
 
