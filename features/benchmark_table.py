@@ -7,26 +7,32 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
-__all__ = ["BY", "Benchmark", "Erratum", "Metric", "errata", "metrics_told", "table"]
+__all__ = [
+    "BY",
+    "Benchmark",
+    "Category",
+    "Erratum",
+    "Metric",
+    "Model",
+    "Stage",
+    "errata",
+    "metrics_told",
+    "table",
+]
+
+Stage = Literal["seed", "series-a", "series-b", "series-c", "growth", "public"]
+Category = Literal["infrastructure", "data", "ai", "security", "crm", "hr", "marketing", "vertical"]
+Model = Literal["plg", "usage", "seat"]
 
 BY: Mapping[str, tuple[str, ...]] = {
     "all": ("all",),
     "arr": ("below 1M", "1M to 10M", "10M to 50M", "50M and more"),
     "acv": ("smb", "mid-market", "enterprise", "strategic"),
-    "stage": ("seed", "series-a", "series-b", "series-c", "growth", "public"),
-    "category": (
-        "infrastructure",
-        "data",
-        "ai",
-        "security",
-        "crm",
-        "hr",
-        "marketing",
-        "vertical",
-    ),
-    "model": ("plg", "usage", "seat"),
+    "stage": get_args(Stage),
+    "category": get_args(Category),
+    "model": get_args(Model),
     "context": (),
 }
 """By what a benchmark tells companies apart, and the names of the parts (context: any)."""

@@ -5,16 +5,36 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from features.benchmark_table import Category, Model, Stage
+from features.configuration import Section
 from features.growth_cautions import share_of_new
 from features.measure import Measure
 from features.rates import YEAR
 
-__all__ = ["Company", "Figures", "accounts_per_csm", "company"]
+__all__ = ["BenchmarkSettings", "Company", "Figures", "accounts_per_csm", "company"]
 
 Figures = Mapping[str, float | None]
 """A figure by metric; None where it is not known."""
 
 _MICROS = 1_000_000
+
+
+class BenchmarkSettings(Section):
+    """Section ``[benchmarks]``: what no figure of the book says of its company.
+
+    Attributes
+    ----------
+    stage : str or None
+        Stage of the company; its benchmarks are then shown too.
+    category : str or None
+        What the product is; its benchmarks are then shown too.
+    model : str or None
+        How it is sold: product-led, by usage or by seat; its benchmarks are then shown too.
+    """
+
+    stage: Stage | None = None
+    category: Category | None = None
+    model: Model | None = None
 
 
 @dataclass(frozen=True)
@@ -55,9 +75,7 @@ def company(
     more: Figures | None = None,
     more_by_acv: Mapping[str, Figures] | None = None,
     currency: str = "USD",
-    stage: str | None = None,
-    category: str | None = None,
-    model: str | None = None,
+    peers: BenchmarkSettings | None = None,
 ) -> Company:
     """Describe a company by its measures.
 
@@ -70,8 +88,10 @@ def company(
     more, more_by_acv : mapping
         Figures that no measure has: ``time_to_first_expansion`` (days), ``levers_active``,
         ``accounts_per_csm``; the second by ACV segment.
-    currency, stage, category, model : str or None
+    currency : str
         As in `Company`.
+    peers : BenchmarkSettings, optional
+        Its stage, category and model.
     """
     segments = {str(m.cut["acv_segment"]): m for m in by_acv if m.cohort["opening"]}
     extra = more_by_acv or {}
@@ -81,9 +101,7 @@ def company(
         arr=12 * whole.flows["closing"] / _MICROS,
         months=whole.window.months,
         currency=currency,
-        stage=stage,
-        category=category,
-        model=model,
+        **(peers or BenchmarkSettings()).model_dump(),
     )
 
 

@@ -25,7 +25,9 @@ from features.units import unit_names
 
 __all__ = ["SECTIONS", "BookSettings", "TableSettings", "Workspace", "read_workspace"]
 
-SECTIONS = ("revenue", "matrix", "outreach", "forecast", "alerts", "mlflow", "ingest")
+SECTIONS = (
+    "revenue", "benchmarks", "matrix", "outreach", "forecast", "alerts", "mlflow", "ingest",
+)  # fmt: skip
 
 
 class BookSettings(Section):

@@ -15,7 +15,7 @@ from features.benchmarks import benchmarks
 from features.book import Book
 from features.cautions import raised
 from features.cohorts import FLOWS, Desk
-from features.company import Company, Figures, accounts_per_csm, company
+from features.company import BenchmarkSettings, Company, Figures, accounts_per_csm, company
 from features.compounding import compounding
 from features.cuts import is_stored
 from features.deals import deals, seen_on
@@ -34,7 +34,12 @@ __all__ = ["statement"]
 
 
 def statement(
-    book: Book, rules: Rules, window: str, by: list[str], as_of: date | None
+    book: Book,
+    rules: Rules,
+    window: str,
+    by: list[str],
+    as_of: date | None,
+    peers: BenchmarkSettings | None = None,
 ) -> dict[str, Any]:
     """Give the retention figures with cohorts, paces and pipeline.
 
@@ -42,6 +47,8 @@ def statement(
     ----------
     book, rules, window, by, as_of
         As for `features.retention.metrics`.
+    peers : BenchmarkSettings, optional
+        The company's stage, category and model, as ``[benchmarks]`` tells them.
 
     Returns
     -------
@@ -71,7 +78,7 @@ def statement(
         "cohorts": _cohorts(book, rules, ledger, seen.span, as_of, until),
         **paces,
         **_deals(book, rules, ways, seen.span, as_of),
-        **_beside(seen, paces["time_to_first_expansion"]),
+        **_beside(seen, paces["time_to_first_expansion"], peers or BenchmarkSettings()),
     }
 
 
@@ -102,7 +109,7 @@ _LEDGER = f"""
     ORDER BY account_id, m"""
 
 
-def _beside(seen: Look, time: dict[str, Any]) -> dict[str, Any]:
+def _beside(seen: Look, time: dict[str, Any], peers: BenchmarkSettings) -> dict[str, Any]:
     """Lay the articles' benchmarks beside the figures of a window, if it can be shown.
 
     And what today's NRR compounds to, if every year were like this window.
@@ -111,7 +118,8 @@ def _beside(seen: Look, time: dict[str, Any]) -> dict[str, Any]:
     currency = desk.book.facts.currency
     none = {"levers_active": None, "compounding": None}
     if seen.evidence is None:
-        return none | {"benchmarks": benchmarks(Company(currency=currency))}
+        unseen = Company(currency=currency, **peers.model_dump())
+        return none | {"benchmarks": benchmarks(unseen)}
     active = seen.evidence.levers_active
     whole, *by_acv = desk.measure([span], (), (_ACV,))
     ours = company(
@@ -120,6 +128,7 @@ def _beside(seen: Look, time: dict[str, Any]) -> dict[str, Any]:
         more={_TIME: time["median_days"], "levers_active": None if active is None else len(active)},
         more_by_acv=_by_acv(desk, span, time),
         currency=currency,
+        peers=peers,
     )
     return none | {
         "levers_active": active,

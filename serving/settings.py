@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from features.company import BenchmarkSettings
 from features.configuration import Section, read_section
 from features.faults import ConfigurationRefused
 from features.ingest import IngestSettings
@@ -53,6 +54,8 @@ class Settings:
     rules : Rules
     choices : Choices
     mlflow : MlflowSettings
+    benchmarks : BenchmarkSettings
+        What benchmarks the company is held beside; no published run depends on it.
     """
 
     workspace: Workspace
@@ -60,6 +63,7 @@ class Settings:
     rules: Rules
     choices: Choices
     mlflow: MlflowSettings
+    benchmarks: BenchmarkSettings
 
     @property
     def digest(self) -> str:
@@ -118,4 +122,8 @@ def _owned(workspace: Workspace, home: Path | None) -> Settings:
         definition=rules.stamp(),
     )
     mlflow = read_section(MlflowSettings, workspace.section("mlflow"), f"{CONFIG} [mlflow]")
-    return Settings(workspace, home or workspace.directory / ".perennial", rules, choices, mlflow)
+    benchmarks = read_section(
+        BenchmarkSettings, workspace.section("benchmarks"), f"{CONFIG} [benchmarks]"
+    )
+    state = home or workspace.directory / ".perennial"
+    return Settings(workspace, state, rules, choices, mlflow, benchmarks)

@@ -12,7 +12,7 @@ import pytest
 
 from features.benchmark_table import BY, errata, metrics_told, table
 from features.benchmarks import arr_tier, benchmarks
-from features.company import Company, accounts_per_csm, company
+from features.company import BenchmarkSettings, Company, accounts_per_csm, company
 from features.compounding import compounding
 from features.faults import UsageFault
 from features.measure import Measure
@@ -189,7 +189,7 @@ def test_a_company_is_described_by_its_measures():
         segments,
         more={"levers_active": 2.0},
         more_by_acv=more,
-        stage="seed",
+        peers=BenchmarkSettings(stage="seed"),
     )
     assert who.own == {
         "nrr": 1.05,

@@ -18,6 +18,8 @@ TYPOS = [
     ("[outreach]\nper_csm = -3\n", 2, "greater than or equal to 0"),
     ("[forecast]\nnrr_taget = 1\n", 2, 'did you mean "nrr_target"?'),
     ('[mlflow]\ntracking_url = "x"\n', 2, 'did you mean "tracking_uri"?'),
+    ('[benchmarks]\nmodel = "plgs"\n', 2, 'did you mean "plg"?'),
+    ('[benchmarks]\nstages = "seed"\n', 2, 'did you mean "stage"?'),
     ("[alerts]\nchannel = 1\n", 2, "unknown key"),
     ("[book]\n[ingest]\nsettle_second = 1\n", 3, 'did you mean "settle_seconds"?'),
     ("[ingest]\nsettle_seconds = -1\n", 2, "greater than or equal to 0"),
@@ -79,5 +81,6 @@ def test_the_digest_changes_with_every_choice_that_a_run_depends_on(tmp_path: Pa
         "[matrix]\nmedium_odds = 0.7\n",
     )
     assert len({base, *map(digest, choices)}) == 1 + len(choices)
+    assert digest('[benchmarks]\nstage = "seed"\n') == base
     assert digest("[mlflow]\ntracking_uri = 'sqlite:///x.db'\n") == base
     assert digest("[outreach]\nper_csm = 10\n") == base  # the default, spelled out

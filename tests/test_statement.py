@@ -11,6 +11,7 @@ import pytest
 
 from features.book import Book
 from features.cohorts import open_desk
+from features.company import BenchmarkSettings
 from features.ledger import month_table
 from features.rules import Rules
 from features.statement import _ledger, statement
@@ -106,3 +107,15 @@ def test_what_was_not_known_changes_nothing() -> None:
     hindsight = shown(small_book([*ended, *later], opportunities=more), THEN)
     assert plain == hindsight
     assert plain["pipeline"]["total"]["deals"] == 1
+
+
+def test_a_company_that_tells_its_stage_sees_the_benchmarks_of_it() -> None:
+    book, told = small_book(LINES), BenchmarkSettings(stage="series-b", model="seat")
+    for window in ("ttm", "2019-01:2019-12"):
+        kinds = {
+            asked: {
+                row["by"] for row in statement(book, Rules(), window, [], None, asked)["benchmarks"]
+            }
+            for asked in (None, told)
+        }
+        assert kinds[told] - kinds[None] == {"stage", "model"}

@@ -11,7 +11,8 @@ HEAD = """# Benchmarks
 Written by `make docs` from `features/benchmarks.toml`; a test fails when it is stale. These are
 the figures of the four source articles, as they stand there. `perennial metrics` shows those that
 fit a book (its ARR, twelve times the closing MRR; the ACV segments that it has; stage, category
-and model where they are told) beside its own figure over the same span. No model reads them.
+and model where [`[benchmarks]`](configuration.md#benchmarks) tells them) beside its own figure over
+the same span. No model reads them.
 
 A year's rate r is shown over a window of m months as 1 − (1 − r)^(m/12). ACV segments: SMB below
 5k, mid-market 5k to 50k, enterprise 50k to 200k, strategic from 200k of annual contract value.

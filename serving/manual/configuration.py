@@ -8,6 +8,7 @@ import re
 import typing
 from collections.abc import Mapping
 
+from features.company import BenchmarkSettings
 from features.configuration import Section
 from features.ingest import IngestSettings
 from features.mapping import BookSettings, TableSettings
@@ -32,6 +33,7 @@ SECTIONS: Mapping[str, type[Section]] = {
     "tables.NAME": TableSettings,
     "ingest": IngestSettings,
     "revenue": Rules,
+    "benchmarks": BenchmarkSettings,
     "matrix": MatrixSettings,
     "matrix.guards": GuardSettings,
     "outreach": OutreachSettings,

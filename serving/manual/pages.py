@@ -7,6 +7,7 @@ from pathlib import Path
 
 from features.catalog import as_markdown
 from features.dictionary import dictionary
+from serving.manual.benchmarks import benchmark_page
 from serving.manual.commands import commands
 from serving.manual.configuration import configuration
 from serving.manual.endpoints import endpoints
@@ -16,6 +17,7 @@ __all__ = ["PAGES", "write"]
 
 PAGES: Mapping[str, Callable[[], str]] = {
     "api.md": endpoints,
+    "benchmarks.md": benchmark_page,
     "cli.md": commands,
     "configuration.md": configuration,
     "presets.md": presets,
