@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import inf
 
 from features.acv import ACV_SEGMENTS, acv_segment_sql
 
@@ -83,17 +85,23 @@ def fiscal_quarter_sql(month: str, starts: int) -> str:
     return f"({moved} // 12) || '-Q' || ({moved} % 12 // 3 + 1)"
 
 
-def rank(name: str, value: str | None) -> tuple[bool, int, str]:
-    """Give the place of a value among those of its cut: bands by size, others by name, null last.
+def rank(name: str, value: str | None) -> tuple[bool, int, float, str]:
+    """Give the place of a value in its cut: bands and numbers by size, then names, null last.
 
     Examples
     --------
     >>> sorted(["1-5k", "<1k", "250k+", "10-25k"], key=lambda value: rank("arr_band", value))
     ['<1k', '1-5k', '10-25k', '250k+']
+    >>> sorted(["100", "eu", "9"], key=lambda value: rank("region", value))
+    ['9', '100', 'eu']
     """
     labels = BANDS["acv_segment" if name == "segment" else name].labels if _banded(name) else ()
     place = labels.index(value) if value in labels else len(labels)
-    return (value is None, place, value or "")
+    number = float(value) if value and _NUMBER.fullmatch(value) else inf
+    return (value is None, place, number, value or "")
+
+
+_NUMBER = re.compile(r"-?\d+(\.\d+)?")
 
 
 def _banded(name: str) -> bool:

@@ -67,11 +67,15 @@ def concentration(evidence: Evidence) -> dict[str, Any] | None:
         return None
     without = whole.ratio(whole.cohort["closing"] + whole.cohort.get("reactivation", 0) - top)
     message = (
-        f"the {len(largest)} largest expansions make {top / expansion:.0%} of all "
-        f"expansion; without them NRR would be {without:.1%}"
+        f"{_these(len(largest))} {top / expansion:.0%} of all expansion; without "
+        f"{'it' if len(largest) == 1 else 'them'} NRR would be {without:.1%}"
     )
     share = top / expansion
     return {"code": "concentration", "message": message, "share": share, "nrr_without": without}
+
+
+def _these(count: int) -> str:
+    return "one expansion makes" if count == 1 else f"the {count} largest expansions make"
 
 
 def price_led(evidence: Evidence) -> dict[str, Any] | None:

@@ -67,9 +67,12 @@ class Measure:
 
     @property
     def logo_churn(self) -> float | None:
-        """Accounts that pay nothing at the closing over accounts that paid at the opening."""
+        """Accounts that pay nothing at the closing over accounts that paid at the opening.
+
+        What moved between lines has none: it is an amount, and no account.
+        """
         accounts = self.cohort["accounts"]
-        return self.cohort["lost"] / accounts if accounts else None
+        return self.cohort["lost"] / accounts if accounts and not self.moved else None
 
 
 def with_flows(cohorts: list[Measure], flows: list[Measure]) -> list[Measure]:

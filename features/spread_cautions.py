@@ -11,6 +11,7 @@ __all__ = ["activation", "hundred_percent_illusion", "top_fifth", "worst_cohort"
 
 _SEGMENT_FLOOR = 0.90
 _SMALL, _FEWEST = 20, 5
+_GAP = 0.01
 _TOLD = 3
 
 
@@ -32,7 +33,7 @@ def worst_cohort(evidence: Evidence) -> dict[str, Any] | None:
     """Show how far the worst acquisition cohort lies below the blended NRR (S001).
 
     Cohorts of 20 accounts and more are compared; only where there is none, those of 5 and more,
-    and the answer says that the worst is small.
+    and the answer says that the worst is small. A gap of less than a point is none.
     """
     whole = evidence.whole
     known = [(m.nrr, m) for m in evidence.cohorts if m.nrr is not None]
@@ -42,7 +43,7 @@ def worst_cohort(evidence: Evidence) -> dict[str, Any] | None:
         return None
     nrr, worst = min(compared, key=lambda pair: pair[0])
     gap, accounts = (whole.nrr or 0.0) - nrr, worst.cohort["accounts"]
-    if gap <= 0:
+    if gap < _GAP:
         return None
     name = next(iter(worst.cut.values()), None) or "no cohort"
     few = f" (only {accounts} accounts)" if accounts < _SMALL else ""

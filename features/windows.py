@@ -83,7 +83,7 @@ def windows(kind: str, last: date, fiscal_year_starts: int = 1) -> list[Window]:
 def _pair(text: str) -> Window:
     found = _PAIR.fullmatch(text)
     if found is None:
-        cure = "use month, quarter, ttm, or FROM:TO as 2025-01:2025-12"
+        cure = "use month, quarter, ttm, or FROM:TO in months, as 2024-12:2025-12 for the year 2025"
         raise UsageFault("window.unknown", f'window "{text}"', cure)
     years = [int(part) for part in found.groups()]
     window = Window(month_end(date(years[0], years[1], 1)), month_end(date(years[2], years[3], 1)))

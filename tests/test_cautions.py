@@ -228,7 +228,7 @@ def test_the_worst_cohort_stands_apart_from_the_blend() -> None:
 
 
 def test_where_all_cohorts_are_small_it_says_so() -> None:
-    few = (measure(cohort="2024-Q1", accounts=9), measure(lost=1, cohort="2024-Q2", accounts=5))
+    few = (measure(cohort="2024-Q1", accounts=9), measure(lost=100, cohort="2024-Q2", accounts=5))
     tiny = measure(lost=9_000, cohort="2024-Q3", accounts=4)
     found = raise_one("worst_cohort", measure(), cohorts=(*few, tiny))
     assert found is not None
@@ -236,7 +236,7 @@ def test_where_all_cohorts_are_small_it_says_so() -> None:
     assert "2024-Q2 (only 5 accounts) is at" in found["message"]
     assert raise_one("worst_cohort", measure(), cohorts=few[1:]) is None
     assert raise_one("worst_cohort", measure(), cohorts=(tiny, tiny)) is None
-    assert raise_one("worst_cohort", measure(lost=1), cohorts=few) is None
+    assert raise_one("worst_cohort", measure(lost=1), cohorts=few) is None  # less than a point
 
 
 def test_the_top_fifth_is_shown_beside_the_others() -> None:
@@ -332,3 +332,9 @@ def test_returns_after_a_single_month_may_never_have_left() -> None:
     assert raise_one("short_gaps", measure(), returns=(20, 5))
     assert not raise_one("short_gaps", measure(), returns=(21, 5))
     assert not raise_one("short_gaps", measure(), returns=(4, 4))
+
+
+def test_one_expansion_is_named_as_one() -> None:
+    told = raise_one("concentration", measure(up=100), largest=(100,))
+    assert told is not None
+    assert told["message"].startswith("one expansion makes 100% of all expansion; without it")
