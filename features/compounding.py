@@ -12,7 +12,7 @@ __all__ = ["LABEL", "YEARS", "compounding"]
 YEARS = (1, 3, 5)
 """After how many years."""
 
-LABEL = "compounding, not a forecast: every year like this window, no new customers"
+LABEL = "compounding, not a forecast: every window like this one, no new customers"
 """What it is, and what it is not."""
 
 

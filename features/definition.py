@@ -10,7 +10,7 @@ from features.fx import has_foreign
 from features.rules import Rules
 from features.valued import rates_used
 
-__all__ = ["definition"]
+__all__ = ["definition", "not_applied"]
 
 _NO_DATA = "not applied: no data"
 _ONE = "not applied: one currency"
@@ -36,11 +36,15 @@ def definition(
     >>> told["not_applied"]["merger"]
     'not applied: no data'
     """
-    absent = {key: _NO_DATA for key, there in _there(book, rules).items() if not there}
-    if not has_foreign(book):
-        return rules.stamp() | {"not_applied": absent | dict.fromkeys(absent.keys() & _FX, _ONE)}
+    told = rules.stamp() | {"not_applied": not_applied(book, rules)}
     used = rates_used(book, rules, as_of=as_of, opening=opening)
-    return rules.stamp() | {"not_applied": absent, "fx_rates": used}
+    return told | ({"fx_rates": used} if used else {})
+
+
+def not_applied(book: Book, rules: Rules) -> dict[str, str]:
+    """Say of each rule that this book has no data for, why it is not applied."""
+    absent = {key: _NO_DATA for key, there in _there(book, rules).items() if not there}
+    return absent | dict.fromkeys(absent.keys() & _FX, _ONE)
 
 
 def _there(book: Book, rules: Rules) -> dict[str, bool]:

@@ -20,7 +20,7 @@ from pydantic import ValidationError
 
 from features.amounts import money
 from features.book import Book
-from features.definition import definition
+from features.definition import not_applied
 from features.faults import DataRejected, InternalFault
 from features.presets import PRESETS
 from features.ratios import Ratios, points, points_apart, ratios
@@ -37,7 +37,6 @@ TOGETHER = (
 )
 """Rules of which one means nothing without the other."""
 
-_NO_DATA = "not applied: no data"
 _NO_EFFECT = "no effect in this window"
 
 
@@ -195,16 +194,16 @@ def _line(sight: _Sight, here: Rules, there: Rules) -> dict[str, Any]:
     if after.nrr is None:
         return line | {"reason": after.reason}
     if not any(effect.values()):
-        absent = _without_data(sight.book, here, there) & set(keys)
-        line["note"] = _NO_DATA if absent else _NO_EFFECT
+        absent = _without_data(sight.book, here, there)
+        line["note"] = next((absent[key] for key in keys if key in absent), _NO_EFFECT)
     return line
 
 
-def _without_data(book: Book, *sides: Rules) -> set[str]:
-    """List the rules that this book has no data for, with those that need them."""
-    told = [definition(book, rules)["not_applied"] for rules in sides]
-    absent = {key for keys in told for key in keys}
-    return absent | {key for group in TOGETHER if absent & set(group) for key in group}
+def _without_data(book: Book, *sides: Rules) -> dict[str, str]:
+    """Say of the rules that this book has no data for, and of those with them, why not."""
+    told = {key: why for rules in sides for key, why in not_applied(book, rules).items()}
+    joined = {key: told[one] for group in TOGETHER for one in group if one in told for key in group}
+    return joined | told
 
 
 def _values(rules: Rules, keys: list[str]) -> Any:
