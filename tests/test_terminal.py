@@ -393,3 +393,53 @@ def test_metrics_say_in_short_what_became_of_the_close(
     said = shown(capsys, WINDOW, closed=block | {"difference": apart})
     assert "NRR as closed at 2025-05: 103.1 %, as restated 103.0 % (−0.1000 points)" in said
     assert words in said
+
+
+def test_what_is_past_the_windows_end_is_no_rate_of_its(capsys: pytest.CaptureFixture[str]) -> None:
+    days = (("EUR", "2024-01-01", 1.2), ("EUR", "2025-01-01", 1.1), ("JPY", "2026-01-01", 0.0064))
+    rates = [{"currency": name, "day": day, "rate": rate} for name, day, rate in days]
+    said = shown(capsys, WINDOW, definition={"preset": "default", "fx_rates": rates})
+    assert "exchange rates to EUR: EUR 1.10 on 2025-01-01 (2 more: --json)" in said
+    fixed = {"preset": "default", "fx": "fixed", "fx_rates": rates[2:]}
+    assert "exchange rates to EUR: JPY 0.0064 on 2026-01-01\n" in shown(
+        capsys, WINDOW, definition=fixed
+    )
+
+
+def test_compounding_is_two_lines_with_its_label(capsys: pytest.CaptureFixture[str]) -> None:
+    from features.compounding import LABEL, compounding
+
+    said = shown(capsys, WINDOW, compounding=compounding(60_000 * 10**6, 1.1))
+    assert f"ARR (12 × closing MRR) 60,000 EUR, NRR 110.0 %; {LABEL}:\n" in said
+    after = "  ARR after 1 year 66,000 (× 1.10), 3 years 79,860 (× 1.33), 5 years 96,631 (× 1.61)\n"
+    assert after in said
+
+
+def test_of_several_cuts_each_moved_row_says_whose_it_is(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    more = {"moved_between_lines": True, "small_cohort": False, "accounts": None, "blend": 0.9}
+    moved = [WINDOW | {"cut": {"segment": one, "product": None}} | more for one in ("smb", None)]
+    said = shown(capsys, WINDOW, *moved).replace("\n", " ")
+    assert "segment smb, moved between lines" in said
+    assert "no segment, moved between lines" in said
+    assert "segment smb by product: the NRR of the lines" in said
+
+
+def test_a_cut_without_an_account_is_not_called_small(capsys: pytest.CaptureFixture[str]) -> None:
+    nobody = WINDOW | {"cut": {"segment": "smb"}, "accounts": 0, "small_cohort": True}
+    assert "fewer than 20" not in shown(capsys, WINDOW, nobody)
+    assert "fewer than 20" in shown(capsys, WINDOW, nobody | {"accounts": 1})
+
+
+def test_a_preset_whose_ratio_is_more_than_its_amounts_says_why(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    amounts = {"accounts": 4, "opening_mrr": 100.0, "closing_mrr": 90.0, "grr": 0.9}
+    both = [
+        {"preset": name, "nrr": nrr, "reconciliation": None, **amounts}
+        for name, nrr in (("default", 0.9), ("chartmogul-like", 0.95))
+    ]
+    terminal.reconciled({"presets": both, "window": WINDOW}, "EUR")
+    said = capsys.readouterr().out
+    assert said.count("note:") == said.count("note: chartmogul-like: its NRR has more") == 1

@@ -24,7 +24,10 @@ __all__ = ["close", "metrics"]
 FORMATS = ("table", "json", "csv")
 PICTURES = (".svg", ".png")
 
-Span = Annotated[str, typer.Option("--window", help="ttm, quarter, month, or FROM:TO in months.")]
+Span = Annotated[
+    str,
+    typer.Option("--window", help="ttm, quarter, month, or FROM:TO, from month-end to month-end."),
+]
 By = Annotated[
     list[str] | None,
     typer.Option("--by", help="Cut by a column of accounts, or by product or plan; repeatable."),

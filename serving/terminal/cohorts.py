@@ -1,11 +1,11 @@
-"""Pages beside the retention figures: cohorts, paces, deals, benchmarks."""
+"""Pages beside the retention figures: cohorts, paces, deals, compounding, benchmarks."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from serving.terminal.amounts import amounts
+from serving.terminal.amounts import Amounts, amounts
 from serving.terminal.paper import Body, figures, percent, show, tell, width, write
 
 __all__ = ["beside"]
@@ -26,6 +26,7 @@ def beside(body: Body) -> None:
         "no_expansion_24m": _still,
         "expansion_conversion_90d": _conversion,
         "pipeline": _pipeline,
+        "compounding": _compounding,
         "benchmarks": _benchmarks,
     }
     for name, page in pages.items():
@@ -153,6 +154,22 @@ def _pipeline(block: Body, currency: str) -> None:
     write(
         f"win rate of closed deals: {rate['won']:,} of {rate['closed']:,} ({percent(rate['rate'])})"
     )
+
+
+def _compounding(block: Body, currency: str) -> None:
+    """Say what today's ARR becomes if NRR stays as it is, in two lines."""
+    years = block["years"]
+    spelled = amounts(currency, [block["arr"], *(one["arr"] for one in years)])
+    write(
+        f"ARR (12 × closing MRR) {spelled.spell(block['arr'])} {spelled.unit}, "
+        f"NRR {percent(block['nrr'])}; {block['label']}:"
+    )
+    write("  ARR after " + ", ".join(_after(one, spelled) for one in years))
+
+
+def _after(one: Body, spelled: Amounts) -> str:
+    plural = "s" if one["years"] > 1 else ""
+    return f"{one['years']} year{plural} {spelled.spell(one['arr'])} (× {one['multiple']:.2f})"
 
 
 def _benchmarks(rows: Sequence[Body], _: str) -> None:

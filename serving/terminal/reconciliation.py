@@ -41,6 +41,9 @@ def _walk(body: Body) -> None:
     if "reason" in body:
         write(f"note: the walk ends early: {body['reason']}")
         return
+    if not body["lines"]:
+        write("both follow the same rules")
+        return
     whole = ", ".join(f"{name.upper()} {points(body[f'{name}_points'])}" for name in _RATIOS)
     tell(f"the lines add up exactly: {whole} points; each is measured after those above it")
 
@@ -63,9 +66,19 @@ def _side_by_side(body: Body, currency: str) -> None:
     for one in presets:
         if one.get("reason"):
             write(f"note: {one['preset']}: {one['reason']}")
+        if _brings_back(one):
+            write(f"note: {one['preset']}: its NRR has more than its closing MRR: what came back")
     walks = {one["preset"]: one["reconciliation"] for one in presets if one["reconciliation"]}
     for name in _RATIOS:
         _lines(name, {preset: walk for preset, walk in walks.items() if walk["lines"]})
+
+
+def _brings_back(one: Body) -> bool:
+    """Whether NRR is more than closing over opening: returns from outside the cohort are in it."""
+    if one["nrr"] is None:
+        return False
+    apart = abs(one["nrr"] * one["opening_mrr"] - one["closing_mrr"])
+    return bool(apart > 0.01 + 1e-6 * one["opening_mrr"])  # its six decimals, and cents
 
 
 def _lines(ratio: str, walks: Mapping[str, Body]) -> None:

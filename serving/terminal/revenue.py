@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from serving.definition import idle_rules, rules_line
 from serving.terminal.amounts import Amounts, amounts
 from serving.terminal.closing import closed_in_short
 from serving.terminal.cohorts import beside
 from serving.terminal.paper import Body, figures, percent, show, tell, width, write
+from serving.terminal.rules import chosen
 
-__all__ = ["definition", "metrics", "naming"]
+__all__ = ["metrics", "naming"]
 
 EARLIER = 8
 FLOWS = (
@@ -23,6 +23,7 @@ FLOWS = (
 )
 HEADS = {"contraction": "contrac-\ntion", "exchange rates": "exchange\nrates"}
 ROOMY = 100  # columns from which a table of movements has its ends too
+LINES = ("product", "plan")  # cuts that treat each line as an account of its own
 RATIOS = ("nrr", "grr", "organic_nrr", "logo_churn")
 SEEN = ("expansion", "contraction", "churned")  # what the opening's accounts can do
 
@@ -42,7 +43,7 @@ def metrics(body: Body) -> None:
     beside(body)
     if body.get("closed"):
         closed_in_short(body["closed"])
-    definition(body["definition"])
+    chosen(body["definition"], body["currency"], whole["to"])
 
 
 def _retention(body: Body, spelled: Amounts) -> None:
@@ -55,22 +56,40 @@ def _retention(body: Body, spelled: Amounts) -> None:
     table = figures(title, *heads)
     for window in body["windows"]:
         accounts = "–" if window["accounts"] is None else f"{window['accounts']:,}"
-        small = " *" if window.get("small_cohort") else ""
+        small = " *" if _small(window) else ""
         ratios = (percent(window[name]) for name in RATIOS)
         table.add_row(naming(window), accounts + small, spelled.spell(_opening(window)), *ratios)
     show(table)
-    if any(window.get("small_cohort") for window in body["windows"]):
+    if any(map(_small, body["windows"])):
         write("* fewer than 20 accounts: one of them moves the ratio by points")
     for reason in sorted({window.get("reason") or "" for window in body["windows"]} - {""}):
         write(f"note: {reason}")
     for window in body["windows"]:
         if window.get("blend") is not None:
-            lines = " and ".join(window["cut"])
-            tell(
-                f"NRR of each {lines}, weighted by its opening MRR: {percent(window['blend'])}; what "
-                "moved between lines makes the rest of the way to the whole book's NRR."
-            )
+            tell(_blend(window))
     tell(_meaning(first, body["definition"]))
+
+
+def _small(window: Body) -> bool:
+    """Whether one account moves the ratios by points; where nobody paid there are none."""
+    return bool(window.get("small_cohort") and window["accounts"])
+
+
+def _blend(window: Body) -> str:
+    """Say what the lines' NRR makes together, and of whom.
+
+    Examples
+    --------
+    >>> _blend({"cut": {"segment": "smb", "product": None}, "blend": 0.9}).partition(";")[0]
+    'segment smb by product: the NRR of the lines, weighted by their opening MRR, is 90.0 %'
+    """
+    lines = " and ".join(name for name in window["cut"] if name in LINES)
+    whom = naming({"cut": _attributes(window)})
+    return (
+        f"{whom} by {lines}: the NRR of the lines, weighted by their opening MRR, is "
+        f"{percent(window['blend'])}; what moved between lines makes the rest of the way to the "
+        "accounts' NRR."
+    )
 
 
 def _meaning(window: Body, rules: Body) -> str:
@@ -108,13 +127,18 @@ def naming(window: Body) -> str:
     --------
     >>> naming({"cut": {}}), naming({"cut": {"segment": "smb", "region": None}})
     ('whole book', 'segment smb, no region')
-    >>> naming({"cut": {"product": None}, "moved_between_lines": True})
-    'moved between lines'
+    >>> naming({"cut": {"region": "eu", "product": None}, "moved_between_lines": True})
+    'region eu, moved between lines'
     """
-    if window.get("moved_between_lines"):
-        return "moved between lines"
-    parts = (f"no {k}" if v is None else f"{k} {v}" for k, v in window["cut"].items())
-    return ", ".join(parts) or "whole book"
+    moved = bool(window.get("moved_between_lines"))
+    cut = _attributes(window) if moved else window["cut"]
+    parts = [f"no {k}" if v is None else f"{k} {v}" for k, v in cut.items()]
+    return ", ".join(parts + ["moved between lines"] * moved) or "whole book"
+
+
+def _attributes(window: Body) -> Body:
+    """The part of a cut that is about accounts, not about their lines."""
+    return {name: value for name, value in window["cut"].items() if name not in LINES}
 
 
 def _opening(window: Body) -> float | None:
@@ -198,10 +222,3 @@ def _earlier(series: Sequence[Body]) -> None:
     for window in whole:
         table.add_row(window["from"], window["to"], *(percent(window[name]) for name in RATIOS))
     show(table)
-
-
-def definition(chosen: Body) -> None:
-    """Say the rules of the figures: what differs from the default, and what has no data."""
-    write(f"rules: {rules_line(chosen)}")
-    if idle := idle_rules(chosen):
-        write(f"rules without data in this book: {idle}")
