@@ -129,7 +129,7 @@ def test_a_rule_without_data_says_so() -> None:
     told = {row["rule"]: (row["nrr_points"], row["note"]) for row in found["lines"]}
     assert told == {
         "dunning_days": (0.0, "not applied: no data"),
-        "fx": (0.0, "not applied: no data"),
+        "fx": (0.0, "not applied: one currency"),
     }
 
 
