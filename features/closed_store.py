@@ -6,10 +6,8 @@ ledger and one of itself; whatever does not match them is refused.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
-import os
 import re
 import shutil
 from datetime import date
@@ -21,7 +19,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from features.asof import month_end
-from features.faults import CannotWrite, DataRejected, UsageFault
+from features.durable import disk_watched, replace, sync, write
+from features.faults import DataRejected, UsageFault
 from features.locking import held
 
 __all__ = [
@@ -38,7 +37,6 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 
 _MONTH = re.compile(r"([1-9][0-9]{3})-(0[1-9]|1[0-2])")
-_REFUSED = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
 _WAIT_SECONDS = 30
 
 
@@ -83,14 +81,15 @@ def write_period(home: Path, closing: date, ledger: pa.Table, facts: dict[str, A
     target = period_folder(home, closing)
     staged = target.with_name(f".tmp-{target.name}")
     _sweep(target.parent)
-    try:
-        staged.mkdir(mode=0o700, parents=True)
-        _store(staged, ledger, facts)
-        staged.rename(target)
-        _sync(target.parent)
-    except OSError as refused:
-        _sweep(target.parent)
-        raise _cannot_write(home, refused) from refused
+    with disk_watched(home):
+        try:
+            staged.mkdir(mode=0o700, parents=True)
+            _store(staged, ledger, facts)
+            staged.rename(target)
+            sync(target.parent)
+        except OSError:
+            _sweep(target.parent)
+            raise
 
 
 def read_manifest(home: Path, closing: date) -> dict[str, Any]:
@@ -172,10 +171,8 @@ def _renamed(home: Path, closing: date, old_id: str, new_id: str) -> bool:
         ids = pc.if_else(here, new_id, ledger["account_id"])
         ledger = ledger.set_column(ledger.column_names.index("account_id"), "account_id", ids)
         ledger = ledger.sort_by([("account_id", "ascending"), ("month_end", "ascending")])
-        try:
+        with disk_watched(home):
             _store(folder, ledger, manifest)
-        except OSError as refused:
-            raise _cannot_write(home, refused) from refused
     _keep_only(folder, read_manifest(home, closing)["ledger"]["file"])
     return found
 
@@ -187,13 +184,11 @@ def _store(folder: Path, ledger: pa.Table, facts: dict[str, Any]) -> None:
     content = sink.getvalue().to_pybytes()
     digest = hashlib.sha256(content).hexdigest()
     name = f"ledger-{digest[:16]}.parquet"
-    _write(folder / name, content)
+    write(folder / name, content)
     entry = {"file": name, "sha256": digest, "rows": ledger.num_rows}
     manifest = {"format": FORMAT} | facts | {"ledger": entry}
     text = json.dumps(manifest | {"id": _identity(manifest)}, indent=1, sort_keys=True) + "\n"
-    _write(folder / f".tmp-{MANIFEST}", text.encode())
-    (folder / f".tmp-{MANIFEST}").replace(folder / MANIFEST)
-    _sync(folder)
+    replace(folder / MANIFEST, text.encode())
 
 
 def _identity(manifest: dict[str, Any]) -> str:
@@ -205,35 +200,13 @@ def _keep_only(folder: Path, ledger: str) -> None:
     for path in folder.iterdir():
         if path.name not in (MANIFEST, ledger):
             path.unlink()
-    _sync(folder)
+    sync(folder)
 
 
 def _sweep(closed: Path) -> None:
     """Remove what a process that died left behind."""
     for left in closed.glob(".tmp-*"):
         shutil.rmtree(left, ignore_errors=True)
-
-
-def _write(path: Path, content: bytes) -> None:
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "wb") as sink:
-        sink.write(content)
-        sink.flush()
-        os.fsync(sink.fileno())
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _cannot_write(home: Path, refused: OSError) -> OSError | CannotWrite:
-    if refused.errno not in _REFUSED:
-        return refused
-    return CannotWrite("disk.full", f"{home}: {os.strerror(refused.errno)}", "make room")
 
 
 def _corrupt(path: Path, found: str) -> DataRejected:

@@ -6,10 +6,8 @@ of rows. A process that dies half-way leaves a temporary folder, which the next 
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -18,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from features.faults import CannotWrite
+from features.durable import disk_watched, replace, sync, write, writing
 
 __all__ = ["content_digest", "publish", "read_manifest", "snapshot_id", "sweep"]
 
@@ -97,14 +95,12 @@ def publish(
     CannotWrite
         ``disk.full`` if the disk refuses; the last good snapshot keeps serving.
     """
-    try:
-        return _publish(home, name, tables, manifest)
-    except OSError as refused:
-        sweep(home)
-        if refused.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS):
-            cause = os.strerror(refused.errno)
-            raise CannotWrite("disk.full", f"{home}: {cause}", "make room") from refused
-        raise
+    with disk_watched(home):
+        try:
+            return _publish(home, name, tables, manifest)
+        except OSError:
+            sweep(home)
+            raise
 
 
 def _publish(home: Path, name: str, tables: dict[str, pa.Table], manifest: dict[str, Any]) -> bool:
@@ -118,15 +114,15 @@ def _publish(home: Path, name: str, tables: dict[str, pa.Table], manifest: dict[
             sweep(home)
         staged.mkdir(mode=0o700)
         files = {table: _write(staged / f"{table}.parquet", rows) for table, rows in tables.items()}
-        _write_text(staged / "manifest.json", _manifest(name, manifest, files))
-        _sync(staged)
+        write(staged / "manifest.json", _manifest(name, manifest, files))
+        sync(staged)
         staged.rename(target)
     else:
         kept = json.loads((target / "manifest.json").read_text(encoding="utf-8"))
         digests = {table: entry["sha256"] for table, entry in kept["tables"].items()}
-        _replace(target / "manifest.json", _manifest(name, manifest, digests))
-    _sync(folder)
-    _replace(folder / POINTER, name + "\n")
+        replace(target / "manifest.json", _manifest(name, manifest, digests))
+    sync(folder)
+    replace(folder / POINTER, f"{name}\n".encode())
     return fresh
 
 
@@ -154,45 +150,19 @@ def _read(path: Path) -> dict[str, Any] | None:
         return None
 
 
-def _manifest(name: str, manifest: dict[str, Any], digests: dict[str, str]) -> str:
+def _manifest(name: str, manifest: dict[str, Any], digests: dict[str, str]) -> bytes:
     tables = {
         table: entry | {"file": f"{table}.parquet", "sha256": digests[table]}
         for table, entry in manifest["tables"].items()
     }
     whole = {"format": FORMAT, "id": name} | manifest | {"tables": tables}
-    return json.dumps(whole, indent=1, sort_keys=True) + "\n"
+    return f"{json.dumps(whole, indent=1, sort_keys=True)}\n".encode()
 
 
 def _write(path: Path, rows: pa.Table) -> str:
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "wb") as sink:
+    with writing(path, once=True) as sink:
         pq.write_table(rows, sink, compression="zstd", row_group_size=1 << 17)
-        sink.flush()
-        os.fsync(sink.fileno())
     return _digest(path) or ""
-
-
-def _write_text(path: Path, text: str) -> None:
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as sink:
-        sink.write(text)
-        sink.flush()
-        os.fsync(sink.fileno())
-
-
-def _replace(path: Path, text: str) -> None:
-    staged = path.with_name(f".tmp-{path.name}")
-    _write_text(staged, text)
-    staged.replace(path)
-    _sync(path.parent)
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def read_manifest(home: Path) -> dict[str, Any] | None:

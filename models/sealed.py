@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from features.durable import sync, writing
 from features.faults import CannotWrite, DataRejected
 
 __all__ = ["no_space_is_a_fault", "read_sealed", "write_once", "write_sealed"]
@@ -73,7 +74,7 @@ def write_sealed(directory: Path, files: Mapping[str, bytes]) -> None:
             _move(staging, directory, files)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
-        _sync(directory.parent)
+        sync(directory.parent)
 
 
 def _holds(directory: Path, files: Mapping[str, bytes]) -> bool:
@@ -90,19 +91,8 @@ def _move(staging: Path, directory: Path, files: Mapping[str, bytes]) -> None:
 
 def write_once(path: Path, data: bytes) -> None:
     """Write a file that must not exist yet, for its owner alone, down to the disk."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-    with os.fdopen(os.open(path, flags, 0o600), "wb") as file:
+    with writing(path, once=True) as file:
         file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync(directory: Path) -> None:
-    handle = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 @contextmanager

@@ -19,6 +19,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from features.durable import sync
 from serving.columns import Columns
 from serving.publication import Publication
 from serving.schemas import OUTREACH_TABLE, SCORE_TABLE, Column
@@ -64,7 +65,7 @@ def write_exports(
     checkpoint("exports.written")
     shutil.rmtree(folder, ignore_errors=True)
     draft.rename(folder)
-    _flush_directory(folder.parent)
+    sync(folder.parent)
     checkpoint("exports.renamed")
 
 
@@ -162,12 +163,4 @@ def _flush(folder: Path) -> None:
         path.chmod(0o600)
         with path.open("rb") as file:
             os.fsync(file.fileno())
-    _flush_directory(folder)
-
-
-def _flush_directory(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync(folder)

@@ -26,8 +26,8 @@ from features.contracts import canonical
 from features.faults import Busy, CannotWrite, DataRejected, InternalFault, UsageFault
 from features.ledger import account_months
 from features.locking import held
-from features.postings import last_month_end
 from features.rules import Rules
+from features.scope import last_month_end
 from features.windows import Window
 from tests.open_choices import single_choices
 from tests.random_books import random_world
@@ -519,7 +519,7 @@ def test_a_full_disk_leaves_nothing_behind(
         raise OSError(number, os.strerror(number))
 
     with monkeypatch.context() as patched:
-        patched.setattr("features.closed_store.os.fsync", full)
+        patched.setattr("features.durable.os.fsync", full)
         with pytest.raises(CannotWrite) as caught:
             closed(tmp_path)
     assert caught.value.exit_code == 73

@@ -63,7 +63,7 @@ def test_a_full_disk_leaves_the_old_snapshot_serving(
         raise OSError(number, os.strerror(number))
 
     with monkeypatch.context() as patched:
-        patched.setattr("features.publication.os.fsync", full)
+        patched.setattr("features.durable.os.fsync", full)
         with pytest.raises(CannotWrite) as caught:
             ingest(settings, tmp_path / "home", NOW)
     assert caught.value.exit_code == 73
