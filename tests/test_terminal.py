@@ -368,7 +368,7 @@ def test_presets_that_lack_data_say_so(capsys: pytest.CaptureFixture[str]) -> No
 def test_a_closed_month_beside_what_it_reads_now(capsys: pytest.CaptureFixture[str]) -> None:
     terminal.closed(CLOSED)
     said = capsys.readouterr().out
-    for words in ("as closed", "as restated", "−9", "-9.00", "and 5 more accounts"):
+    for words in ("as closed", "as restated", "−9", "−9.00", "and 5 more accounts"):
         assert words in said
     assert "rule changed since: losses = net, now movements" in said
 
@@ -382,7 +382,7 @@ def test_a_month_closed_in_another_currency_is_not_restated(
 
 
 @pytest.mark.parametrize(
-    ("micros", "words"), [(0, "reads the same now"), (-9_000_000, "reads by -9.00 EUR otherwise")]
+    ("micros", "words"), [(0, "is the same now"), (-9_125_000, "is 9.13 EUR less now")]
 )
 def test_metrics_say_in_short_what_became_of_the_close(
     capsys: pytest.CaptureFixture[str], micros: int, words: str
@@ -393,6 +393,7 @@ def test_metrics_say_in_short_what_became_of_the_close(
     said = shown(capsys, WINDOW, closed=block | {"difference": apart})
     assert "NRR as closed at 2025-05: 103.1 %, as restated 103.0 % (−0.1000 points)" in said
     assert words in said
+    assert "which are others than this page's: losses" in said
 
 
 def test_what_is_past_the_windows_end_is_no_rate_of_its(capsys: pytest.CaptureFixture[str]) -> None:

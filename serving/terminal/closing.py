@@ -28,7 +28,9 @@ def closed(body: Body) -> None:
 
     currency, then, now = body["currency"], body["as_closed"], body["as_restated"]
     spelled = amounts(currency, [_units(then["closing_micros"])])
-    write(f"{body['month']}: {body['status']}, snapshot {body['snapshot']['closed']}")
+    ids = body["snapshot"]
+    later = "" if ids["today"] == ids["closed"] else f"; now snapshot {ids['today']}"
+    write(f"{body['month']}: {body['status']}, snapshot {ids['closed']}{later}")
     _sums(body, then, now, spelled)
     _ratios(then, now)
     if body["difference"] is None:
@@ -51,14 +53,28 @@ def closed_in_short(block: Body) -> None:
                 f"as restated {percent(one['restated'])} ({points(one['points'])} points)"
             )
     if ratios.get("reason"):
-        write(f"closed {block['month']}: {ratios['reason']}")
+        write(f"as closed at {block['month']}: {ratios['reason']}")
     if apart is not None:
-        moved = f"by {apart['closing_mrr']:+,.2f} {block['currency']} otherwise"
-        tell(
-            f"closed {block['month']}: its closing MRR reads "
-            f"{moved if apart['closing_micros'] else 'the same'} now; "
-            f"`perennial close {block['month']}` tells account by account"
-        )
+        tell(_moved(block, apart["closing_micros"]))
+    if block["definition_changed"]:
+        keys = ", ".join(change["key"] for change in block["definition_changed"])
+        tell(f"both by the rules of the close, which are others than this page's: {keys}")
+
+
+def _moved(block: Body, micros: int) -> str:
+    """Say how far the closing MRR of a closed month has moved since.
+
+    Examples
+    --------
+    >>> block = {"month": "2025-05", "currency": "EUR"}
+    >>> _moved(block, -7_125_000)
+    'closed 2025-05: its closing MRR is 7.13 EUR less now; `perennial close 2025-05` tells account by account'
+    """
+    less = f"{_cents(abs(micros))} {block['currency']} {'less' if micros < 0 else 'more'}"
+    return (
+        f"closed {block['month']}: its closing MRR is {less if micros else 'the same'} now; "
+        f"`perennial close {block['month']}` tells account by account"
+    )
 
 
 def _sums(body: Body, then: Body, now: Body | None, spelled: Amounts) -> None:
@@ -98,12 +114,12 @@ def _accounts(apart: Body, currency: str) -> None:
     if not rows:
         write("no account reads differently now")
         return
-    heads = ("account", "", "as closed", "as restated", "difference", "months")
+    heads = ("account", "", "as closed", "as restated", "difference", "months that\ndiffer")
     title = f"What reads differently now, by account, MRR in {currency}"
     table = figures(title, *heads, texts=2)
     for row in rows[:SHOWN]:
         sums = (_cents(row[f"{key}_micros"]) for key in ("closed", "restated"))
-        moved = _cents(row["difference_micros"])
+        moved = _cents(row["difference_micros"], signed=True)
         table.add_row(row["account_id"], row["status"], *sums, moved, f"{row['months']:,}")
     show(table)
     write("closing MRR of the month; – where the account differs in other months only")
@@ -120,5 +136,12 @@ def _apart(before: float | None, after: float | None) -> float | None:
     return None if before is None or after is None else after - before
 
 
-def _cents(micros: int | None) -> str:
-    return "–" if micros is None else f"{micros / 1e6:,.2f}"
+def _cents(micros: int | None, signed: bool = False) -> str:
+    """Spell an amount to the cent, rounded half-up.
+
+    Examples
+    --------
+    >>> _cents(3_889_095_000), _cents(-1_189_125_000, signed=True), _cents(None)
+    ('3,889.10', '−1,189.13', '–')
+    """
+    return Amounts("", decimals=2).spell(None if micros is None else micros / 1e6, signed)
