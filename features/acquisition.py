@@ -14,11 +14,12 @@ from typing import Any
 import pyarrow as pa
 
 from features.amounts import money
+from features.asof import month_of, quarter_name
 from features.book import engine
 from features.rules import Rules
 from features.steps import Steps, with_steps
 
-__all__ = ["LONGEST", "AcquisitionCohort", "acquisition_cohorts", "cohort_tables", "quarter_name"]
+__all__ = ["LONGEST", "AcquisitionCohort", "acquisition_cohorts", "cohort_tables"]
 
 LONGEST = 60
 """Months for which a cohort is followed."""
@@ -89,6 +90,14 @@ def cohort_tables(ledger: pa.Table, rules: Rules, fiscal_year_starts: int = 1) -
         ``by``, ``definition``, ``months_since`` and ``cohorts`` (the oldest first); ``nrr``,
         ``grr`` and ``logos`` have one entry per month since, null where not every account of
         the cohort has been seen so long.
+
+    Examples
+    --------
+    >>> paid = {"account_id": ["a", "a"], "m": [24300, 24301], "until_m": [24301, 24303]}
+    >>> ledger = pa.table(paid | {"closing_micros": [100, 80]})
+    >>> cohort = cohort_tables(ledger, Rules())["cohorts"][0]
+    >>> cohort["cohort"], cohort["nrr"]
+    ('2025-Q1', [1.0, 0.8, 0.8])
     """
     cohorts = acquisition_cohorts(ledger, rules, fiscal_year_starts)
     longest = max((len(cohort.closing) for cohort in cohorts), default=0)
@@ -98,18 +107,6 @@ def cohort_tables(ledger: pa.Table, rules: Rules, fiscal_year_starts: int = 1) -
         "months_since": list(range(longest)),
         "cohorts": [_told(cohort, longest) for cohort in cohorts],
     }
-
-
-def quarter_name(day: date, fiscal_year_starts: int = 1) -> str:
-    """Name a day's fiscal quarter; a fiscal year has the name of the year in which it starts.
-
-    Examples
-    --------
-    >>> quarter_name(date(2024, 2, 29)), quarter_name(date(2024, 2, 29), 7)
-    ('2024-Q1', '2023-Q3')
-    """
-    months = 12 * day.year + day.month - fiscal_year_starts
-    return f"{months // 12}-Q{months % 12 // 3 + 1}"
 
 
 _DEFINITION = (
@@ -174,7 +171,7 @@ _FOLLOWED = f"""
 def _cohort(row: tuple[Any, ...], starts: int) -> AcquisitionCohort:
     quarter, accounts, opening, last, closing, kept, paying = row
     first = 3 * quarter + starts - 1
-    opens, after = _day(first), _day(first + 3)
+    opens, after = month_of(first), month_of(first + 3)
     return AcquisitionCohort(
         quarter=quarter_name(opens, starts),
         opens=opens,
@@ -186,10 +183,6 @@ def _cohort(row: tuple[Any, ...], starts: int) -> AcquisitionCohort:
         paying=tuple(map(int, paying)),
         whole=last >= first + 2,
     )
-
-
-def _day(month: int) -> date:
-    return date(month // 12, month % 12 + 1, 1)
 
 
 def _told(cohort: AcquisitionCohort, longest: int) -> dict[str, Any]:

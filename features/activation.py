@@ -14,6 +14,7 @@ import narwhals.stable.v2 as nw
 import pandas as pd
 
 from features.adoption import ACTIVATION_DAYS
+from features.asof import quarter_name
 from features.book import Book
 from features.evidence import Activation
 from features.measure import Measure
@@ -55,7 +56,8 @@ def activation(
     if accounts.empty:
         return (), "no account has usage over the whole of its first 30 days"
     nrr = {next(iter(m.cut.values())): m.nrr for m in cohorts if len(m.cut) == 1}
-    quarters = _quarters(accounts["first_on"], book.facts.fiscal_year_starts)
+    starts = book.facts.fiscal_year_starts
+    quarters = pd.to_datetime(accounts["first_on"]).map(lambda day: quarter_name(day, starts))
     groups = accounts.groupby(quarters, sort=True)["activated"]
     return tuple(
         Activation(str(name), len(reached), int(reached.sum()), nrr.get(str(name)))
@@ -98,10 +100,3 @@ def _accounts(book: Book, day: date, feed: Feed) -> pd.DataFrame:
     judged_now = (start >= feed.starts - feed.grain) & (feed.end - start > ACTIVATION_DAYS)
     frame["activated"] = (frame["reached"] - start) <= ACTIVATION_DAYS
     return frame[judged_now]
-
-
-def _quarters(days: pd.Series, starts: int) -> pd.Series:
-    """Name the fiscal quarter of each day, as `features.bands` names them."""
-    when = pd.to_datetime(days)
-    months = 12 * when.dt.year + when.dt.month - starts
-    return (months // 12).astype(str) + "-Q" + (months % 12 // 3 + 1).astype(str)

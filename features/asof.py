@@ -21,8 +21,10 @@ __all__ = [
     "lead_of",
     "month_end",
     "month_ends",
+    "month_of",
     "months_between",
     "opening_day",
+    "quarter_name",
 ]
 
 
@@ -144,3 +146,26 @@ def instant(day: date) -> datetime:
     '2025-07-01T00:00:00+00:00'
     """
     return datetime.combine(day, time.min, tzinfo=UTC)
+
+
+def month_of(number: int) -> date:
+    """Give the first day of the month with a number: 12 times the year, plus the month less one.
+
+    Examples
+    --------
+    >>> month_of(24306)
+    datetime.date(2025, 7, 1)
+    """
+    return date(number // 12, number % 12 + 1, 1)
+
+
+def quarter_name(day: date, fiscal_year_starts: int = 1) -> str:
+    """Name a day's fiscal quarter; a fiscal year has the name of the year in which it starts.
+
+    Examples
+    --------
+    >>> quarter_name(date(2024, 2, 29)), quarter_name(date(2024, 2, 29), 7)
+    ('2024-Q1', '2023-Q3')
+    """
+    months = 12 * day.year + day.month - fiscal_year_starts
+    return f"{months // 12}-Q{months % 12 // 3 + 1}"

@@ -23,8 +23,13 @@ __all__ = [
 ]
 
 Stage = Literal["seed", "series-a", "series-b", "series-c", "growth", "public"]
+"""Stages of a company."""
+
 Category = Literal["infrastructure", "data", "ai", "security", "crm", "hr", "marketing", "vertical"]
+"""What a product is."""
+
 Model = Literal["plg", "usage", "seat"]
+"""How a product is sold: product-led, by usage, by seat."""
 
 BY: Mapping[str, tuple[str, ...]] = {
     "all": ("all",),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from features.amounts import money
 from features.benchmark_table import Category, Model, Stage
 from features.configuration import Section
 from features.growth_cautions import share_of_new
@@ -15,8 +16,6 @@ __all__ = ["BenchmarkSettings", "Company", "Figures", "accounts_per_csm", "compa
 
 Figures = Mapping[str, float | None]
 """A figure by metric; None where it is not known."""
-
-_MICROS = 1_000_000
 
 
 class BenchmarkSettings(Section):
@@ -98,7 +97,7 @@ def company(
     return Company(
         own={**_measured(whole), **(more or {})},
         by_acv={name: {**_measured(m), **extra.get(name, {})} for name, m in segments.items()},
-        arr=12 * whole.flows["closing"] / _MICROS,
+        arr=money(12 * whole.flows["closing"]),
         months=whole.window.months,
         currency=currency,
         **(peers or BenchmarkSettings()).model_dump(),
@@ -117,6 +116,18 @@ def accounts_per_csm(served: Iterable[Measure]) -> dict[str, dict[str, float | N
     -------
     dict
         By ACV segment, as `company` takes it for ``more_by_acv``.
+
+    Examples
+    --------
+    >>> from datetime import date
+    >>> from features.windows import Window
+    >>> year = Window(date(2024, 12, 31), date(2025, 12, 31))
+    >>> served = {"kim": 300, "lee": 200}.items()
+    >>> accounts_per_csm(
+    ...     Measure(year, {"acv_segment": "smb", "csm": csm}, {"accounts": accounts}, {})
+    ...     for csm, accounts in served
+    ... )
+    {'smb': {'accounts_per_csm': 250.0}}
     """
     loads: dict[str, list[int]] = {}
     for measure in served:

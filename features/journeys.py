@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from features.acv import acv_segment_sql
-from features.asof import month_end
+from features.asof import month_end, month_of
 from features.book import Book, engine
 from features.cuts import dated_steps, fixed_steps, is_dated, is_stored
 from features.postings import position_steps
@@ -77,7 +77,7 @@ def _turns(
 ) -> pa.Table:
     """Say by how much each account's run-rate changes on each day on which it does."""
     last = last_month(ledger) or 12
-    until = month_end(date(last // 12, last % 12 + 1, 1))
+    until = month_end(month_of(last))
     steps = position_steps(book, rules, Scope(as_of=as_of, until=until, opening=opening))
     return book.connection.execute(with_steps(steps, _TURNS.format(until=until))).to_arrow_table()
 

@@ -7,7 +7,10 @@ from dataclasses import dataclass, replace
 
 from features.windows import Window
 
-__all__ = ["Measure", "with_flows"]
+__all__ = ["SMALL_COHORT", "Measure", "with_flows"]
+
+SMALL_COHORT = 20
+"""A cohort of fewer accounts says that it is small."""
 
 
 @dataclass(frozen=True)

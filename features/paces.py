@@ -7,7 +7,6 @@ dropped; it says that it took longer than it has been seen.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from features.amounts import money
+from features.asof import month_of
+from features.measure import SMALL_COHORT
 
 __all__ = ["STILL_AFTER", "TARGETS", "expansion_by_month", "no_expansion", "time_to_expansion"]
 
@@ -25,7 +26,6 @@ TARGETS = {"plg": 90, "enterprise": 180}
 STILL_AFTER = 24
 """Months without an expansion after which an account is on the list of those that stand still."""
 
-_SMALL = 20
 _LISTED = 50
 _QUARTILES = {"p25": 0.75, "p50": 0.5, "p75": 0.25}
 
@@ -57,7 +57,9 @@ def time_to_expansion(
     named = paths["account_id"].map(dict(segments or {}))
     groups = paths.groupby(named, sort=True) if segments else []
     told["segments"] = [
-        {"segment": name} | _estimate(group, "expanded_on") | {"small_cohort": len(group) < _SMALL}
+        {"segment": name}
+        | _estimate(group, "expanded_on")
+        | {"small_cohort": len(group) < SMALL_COHORT}
         for name, group in groups
     ]
     return told
@@ -185,12 +187,8 @@ def _listed(row: dict[str, Any], last: int) -> dict[str, Any]:
         "account_id": row["account_id"],
         "mrr": money(row["paying_micros"]),
         "months_paying": last - row["since_m"],
-        "last_expansion": None if risen is None else _month(risen),
+        "last_expansion": None if risen is None else f"{month_of(risen):%Y-%m}",
     }
-
-
-def _month(number: int) -> str:
-    return f"{date(number // 12, number % 12 + 1, 1):%Y-%m}"
 
 
 def expansion_by_month(
@@ -228,7 +226,7 @@ def expansion_by_month(
 
 def _month_told(month: int, expansion: int, contraction: int, new: int) -> dict[str, Any]:
     return {
-        "month": _month(month),
+        "month": f"{month_of(month):%Y-%m}",
         "expansion_mrr": money(expansion),
         "contraction_mrr": money(contraction),
         "net_expansion_mrr": money(expansion - contraction),

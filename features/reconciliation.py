@@ -73,6 +73,19 @@ def reconcile(
         ``window.unknown``.
     DataRejected
         ``fx.missing`` if a step needs a rate that the book has not.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from features.book import BookFacts
+    >>> from features.contracts import canonical
+    >>> paid = [("a", "2025-04-01", 100), ("a", "2025-05-01", 130), ("a", "2025-06-01", 100)]
+    >>> rows = pd.DataFrame(paid, columns=["account_id", "month", "mrr_micros"])
+    >>> facts = BookFacts(as_of=date(2025, 7, 1))
+    >>> book = Book.of({"mrr_by_month": canonical("mrr_by_month", rows)}, facts)
+    >>> told = reconcile(book, Rules(), Rules(losses="movements"), "2025-04:2025-06", None)
+    >>> [(line["rule"], line["nrr_points"], line["grr_points"]) for line in told["lines"]]
+    [('losses', 0.0, -30.0)]
     """
     return _walk(_sight(book, rules, window, as_of), rules, other)
 

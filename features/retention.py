@@ -87,6 +87,19 @@ def metrics(
         ``window.unknown``, ``cut.unknown``.
     InternalFault
         ``identity.broken`` if a cut's rows do not add up to the book (`features.cut_sums`).
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from features.book import BookFacts
+    >>> from features.contracts import canonical
+    >>> paid = [("a", "2025-05-01", 100), ("a", "2025-06-01", 130), ("b", "2025-05-01", 100)]
+    >>> rows = pd.DataFrame(paid, columns=["account_id", "month", "mrr_micros"])
+    >>> facts = BookFacts(as_of=date(2025, 7, 1))
+    >>> book = Book.of({"mrr_by_month": canonical("mrr_by_month", rows)}, facts)
+    >>> row = metrics(book, Rules(), "2025-05:2025-06", [], None)["windows"][0]
+    >>> row["nrr"], row["grr"], row["logo_churn"]
+    (0.65, 0.5, 0.5)
     """
     return look(book, rules, window, by, as_of).told
 

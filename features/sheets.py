@@ -22,6 +22,8 @@ from features.rules import Rules
 __all__ = ["FLOWS", "FOREVER", "MOVED", "PARTS", "Sheet", "lay_out", "number_accounts", "running"]
 
 FLOWS = ("new", "reactivation", "expansion", "contraction", "churned", "fx")
+"""Classes of movements."""
+
 PARTS = ("involuntary_churn", "pause_churn", "merger_churn")
 """Parts of what churned."""
 

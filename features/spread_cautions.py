@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from features.evidence import Activation, Evidence
-from features.measure import Measure
+from features.measure import SMALL_COHORT, Measure
 
 __all__ = ["activation", "hundred_percent_illusion", "top_fifth", "worst_cohort"]
 
 _SEGMENT_FLOOR = 0.90
-_SMALL, _FEWEST = 20, 5
+_FEWEST = 5
 _GAP = 0.01
 _TOLD = 3
 
@@ -37,7 +37,7 @@ def worst_cohort(evidence: Evidence) -> dict[str, Any] | None:
     """
     whole = evidence.whole
     known = [(m.nrr, m) for m in evidence.cohorts if m.nrr is not None]
-    sizeable = [pair for pair in known if pair[1].cohort["accounts"] >= _SMALL]
+    sizeable = [pair for pair in known if pair[1].cohort["accounts"] >= SMALL_COHORT]
     compared = sizeable or [pair for pair in known if pair[1].cohort["accounts"] >= _FEWEST]
     if len(known) < 2 or not compared:
         return None
@@ -46,14 +46,14 @@ def worst_cohort(evidence: Evidence) -> dict[str, Any] | None:
     if gap < _GAP:
         return None
     name = next(iter(worst.cut.values()), None) or "no cohort"
-    few = f" (only {accounts} accounts)" if accounts < _SMALL else ""
+    few = f" (only {accounts} accounts)" if accounts < SMALL_COHORT else ""
     return {
         "code": "worst_cohort",
         "message": f"the cohort of {name}{few} is at {nrr:.1%}, {gap * 100:.1f} points below "
         f"the NRR of {whole.nrr:.1%} in all: that gap is the risk which the blend hides",
         "cohort": name,
         "accounts": accounts,
-        "small_cohort": accounts < _SMALL,
+        "small_cohort": accounts < SMALL_COHORT,
         "nrr": nrr,
         "gap": gap,
     }

@@ -6,14 +6,11 @@ from typing import Any
 
 from features.amounts import money
 from features.levers import LEVERS
-from features.measure import Measure
+from features.measure import SMALL_COHORT, Measure
 from features.sheets import FLOWS
 from features.windows import Window
 
-__all__ = ["CHURN_KINDS", "SMALL_COHORT", "told", "untold"]
-
-SMALL_COHORT = 20
-"""A cohort of fewer accounts says that it is small."""
+__all__ = ["CHURN_KINDS", "told", "untold"]
 
 CHURN_KINDS = ("voluntary", "involuntary", "pause", "merger")
 """Parts of what churned: by the customer's will, unpaid, paused, merged into another account."""

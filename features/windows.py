@@ -12,6 +12,7 @@ from features.faults import UsageFault
 __all__ = ["LENGTHS", "Window", "windows"]
 
 LENGTHS = {"month": 1, "quarter": 3, "ttm": 12}
+"""Name of a window to its months."""
 
 _PAIR = re.compile(r"(\d{4})-(0[1-9]|1[0-2]):(\d{4})-(0[1-9]|1[0-2])")
 

@@ -11,7 +11,8 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from features.acquisition import LONGEST, acquisition_cohorts, cohort_tables, quarter_name
+from features.acquisition import LONGEST, acquisition_cohorts, cohort_tables
+from features.asof import quarter_name
 from features.book import Book, BookFacts
 from features.contracts import canonical
 from features.ledger import account_months, month_table
