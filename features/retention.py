@@ -78,8 +78,8 @@ def metrics(
         The rows are those of `features.window_rows`. Every amount of a cut's rows adds up to
         the whole book's; those of a cut by product or plan with their row "moved between
         lines". Product NRR reconciles to account NRR: the lines' NRR weighted by their opening
-        MRR (``blend`` of that row) plus the row's closing over the opening is account NRR,
-        exactly.
+        MRR (``blend`` of that row) plus the row's closing (and returns, where the rules add them)
+        over the opening is account NRR, exactly.
 
     Raises
     ------

@@ -32,8 +32,8 @@ def told(measure: Measure) -> dict[str, Any]:
         there) over opening. ``basis`` where usage-billed revenue is a line beside committed
         revenue, ``reason`` where there are no ratios, ``small_cohort`` in cuts. The row "moved
         between lines" says so, and has ``blend``: the lines' NRR weighted by their opening MRR.
-        Account NRR is ``blend`` plus the row's ``cohort.closing_micros`` over the opening of
-        the accounts.
+        Account NRR is ``blend`` plus the row's ``cohort.closing_micros`` (and
+        ``reactivation_micros``, where that is there) over the opening of the accounts.
     """
     cohort, flows = measure.cohort, measure.flows
     names = (*_COHORT, *(("reactivation",) if "reactivation" in cohort else ()))

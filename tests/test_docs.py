@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from features.cautions import CAUTIONS, NOTES
 from serving.manual.commands import commands
 from serving.manual.configuration import SECTIONS, configuration, meanings
 from serving.manual.endpoints import endpoints
@@ -50,6 +51,13 @@ def test_every_key_of_every_section_has_its_meaning():
 def test_every_word_that_a_key_takes_is_offered():
     row = next(line for line in configuration().splitlines() if line.startswith("| `fx` "))
     assert row.endswith("Available: `fiscal_year`, `window_opening`, `fixed`, `spot`. |")
+
+
+def test_every_warning_is_told():
+    told = re.findall(r"^\| `(\w+)`( \(note\))? \|", (DOCS / "revenue.md").read_text("utf-8"), re.M)
+    codes = {caution.__name__ for caution in CAUTIONS}
+    assert {code for code, _ in told} & codes == codes
+    assert {code for code, note in told if note} == NOTES
 
 
 def test_endpoints_say_what_they_take():
