@@ -34,7 +34,7 @@ _LEVERS, _ENOUGH = 4, 2
 def no_expansion(evidence: Evidence) -> dict[str, Any] | None:
     """Warn where NRR equals GRR: no account of the cohort expanded (S001)."""
     whole = evidence.whole
-    if whole.cohort["expansion"]:
+    if whole.cohort["expansion"] or whole.nrr != whole.grr:
         return None
     message = f"NRR equals GRR ({whole.nrr:.1%}): no account of the cohort expanded"
     return {"code": "no_expansion", "message": message, "nrr": whole.nrr}

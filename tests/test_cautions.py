@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -72,6 +73,13 @@ CASES: list[tuple[dict[str, Any], list[str]]] = [
 @pytest.mark.parametrize(("figures", "expected"), CASES)
 def test_each_caution_has_its_own_limit(figures: dict[str, Any], expected: list[str]) -> None:
     assert codes(measure(**figures)) == expected
+
+
+def test_returns_that_the_rules_add_to_nrr_keep_it_from_being_grr() -> None:
+    whole = measure(lost=500)
+    assert raise_one("no_expansion", whole)
+    with_returns = replace(whole, cohort=whole.cohort | {"reactivation": 200})
+    assert raise_one("no_expansion", with_returns) is None
 
 
 def test_every_caution_is_called_by_its_function() -> None:
