@@ -36,6 +36,7 @@ _STYLE: Any = {
 }
 _WIDTH = 11.0
 _WATERFALL = 5.2
+_REASON = 1.4  # inches for a window that has no figures
 _ROW = 0.34
 _PIXELS_PER_INCH = 144
 
@@ -70,13 +71,14 @@ def figure(body: Mapping[str, Any]) -> Figure:
     cohorts = body.get("cohorts") or {}
     rows = rows_shown(cohorts)
     below = 1.9 + _ROW * rows if rows else 0.0
+    above = _REASON if body["windows"][0]["opening_mrr"] is None else _WATERFALL
     layout = ConstrainedLayoutEngine(h_pad=0.12, w_pad=0.12)
-    drawn = Figure((_WIDTH, _WATERFALL + below), dpi=_PIXELS_PER_INCH, layout=layout)
+    drawn = Figure((_WIDTH, above + below), dpi=_PIXELS_PER_INCH, layout=layout)
     FigureCanvasAgg(drawn)
     if not rows:
         _movements(drawn.subplots(), body)
         return drawn
-    upper, lower = drawn.subplots(2, 1, height_ratios=[_WATERFALL, below])
+    upper, lower = drawn.subplots(2, 1, height_ratios=[above, below])
     _movements(upper, body)
     show_cohorts(lower, cohorts)
     return drawn

@@ -69,7 +69,7 @@ def show_cohorts(axes: Any, cohorts: Mapping[str, Any]) -> None:
     axes.set_ylim(len(names), 0)
     axes.tick_params(length=0)
     axes.set_xlabel("months since each account's first paid month-end")
-    axes.set_ylabel("fiscal quarter of acquisition (accounts)")
+    axes.set_ylabel("quarter (accounts)")
     for side in axes.spines.values():
         side.set_visible(False)
 
@@ -100,8 +100,9 @@ def _words(cohorts: Mapping[str, Any]) -> tuple[str, str]:
     which = f", the latest {_QUARTERS} of {len(everything)} quarters" if hidden else ""
     young = any(not one.get("complete", True) for one in everything)
     open_quarter = "; * the quarter is not over" if young else ""
+    rates = f"; exchange rates of {cohorts['rates_of']}" if "rates_of" in cohorts else ""
     how = (
         "MRR so many months after each account's first paid month-end over its MRR then; "
-        f"darker is more{open_quarter}"
+        f"darker is more{open_quarter}{rates}"
     )
     return f"NRR by fiscal quarter of acquisition, per cent{which}", how

@@ -84,7 +84,24 @@ def test_a_long_life_is_drawn_by_the_quarter() -> None:
 
 def test_a_window_without_figures_says_why() -> None:
     empty = WINDOW | NOTHING | {"reason": "no account has paid yet"}
-    assert "no account has paid yet" in texts(picture(windows=[empty]).axes[0])
+    drawn = picture(windows=[empty], cohorts=COHORTS)
+    assert "no account has paid yet" in texts(drawn.axes[0])
+    assert drawn.get_figheight() < picture(cohorts=COHORTS).get_figheight() - 3
+
+
+def test_cohorts_say_at_which_exchange_rates_they_are_valued() -> None:
+    panel = picture(cohorts=COHORTS | {"rates_of": "2025-01-01"}).axes[1]
+    assert any("exchange rates of 2025-01-01" in text for text in texts(panel))
+
+
+@pytest.mark.ci
+def test_the_smallest_picture_has_room_for_its_labels() -> None:
+    empty = WINDOW | NOTHING | {"reason": "no account has paid yet"}
+    one = COHORTS | {"cohorts": COHORTS["cohorts"][:1]}
+    drawn = picture(windows=[empty], cohorts=one)
+    drawn.canvas.draw()
+    box = drawn.axes[1].yaxis.label.get_window_extent()
+    assert drawn.bbox.y0 <= box.y0 <= box.y1 <= drawn.bbox.y1
 
 
 @pytest.mark.ci

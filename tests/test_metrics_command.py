@@ -170,7 +170,7 @@ def test_a_closed_month_is_not_rewritten_and_reads_differently_by_account(tmp_pa
     assert apart == {"c": -20_000_000, "d": 10_000_000}
     assert sum(apart.values()) == told["difference"]["closing_micros"]
     page = perennial(tmp_path, "close", "2025-05").out
-    for said in ("as closed", "as restated", "│ d  ", "added", "-20.00"):
+    for said in ("as closed", "as restated", "│ d  ", "added", "−20.00"):
         assert said in page
     beside = perennial(tmp_path, "metrics", "--window", "2024-05:2025-05", "--json").body["closed"]
     assert beside["window"]["nrr"]["closed"] == first["as_closed"]["nrr"]

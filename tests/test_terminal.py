@@ -88,6 +88,7 @@ def test_a_window_without_figures_shows_dashes_and_its_reason(
     said = shown(capsys, empty | {"reason": "no account has paid yet"})
     assert "note: no account has paid yet" in said
     assert "None" not in said
+    assert "over their MRR then" not in said  # no ratio is explained where there is none
 
 
 def test_what_the_book_cannot_answer_is_said(capsys: pytest.CaptureFixture[str]) -> None:

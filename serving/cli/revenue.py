@@ -78,8 +78,8 @@ def metrics(
         told |= _closed(settings, found, rules, told, day)
         if reconcile is not None:
             told["reconciliation"] = _reconciled(found, rules, other, window, day)
+    _draw(told, plot)  # first: whoever reads may stop reading
     _tell(told, shape)
-    _draw(told, plot)
 
 
 def close(month: Month, book: BookDir = None, home: Home = None, json: Json = False) -> None:

@@ -68,6 +68,9 @@ def _cohorts(block: Body, currency: str) -> None:
 
 def _time(block: Body, _: str) -> None:
     """Show how long accounts take to their first expansion, and which have not been seen to."""
+    if not block["accounts"]:
+        write(f"Time to first expansion: {block['reason']}")
+        return
     title = "Time to first expansion, days from the first paid day (Kaplan-Meier)"
     heads = ("whom", "accounts", "expanded", "half\nby day", "95 %\ninterval", "quarter\nby day")
     table = figures(title, *heads)
@@ -215,10 +218,11 @@ def _figure(value: float, unit: str) -> str:
 
     Examples
     --------
-    >>> _figure(1.05, "ratio"), _figure(90, "days")
-    ('105.0 %', '90 days')
+    >>> _figure(1.05, "ratio"), _figure(90, "days"), _figure(1, "levers")
+    ('105.0 %', '90 days', '1 lever')
     """
-    return percent(value) if unit in ("ratio", "share") else f"{value:,.4g} {unit}"
+    one = unit.removesuffix("s") if value == 1 else unit
+    return percent(value) if unit in ("ratio", "share") else f"{value:,.4g} {one}"
 
 
 def _days(days: int | None) -> str:

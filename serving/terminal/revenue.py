@@ -67,7 +67,8 @@ def _retention(body: Body, spelled: Amounts) -> None:
     for window in body["windows"]:
         if window.get("blend") is not None:
             tell(_blend(window))
-    tell(_meaning(first, body["definition"]))
+    if any(window["nrr"] is not None for window in body["windows"]):
+        tell(_meaning(first, body["definition"]))
 
 
 def _small(window: Body) -> bool:
