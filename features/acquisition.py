@@ -105,7 +105,10 @@ def cohort_tables(ledger: pa.Table, rules: Rules, fiscal_year_starts: int = 1) -
         "by": "acquisition_quarter",
         "definition": _DEFINITION,
         "months_since": list(range(longest)),
-        "cohorts": [_told(cohort, longest) for cohort in cohorts],
+        "cohorts": [
+            _told(cohort, longest) | {"begins_with_book": n == 0}
+            for n, cohort in enumerate(cohorts)
+        ],
     }
 
 
@@ -114,7 +117,8 @@ _DEFINITION = (
     "month-end k months after its own first one. nrr: MRR at k over MRR at the first; grr: the "
     "same with no account above its first; logos: share of accounts that pay at k. Losses are net "
     "per account. A cell is shown once the youngest account of the cohort has k closed months, "
-    "else it is null; a cohort whose quarter is not over says complete = false."
+    "else it is null; a cohort whose quarter is not over says complete = false. The oldest one "
+    "begins with the book: customers who paid before its first month are in it too."
 )
 
 

@@ -48,11 +48,13 @@ def time_to_expansion(
         ``accounts``, ``events``, ``censored``, ``median_days`` with its 95 % interval
         ``interval_days`` (log-log), ``quartiles_days``, ``targets``; the same of seats, tier,
         product and usage alone under ``organic``, and by segment under ``segments``. What is
-        not reached is null, with a ``reason``.
+        not reached is null, with a ``reason``. ``from_first_month`` counts the accounts that pay
+        from the book's first month on; a ``note`` says so where they are a fifth and more.
     """
     frame = journeys.select(["account_id", "first_on", "expanded_on", "organic_on", "last_on"])
     paths = frame.to_pandas(date_as_object=False)
     told = {"definition": _DEFINITION} | _estimate(paths, "expanded_on")
+    told |= _beginning(paths["first_on"])
     told["organic"] = _estimate(paths, "organic_on")
     named = paths["account_id"].map(dict(segments or {}))
     groups = paths.groupby(named, sort=True) if segments else []
@@ -72,6 +74,24 @@ _DEFINITION = (
     "censored at the last day on which they were seen paying. Interval: 95 %, log-log. Null: not "
     "reached by the last day seen."
 )
+
+
+def _beginning(first_on: pd.Series) -> dict[str, Any]:
+    """Count the accounts whose first paid day may lie before the book begins."""
+    if first_on.empty:
+        return {"from_first_month": 0}
+    first = first_on.min()
+    count = int((first_on < first + pd.offsets.MonthBegin(1)).sum())
+    if count < _MANY * len(first_on):
+        return {"from_first_month": count}
+    note = (
+        f"{count} of {len(first_on)} accounts paid in the book's first month ({first:%Y-%m}): their "
+        "first day may lie before it, and what they expanded by then is not seen"
+    )
+    return {"from_first_month": count, "note": note}
+
+
+_MANY = 0.2
 
 
 def _estimate(paths: pd.DataFrame, event: str) -> dict[str, Any]:

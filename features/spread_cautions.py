@@ -45,7 +45,7 @@ def worst_cohort(evidence: Evidence) -> dict[str, Any] | None:
     gap, accounts = (whole.nrr or 0.0) - nrr, worst.cohort["accounts"]
     if gap < _GAP:
         return None
-    name = next(iter(worst.cut.values()), None) or "no cohort"
+    name = _name(worst) or "no cohort"
     few = f" (only {accounts} accounts)" if accounts < SMALL_COHORT else ""
     return {
         "code": "worst_cohort",
@@ -59,6 +59,10 @@ def worst_cohort(evidence: Evidence) -> dict[str, Any] | None:
     }
 
 
+def _name(measure: Measure) -> str:
+    return next(iter(measure.cut.values()), None) or ""
+
+
 def top_fifth(evidence: Evidence) -> dict[str, Any] | None:
     """Show the fifth of customers that pays most apart from the others (S003)."""
     whole, top = evidence.whole, evidence.top_fifth
@@ -66,11 +70,12 @@ def top_fifth(evidence: Evidence) -> dict[str, Any] | None:
         return None
     share = whole.ratio(top.cohort["opening"])
     rest = _rest(whole, top)
+    apart = "; what came back is in neither" if whole.cohort.get("reactivation") else ""
     others = "nobody else paid" if rest is None else f"the others at {rest:.1%}"
     return {
         "code": "top_fifth",
         "message": f"the top 20% of customers pay {share:.0%} of opening MRR; "
-        f"their NRR is {top.nrr:.1%}, {others}",
+        f"their NRR is {top.nrr:.1%}, {others}{apart}",
         "accounts": top.cohort["accounts"],
         "share": share,
         "nrr": top.nrr,
