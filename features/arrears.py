@@ -68,7 +68,7 @@ def arrears_steps(book: Book, rules: Rules, lines: str, as_of: date | None) -> S
     SELECT line.* REPLACE (
         CASE WHEN since > starts_on THEN since ELSE starts_on END AS starts_on,
         CASE WHEN till < coalesce(ends_on, DATE '9999-12-31') THEN till ELSE ends_on END AS ends_on,
-        coalesce(till < coalesce(ends_on, DATE '9999-12-31'), involuntary) AS involuntary)
+        involuntary OR coalesce(till < coalesce(ends_on, DATE '9999-12-31'), false) AS involuntary)
     FROM all_lines AS line LEFT JOIN clear_days USING (account_id)
     WHERE since IS NULL OR (since < till AND since < coalesce(ends_on, DATE '9999-12-31')
         AND till > starts_on)""",

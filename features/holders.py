@@ -117,17 +117,19 @@ def _chain(account: str, merges: dict[str, tuple[date, str]], *, restated: bool)
 
     An account that survives into a circle stays with the last one before it closes.
     """
-    spans, holder, since, seen = [], account, _ALWAYS, {account}
+    held, holder, since, seen = [(_ALWAYS, account)], account, _ALWAYS, {account}
     while holder in merges and merges[holder][1] not in seen:
-        day, survivor = merges[holder]
-        till = max(day, since)
-        if till > since:
-            spans.append(Holding(account, since, till, holder, survivor))
-        holder, since = survivor, till
-        seen.add(survivor)
+        day, holder = merges[holder]
+        since = max(day, since)
+        seen.add(holder)
+        if held[-1][0] == since:
+            held.pop()
+        held.append((since, holder))
     if restated:
         return [Holding(account, _ALWAYS, _NEVER, holder)]
-    return [*spans, Holding(account, since, _NEVER, holder)]
+    turns = pairwise(held)
+    spans = [Holding(account, start, till, who, heir) for (start, who), (till, heir) in turns]
+    return [*spans, Holding(account, held[-1][0], _NEVER, held[-1][1])]
 
 
 def _under_parents(spans: list[Holding], parents: dict[str, str]) -> list[Holding]:
@@ -230,5 +232,6 @@ def _first_paid(book: Book, as_of: date | None) -> dict[str, date]:
     )
     query = f"""
     SELECT account_id, min(CAST({started} AS DATE)) FROM {source}
-    WHERE mrr_micros > 0 AND coalesce(kind, 'recurring') <> 'trial' {known} GROUP BY account_id"""
+    WHERE mrr_micros > 0
+        AND coalesce(kind, 'recurring') NOT IN ('trial', 'one_time') {known} GROUP BY account_id"""
     return dict(book.connection.execute(query).fetchall())

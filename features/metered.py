@@ -66,7 +66,8 @@ def metered_steps(until: date, rules: Rules) -> Steps:
     SELECT account_id, min(starts_on) AS opened_on, max(ends_on) AS closed_on
     FROM numbered GROUP BY account_id, stretch""",
         "open_usage": """
-    SELECT usage.*, least(usage.next_on, coalesce(stretch.closed_on, usage.next_on)) AS ends_on
+    SELECT usage.*, CASE WHEN contract.account_id IS NOT NULL AND stretch.closed_on < usage.next_on
+        THEN stretch.closed_on ELSE usage.next_on END AS ends_on
     FROM usage_lines AS usage
     LEFT JOIN (SELECT account_id, min(starts_on) AS since FROM held GROUP BY account_id)
         AS contract ON contract.account_id = usage.account_id AND contract.since <= usage.starts_on

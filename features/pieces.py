@@ -178,12 +178,14 @@ _MERGED_OUT = ", ".join(
 _LINE = """line.product, usage, line.plan, seats, currency, ramp, mrr_micros AS total,
         list_micros AS list, starts_on, ends_on, paused_from, paused_to, grace_from, involuntary"""
 
-# Months of grace end with the piece; a piece that starts after the service ended is all grace.
-_GRACE = f"CASE WHEN grace_from IS NOT NULL THEN {month_number('grace_from')} END"
+# Months of grace end with the piece; a piece that starts after the service ended is all grace. What
+# is paused is not held: it counts nothing.
+_GRACE = f"CASE WHEN grace_from IS NOT NULL AND NOT is_paused THEN {month_number('grace_from')} END"
 
 _HELD = """
     SELECT line.* REPLACE (CASE WHEN since > starts_on THEN since ELSE starts_on END AS starts_on,
-            CASE WHEN till < coalesce(ends_on, DATE '9999-12-31') THEN till ELSE ends_on END AS ends_on),
+            CASE WHEN till < coalesce(ends_on, DATE '9999-12-31') THEN till ELSE ends_on END AS ends_on,
+            involuntary AND coalesce(till >= ends_on, true) AS involuntary),
         coalesce(holder, name) AS holder,
         CASE WHEN till <= coalesce(ends_on, DATE '9999-12-31') THEN heir END AS heir
     FROM lines AS line JOIN customers ON code = line.account_id

@@ -118,6 +118,53 @@ def test_a_line_cut_needs_the_lines_column() -> None:
     assert refused.value.code == "cut.unknown"
 
 
+def test_product_lines_in_foreign_currency_are_measured_at_the_closings_fiscal_year() -> None:
+    """A euro is 1.00 in fiscal 2024 (from 1 July 2024) and 1.20 in fiscal 2025.
+
+    From June 2025 to December 2025, at 1.20: at the opening, p has 120 (one) + 60 (two) = 180 and
+    q has 100 (one, in dollars); at the closing p has 180 (one) and q 100 + 48 (two's cross-sale).
+    Accounts: one 220 -> 280, two 60 -> 48. The flat opening stands at 1.00: p 150, q 100.
+    """
+    names = ["account_id", "product", "currency", "mrr_micros", "starts_on", "ends_on"]
+    rows = [
+        ("one", "p", "EUR", 100_000_000, "2024-08-01", "2025-10-01"),
+        ("one", "p", "EUR", 150_000_000, "2025-10-01", None),
+        ("one", "q", "USD", 100_000_000, "2024-08-01", None),
+        ("two", "p", "EUR", 50_000_000, "2024-08-01", "2025-09-15"),
+        ("two", "q", "EUR", 40_000_000, "2025-09-15", None),
+    ]
+    quotes = [("EUR", "2024-07-01", 1.0), ("EUR", "2025-07-01", 1.2)]
+    tables = {
+        "subscriptions": canonical("subscriptions", pd.DataFrame(rows, columns=names)),
+        "fx_rates": canonical(
+            "fx_rates", pd.DataFrame(quotes, columns=["currency", "date", "rate"])
+        ),
+    }
+    book = Book.of(tables, BookFacts(as_of=date(2026, 1, 1), fiscal_year_starts=7))
+    found = shown(book, "product", window="2025-06:2025-12")
+    whole, lines = found["windows"][0], by_value(found, "product")
+    assert (whole["nrr"], whole["grr"]) == (328 / 280, 268 / 280)
+    assert (lines["p"]["nrr"], lines["p"]["grr"]) == (180 / 180, 120 / 180)
+    assert (lines["q"]["nrr"], lines["q"]["grr"], lines["q"]["accounts"]) == (1.0, 1.0, 1)
+    cohorts = {name: row["cohort"] for name, row in {"all": whole, **lines}.items()}
+    told = ("opening_mrr", "expansion_mrr", "contraction_mrr", "churned_mrr", "closing_mrr")
+    assert {name: [cohort[key] for key in told] for name, cohort in cohorts.items()} == {
+        "all": [280, 60, 12, 0, 328],
+        "p": [180, 60, 0, 60, 180],
+        "q": [100, 0, 0, 0, 100],
+        "moved": [0, 0, 12, -60, 48],
+    }
+    flat = ("opening_mrr", "new_mrr", "expansion_mrr", "churned_mrr", "fx_mrr", "closing_mrr")
+    assert {name: [row[key] for key in flat] for name, row in lines.items()} == {
+        "p": [150, 0, 60, 60, 30, 180],
+        "q": [100, 48, 0, 0, 0, 148],
+        "moved": [0, -48, 0, -60, 0, 0],
+    }
+    assert whole["contraction_mrr"] == lines["moved"]["contraction_mrr"] == 12
+    assert lines["moved"]["blend"] == 280 / 280
+    assert lines["moved"]["blend"] + 48 / 280 == whole["nrr"]
+
+
 # --- bands
 
 

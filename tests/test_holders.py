@@ -163,6 +163,14 @@ def test_the_hierarchy_is_that_of_the_windows_opening() -> None:
     assert held(date(2025, 4, 30)) == {"a": 145}
 
 
+def test_a_fee_makes_no_customer_so_a_subsidiary_still_signs_under_its_parent() -> None:
+    dated = history(("s", "2025-05-01", "parent_account_id", "a"))
+    fee = line("s", 7, "2025-02-01", ends_on="2025-03-01", kind="one_time")
+    book = book_of(line("a", 100), fee, line("s", 5, "2025-04-01"), dated=dated)
+    table = month_table(book, PARENT, opening=date(2025, 3, 31)).to_pandas()
+    assert table.groupby("account_id")["closing_micros"].last().to_dict() == {"a": 105}
+
+
 def test_a_book_without_mergers_or_parents_has_no_holdings() -> None:
     book = book_of(line("a", 1))
     assert holdings(book, PARENT, as_of=None, opening=None) is None

@@ -16,7 +16,7 @@ from features.asof import add_months, month_ends
 from features.book import Book, BookFacts
 from features.contracts import canonical
 from features.faults import DataRejected, InternalFault
-from features.ledger import account_months, movements, mrr_on
+from features.ledger import account_months, month_table, movements, mrr_on
 from features.rules import Rules
 
 FACTS = BookFacts(as_of=date(2025, 7, 1))
@@ -48,6 +48,71 @@ def levers(book: Book, month: str) -> dict[str, float]:
     rows = moves[moves["month_end"].map(str).str.startswith(month)]
     named = rows.assign(name=rows["lever"].fillna(rows["class"]))
     return {k: v / 1e6 for k, v in named.groupby("name")["amount_micros"].sum().items()}
+
+
+# --- parts of closing and churn
+
+
+def parts(book: Book, month: str, account: str = "a") -> dict[str, float]:
+    """Give the non-zero amounts of an account's row of a month, in whole units."""
+    number = 12 * int(month[:4]) + int(month[5:]) - 1
+    rows = month_table(book, Rules()).to_pylist()
+    row = next(r for r in rows if r["account_id"] == account and r["m"] <= number < r["until_m"])
+    return {k[:-7]: v / 1e6 for k, v in row.items() if k.endswith("_micros") and v}
+
+
+def test_a_paused_line_that_is_renewed_late_is_not_in_grace() -> None:
+    late = line("2024-01-16", "2025-01-16", 30, term_months=12, paused_from="2024-04-03")
+    renewed = line("2025-02-10", None, 30)
+    other = line("2024-01-01", None, 100, product="p")
+    assert parts(book_of(late, renewed, other), "2025-01")["closing"] == 100
+    assert "grace" not in parts(book_of(late, renewed, other), "2025-01")
+    running = {k: v for k, v in late.items() if k != "paused_from"}
+    assert parts(book_of(running, renewed, other), "2025-01")["grace"] == 30
+
+
+def test_a_line_lost_unpaid_stays_involuntary_in_an_account_that_was_once_in_arrears() -> None:
+    lost = line("2024-01-01", "2025-03-15", 10, loss_reason="involuntary", term_months=1)
+    owed = {"invoice_id": "i", "account_id": "a", "due_on": "2024-03-01", "paid_on": "2024-06-01"}
+    book = book_of(lost, payments=pd.DataFrame([owed | {"amount_micros": 10**7}]))
+    assert parts(book, "2024-03")["involuntary_churn"] == 10
+    assert parts(book, "2025-03")["involuntary_churn"] == 10
+
+
+def test_a_merger_into_an_account_that_had_merged_goes_straight_to_the_last_survivor() -> None:
+    rows = [("b", "2025-02-10", "c"), ("a", "2025-04-10", "b")]
+    history = pd.DataFrame(rows, columns=["account_id", "valid_from", "merged_into"])
+    book = book_of(
+        line("2024-01-01", None, 10),
+        line("2024-01-01", None, 5, account_id="b"),
+        line("2024-01-01", None, 1, account_id="c"),
+        account_history=history,
+    )
+    assert parts(book, "2025-04")["merger_churn"] == 10
+    april = parts(book, "2025-04", "c")
+    assert (april["opening"], april["merger"], april["closing"]) == (6, 10, 16)
+    assert parts(book, "2025-04", "b") == parts(book, "2025-02", "b")
+
+
+def test_a_line_that_another_account_lost_unpaid_is_no_involuntary_churn_of_the_first() -> None:
+    merged = [{"account_id": "a", "valid_from": "2025-02-20", "merged_into": "b"}]
+    book = book_of(
+        line("2024-01-01", "2025-02-05", 7, product="p", term_months=1),
+        line("2024-01-01", "2025-05-05", 10, loss_reason="involuntary", term_months=1),
+        account_history=pd.DataFrame(merged),
+    )
+    february = parts(book, "2025-02")
+    assert (february["churned"], february["merger_churn"]) == (17, 10)
+    assert "involuntary_churn" not in february
+    assert parts(book, "2025-05", "b")["involuntary_churn"] == 10
+
+
+def test_usage_holds_through_the_month_though_a_first_contract_comes_later() -> None:
+    billed = line("2025-02-01", "2025-03-01", 30, kind="usage", product="u")
+    for more in ((), (line("2025-06-01", None, 100),)):
+        book = book_of(billed, *more)
+        paid = [mrr_on(book, date(2025, 3, day), Rules())["mrr_micros"].sum() for day in (15, 30)]
+        assert paid == [30_000_000, 30_000_000]
 
 
 # --- REVENUE's cases
