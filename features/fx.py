@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from features.asof import month_end
+from features.asof import month_end, month_of
 from features.book import Book
 from features.faults import DataRejected
 from features.lines import revenue_table
@@ -74,7 +74,7 @@ class Valuation:
             return self.day
         if self.policy == "fiscal_year":
             return date(period, self.fiscal_year_starts, 1)
-        last = month_end(date(period // 12, period % 12 + 1, 1))
+        last = month_end(month_of(period))
         return min(last, self.day) if self.day else last
 
     def steps(self, book: Book, lines: Steps, first: date, last: date, carry: int = 0) -> Steps:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from features.asof import month_end
+from features.asof import month_end, month_of
 from features.book import Book
 from features.faults import InternalFault
 from features.levers import LEVERS, LEVERS_OF_CHURN, ORGANIC
@@ -184,12 +184,10 @@ def _check(table: pa.Table) -> None:
     broken = closing - get["contraction"] - get["churned"] != get["closing"]
     if broken.any():
         row = table.slice(int(np.flatnonzero(broken)[0]), 1).to_pylist()[0]
-        where = f"account {row['account_id']}, {row.get('month_end') or _month_end(row['m'])}"
+        where = (
+            f"account {row['account_id']}, {row.get('month_end') or month_end(month_of(row['m']))}"
+        )
         raise InternalFault("identity.broken", f"{where}: movements do not make the closing MRR")
-
-
-def _month_end(number: int) -> date:
-    return month_end(date(number // 12, number % 12 + 1, 1))
 
 
 _FLOWS = (

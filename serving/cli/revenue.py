@@ -74,7 +74,7 @@ def metrics(
     day = asked_day(as_of)
     with terminal.steps(shape != "table") as step:
         found = opened(settings, step)
-        told = statement(found, rules, window, list(by or []), day)
+        told = statement(found, rules, window, list(by or []), day, settings.benchmarks)
         told |= _closed(settings, found, rules, told, day)
         if reconcile is not None:
             told["reconciliation"] = _reconciled(found, rules, other, window, day)
