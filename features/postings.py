@@ -112,7 +112,8 @@ def _movement_steps(valued: Valuation, rules: Rules, last: int) -> Steps:
     SELECT line.entity, line.product, {start} AS m, starts_on, {conversion("total", "rate")} AS micros
     FROM entity_lines AS line
     LEFT JOIN rates ON rates.currency = line.currency AND rates.period = {valued.period(start)}
-    WHERE {start} = {end} AND starts_on < ends_on AND {start} <= {last}""",
+    WHERE {start} = {end} AND starts_on < ends_on AND {start} <= {last}
+        AND NOT coalesce(paused_from <= starts_on AND coalesce(paused_to > starts_on, true), false)""",
         "paying": """
     SELECT entity, m, opening, closing,
         lead(m, 1, 1000000) OVER (PARTITION BY entity ORDER BY m) AS until_m FROM account_moves""",
@@ -165,9 +166,11 @@ def _returns(rules: Rules) -> str:
     SELECT entity, m FROM (
         SELECT back.entity, back.m, back.on_day, max(least(coalesce({_LEFT}, on_day), on_day)) AS left_on
         FROM (
-            SELECT entity, s AS m, min(CASE WHEN usage THEN CAST(date_trunc('month', on_day) AS DATE) ELSE on_day END)
-                AS on_day
-            FROM pieces JOIN account_moves USING (entity) WHERE s = m AND opening = 0 GROUP BY entity, s
+            SELECT entity, m, min(on_day) AS on_day FROM (
+                SELECT entity, s AS m, CASE WHEN usage THEN CAST(date_trunc('month', on_day) AS DATE)
+                    ELSE on_day END AS on_day FROM pieces
+                UNION ALL SELECT entity, m, starts_on FROM passing)
+            JOIN account_moves USING (entity, m) WHERE opening = 0 GROUP BY entity, m
             UNION ALL SELECT entity, m, min(starts_on) FROM blips GROUP BY entity, m) AS back
         JOIN entity_lines AS line ON line.entity = back.entity AND line.starts_on < back.on_day
         GROUP BY back.entity, back.m, back.on_day)

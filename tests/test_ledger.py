@@ -115,6 +115,25 @@ def test_usage_holds_through_the_month_though_a_first_contract_comes_later() -> 
         assert paid == [30_000_000, 30_000_000]
 
 
+def test_a_brief_line_that_is_paused_from_its_first_day_moves_nothing() -> None:
+    kept = line("2024-01-01", "2024-03-01", 10)
+    paused = line("2025-02-03", "2025-02-20", 7, paused_from="2025-02-03")
+    assert flows(book_of(kept, paused), "2025-02") == {}
+    later = paused | {"paused_from": "2025-02-10"}
+    assert flows(book_of(kept, later), "2025-02") == {"reactivation": 7, "churned": 7}
+
+
+def test_a_return_is_measured_to_its_first_day_though_that_line_was_brief() -> None:
+    book = book_of(
+        line("2024-06-01", "2025-01-01", 10),
+        line("2025-05-13", "2025-05-18", 4),
+        line("2025-05-19", None, 30),
+    )
+    assert flows(book, "2025-05", Rules(reactivation="new")) == {"new": 30, "closing": 30}
+    longer = Rules(reactivation="new", reactivation_gap_days=133)
+    assert flows(book, "2025-05", longer) == {"reactivation": 30, "closing": 30}
+
+
 # --- REVENUE's cases
 
 
