@@ -177,3 +177,14 @@ def test_a_closed_month_is_not_rewritten_and_reads_differently_by_account(tmp_pa
     assert (
         "as closed at 2025-05" in perennial(tmp_path, "metrics", "--window", "2024-05:2025-05").out
     )
+
+
+# --- what the figures lack
+
+
+def test_rows_that_were_set_aside_are_told_each_time(tmp_path: Path) -> None:
+    made(tmp_path, TOML, accounts=ACCOUNTS, subscriptions=LINES + "c,core,soon,,9.00\n", usage=None)
+    first, again = (perennial(tmp_path, "metrics", "--window", "month").err for _ in range(2))
+    assert "set aside: figures will lack them" in first
+    assert again.startswith("perennial: rows were set aside, the figures lack them: ")
+    assert again.strip().endswith("errors.jsonl")

@@ -43,7 +43,10 @@ def leave(refusals: tuple[Fault, ...]) -> None:
 
 
 def opened(settings: Settings, step: Step) -> Book:
-    """Open the latest snapshot, after ingesting the book if it has changed since."""
+    """Open the latest snapshot, after ingesting the book if it has changed since.
+
+    What the figures lack is said each time: by the ingest, later by the rows that it set aside.
+    """
     from features.book import open_book  # heavy: duckdb
     from features.ingest import ingest as publish
     from features.ingest import is_current
@@ -55,7 +58,12 @@ def opened(settings: Settings, step: Step) -> Book:
         terminal.say(f"perennial: the book has changed: ingested as snapshot {report.snapshot}")
         for warning in report.warnings:
             terminal.say(f"perennial: ingest: {warning}")
-    return open_book(settings.home)
+        return open_book(settings.home)
+    book = open_book(settings.home)
+    aside = settings.home / "quarantine" / book.snapshot_id / "errors.jsonl"
+    if aside.is_file():
+        terminal.say(f"perennial: rows were set aside, the figures lack them: {aside}")
+    return book
 
 
 def registry(settings: Settings) -> Registry:
