@@ -53,11 +53,14 @@ def _cohorts(block: Body, currency: str) -> None:
     for one in shown:
         ratios = [one["nrr"][month] for month in months] + [one[key][12] for _, key in year]
         name = one["cohort"] + ("" if one.get("complete", True) else " *")
+        name += " †" if one.get("begins_with_book") else ""
         opening = spelled.spell(one["opening_mrr"])
         table.add_row(name, f"{one['accounts']:,}", opening, *map(percent, ratios))
     show(table)
     if any(not one.get("complete", True) for one in shown):
         write("* the quarter is not over")
+    if any(one.get("begins_with_book") for one in shown):
+        write("† the book begins here: older customers are in it too")
     tell(
         "NRR 12m = MRR of the cohort 12 months after each account's first paid month-end, over its "
         "MRR then; GRR: none above its first MRR; logos: the share that pays."
@@ -89,6 +92,8 @@ def _time(block: Body, _: str) -> None:
     tell("accounts that have not expanded yet count as seen so far, not as never")
     if "reason" in block:
         write(f"note: half of the accounts: {block['reason']}")
+    if "note" in block:
+        tell(f"note: {block['note']}")
     for target in block.get("targets", ()):
         met = {True: "met", False: "missed", None: "not seen long enough"}[target["met"]]
         write(f"target {target['for']}: below {target['days']} days: {met}")
