@@ -59,7 +59,19 @@ def random_world(seed: int, form: str = "subscriptions", books: int = 20) -> Wor
     for n in range(books):
         for table, rows in _book(rng, f"b{n:02}", form, last, bool(tables["fx_rates"])).items():
             tables.setdefault(table, []).extend(rows)
+    if form == "subscriptions":
+        _write_down(Random(f"recorded-{seed}"), tables[form])
     return World(facts, tables)
+
+
+def _write_down(rng: Random, lines: list[Row]) -> None:
+    """Sign some lines before they start, and record some before or after."""
+    for line in lines:
+        start = date.fromisoformat(line["starts_on"])
+        if rng.random() < 0.2:
+            line["signed_on"] = str(start - timedelta(days=rng.choice((-3, 0, 10, 40))))
+        if rng.random() < 0.1:
+            line["recorded_at"] = f"{start + timedelta(days=rng.randint(-60, 90))} 00:00:00+00"
 
 
 def _book(rng: Random, book: str, form: str, last: date, foreign: bool) -> dict[str, list[Row]]:
@@ -262,6 +274,7 @@ def _accounts(rng: Random, names: list[str]) -> list[Row]:
     return [
         {"account_id": name, "segment": rng.choice(("smb", "enterprise", None))}
         | {"region": rng.choice(("east", "west")), "parent_account_id": _above(rng, names, n)}
+        | {"own": name}
         for n, name in enumerate(names)
     ]
 

@@ -19,17 +19,18 @@ from typing import Any
 from features.rules import Rules
 from tests.random_books import World, months_later
 
-__all__ = ["FLOWS", "PRODUCT", "SEGMENT", "Oracle"]
+__all__ = ["FLOWS", "LINE", "PARTS", "SEGMENT", "Oracle"]
 
 FLOWS = ("new", "reactivation", "expansion", "contraction", "churned", "fx")
+PARTS = ("metered", "grace", "involuntary_churn", "pause_churn", "merger_churn")
 OPEN = "9999-12-31"
 COLUMNS = {
     "subscriptions": "account_id product plan seats currency kind starts_on ends_on mrr_micros"
     " list_mrr_micros interval_months term_months renews_on canceled_on signed_on ramp"
-    " paused_from paused_to loss_reason",
+    " paused_from paused_to loss_reason recorded_at",
     "mrr_by_month": "account_id product plan seats currency kind month mrr_micros",
     "fx_rates": "currency date rate",
-    "accounts": "account_id segment region parent_account_id book",
+    "accounts": "account_id segment region parent_account_id book own",
     "account_history": "account_id valid_from segment parent_account_id merged_into",
     "payments": "account_id due_on paid_on amount_micros kind",
 }
@@ -42,8 +43,8 @@ class Oracle:
     Attributes
     ----------
     sql : sqlite3.Connection
-        With ``months``: one row per key (account, or account and product) and month from the
-        first paid one on, and its flows.
+        With ``months``: one row per key (account, or account and ``line``: product or plan)
+        and month from the first paid one on, and its flows.
     """
 
     def __init__(
@@ -51,11 +52,11 @@ class Oracle:
         world: World,
         rules: Rules,
         *,
-        by_product: bool = False,
+        line: str = "",
         opening: date | None = None,
         as_of: date | None = None,
     ) -> None:
-        self.rules = rules
+        self.rules, self.opening = rules, opening
         self.sql = sqlite3.connect(":memory:")
         for name, function, arguments in (
             ("share", _share, 3), ("later", _later, 2), ("number", _number, 1),
@@ -71,7 +72,8 @@ class Oracle:
             "last": _number(str(as_of or world.facts.as_of)) - 1,
         }
         _fill(self.sql, "r", list(choices), [choices], prefix="r_")
-        key = "holder || '|' || product" if by_product else "holder"
+        key = f"holder || '|' || {line}" if line else "holder"
+        self.key = key
         for step in (LINES, GRACE, SPINE, USAGE, HOLDERS, VALUES, MONTHS):
             self.sql.executescript(step.format(key=key))
 
@@ -79,6 +81,30 @@ class Oracle:
         """Give key, month number, opening, the six flows, closing."""
         names = ", ".join(("k", "m", "opening", *FLOWS, "closing"))
         return self.sql.execute(f"SELECT {names} FROM months ORDER BY k, m").fetchall()
+
+    def parts(self) -> dict[tuple[str, int], tuple[int, ...]]:
+        """Give the parts of closing and of churn by key and month, where there are any.
+
+        Those of churn are missing where the rules leave them open.
+        """
+        found = self.sql.execute(CHURN_KINDS.format(key=self.key)).fetchall()
+        self.open_kinds = {(key, m) for key, m, is_open, *_ in found if is_open}
+        kinds = {(key, m): amounts for key, m, is_open, *amounts in found if not is_open}
+        levels = {(key, m): amounts for key, m, *amounts in self.sql.execute(LEVELS).fetchall()}
+        keys = kinds.keys() | levels.keys()
+        every = {k: (*levels.get(k, (0, 0)), *kinds.get(k, (0, 0, 0))) for k in keys}
+        return {key: amounts for key, amounts in every.items() if any(amounts)}
+
+    def on(self, day: date) -> dict[str, int]:
+        """Give what each key pays on a day, at the day's own rates."""
+        m = 12 * day.year + day.month - 1
+        rates = dict(self.sql.execute("SELECT currency, pico FROM rates WHERE m = ?", [m]))
+        if self.rules.fx in ("spot", "window_opening"):
+            rates |= self.sql.execute(RATES_ON, [str(day)])
+        found: dict[str, int] = {}
+        for key, currency, paid in self.sql.execute(ON.format(key=self.key), {"day": str(day)}):
+            found[key] = found.get(key, 0) + (_share(paid, rates[currency], 10**12) or 0)
+        return {key: amount for key, amount in found.items() if amount}
 
     def levers(self) -> tuple[set[tuple[str, int]], dict[tuple[str, int, str, str], int]]:
         """Give the account-months whose levers the rules define, and each lever by product."""
@@ -132,13 +158,14 @@ SELECT account_id AS account, coalesce(product, '') AS product, coalesce(plan, '
     currency, kind, mrr_micros AS net, list_mrr_micros AS listed, coalesce(ramp, 0) AS ramp,
     starts_on AS s,
     CASE WHEN ends_on IS NULL THEN '9999-12-31'
-        WHEN ends_on < r_as_of OR canceled_on < r_as_of OR ends_on IN
+        WHEN ends_on < r_as_of OR canceled_on < r_as_of OR recorded_at < r_as_of OR ends_on IN
             (later(starts_on, term_months), later(starts_on, interval_months), renews_on)
         THEN ends_on ELSE '9999-12-31' END AS e,
     term_months AS term, interval_months AS interval, paused_from AS pf,
     coalesce(paused_to, '9999-12-31') AS pt,
     CASE WHEN canceled_on < r_as_of THEN canceled_on END AS canceled, loss_reason
-FROM subscriptions, r WHERE min(coalesce(signed_on, starts_on), starts_on) < r_as_of
+FROM subscriptions, r
+WHERE coalesce(recorded_at, min(coalesce(signed_on, starts_on), starts_on)) < r_as_of
 UNION ALL
 SELECT account_id, coalesce(product, ''), coalesce(plan, ''), seats, currency, kind, mrr_micros,
     mrr_micros, 0, month, later(month, 1), 1, 1, NULL, NULL, NULL, NULL
@@ -235,8 +262,10 @@ SELECT u.*, CASE
     WHEN NOT EXISTS (SELECT 1 FROM held h WHERE h.account = u.account AND h.s <= u.s)
         OR EXISTS (SELECT 1 FROM bills b WHERE b.account = u.account AND b.paid > 0
             AND b.m = number(next)) THEN next
-    ELSE min(next, max(date(s, '+1 day'), coalesce((SELECT max(until) FROM held h
-        WHERE h.account = u.account AND h.s <= next AND h.until > u.s), ''))) END AS until
+    ELSE min(next, coalesce((SELECT min(d) FROM (SELECT date(u.s, '+1 day') AS d UNION
+            SELECT until FROM held h WHERE h.account = u.account AND until > date(u.s, '+1 day')) c
+        WHERE NOT EXISTS (SELECT 1 FROM held h
+            WHERE h.account = u.account AND h.s <= c.d AND h.until > c.d)), next)) END AS until
 FROM means u;
 
 CREATE TABLE running AS
@@ -252,7 +281,8 @@ CREATE INDEX running_id ON running (id);
 HOLDERS = """
 CREATE TABLE merges AS
 SELECT account_id AS account, iif(r_merger = 'restated', '0001-01-01', valid_from) AS since,
-    valid_from, merged_into AS survivor FROM account_history, r WHERE merged_into IS NOT NULL;
+    valid_from, merged_into AS survivor FROM account_history, r
+WHERE merged_into IS NOT NULL AND valid_from < r_as_of;
 CREATE TABLE names AS
 SELECT account FROM lines UNION SELECT survivor FROM merges UNION SELECT account_id FROM accounts;
 CREATE TABLE survivors AS
@@ -269,8 +299,8 @@ SELECT account, day, holder FROM (
         FROM followed) WHERE place = 1) WHERE holder <> before;
 
 CREATE TABLE dated AS
-SELECT account_id AS account, valid_from, parent_account_id AS parent FROM account_history
-WHERE parent_account_id IS NOT NULL;
+SELECT account_id AS account, valid_from, parent_account_id AS parent FROM account_history, r
+WHERE parent_account_id IS NOT NULL AND valid_from < r_as_of;
 CREATE TABLE parents AS
 SELECT account, coalesce(
     (SELECT parent FROM dated WHERE dated.account = names.account AND valid_from <= r_opening
@@ -295,11 +325,16 @@ SELECT f.account, day AS since, top AS holder,
 FROM survivors f JOIN tops ON tops.account = f.holder;
 CREATE INDEX holders_account ON holders (account, since);
 
+CREATE TABLE invoices AS
+SELECT account_id AS account, due_on, iif(paid_on < r_as_of, paid_on, NULL) AS paid_on
+FROM payments, r WHERE kind = 'invoice' AND amount_micros > 0
+    AND min(coalesce(paid_on, due_on), due_on) < r_as_of;
 CREATE TABLE arrears AS
-SELECT account_id AS account, date(due_on, '+' || r_dunning_days || ' days') AS since,
-    coalesce(paid_on, '9999-12-31') AS till
-FROM payments, r WHERE kind = 'invoice' AND amount_micros > 0;
-DELETE FROM arrears WHERE till <= since;
+SELECT account, date(due_on, '+' || r_dunning_days || ' days') AS since, coalesce((
+    SELECT min(paid_on) FROM invoices later
+    WHERE later.account = i.account AND later.due_on >= i.due_on), '9999-12-31') AS till
+FROM invoices i, r;
+DELETE FROM arrears WHERE till <= since OR since >= (SELECT r_as_of FROM r);
 CREATE INDEX arrears_account ON arrears (account);
 
 CREATE TABLE cuts AS
@@ -318,7 +353,7 @@ WHERE pe IS NOT NULL AND NOT EXISTS (
 # What is in force at each month-end, at its own rates and at those of the month after.
 VALUES = """
 CREATE TABLE positions AS
-SELECT {key} AS k, product, usage, m, currency, paid, listed, seats, plan, ramp,
+SELECT {key} AS k, id, pe, product, usage, m, currency, paid, listed, seats, plan, ramp,
     r_pause = 'zero' AND pf IS NOT NULL AND pf <= day AND day < pt AS paused,
     day >= e AS grace, account <> holder AS moved
 FROM pieces, spine, r WHERE ps <= day AND day < pe;
@@ -388,11 +423,66 @@ FROM classed;
 CREATE UNIQUE INDEX months_m ON months (k, m);
 """
 
+# What of a closing is usage, and what is held over a late renewal.
+LEVELS = """
+SELECT k, m, sum(iif(usage, share(paid, pico, 1000000000000), 0)),
+    sum(iif(grace, share(paid, pico, 1000000000000), 0))
+FROM positions JOIN rates USING (m, currency) WHERE NOT paused GROUP BY k, m
+"""
+
+# What of a churn went to another account, what of each product is paused now, and, where anything
+# ended unpaid, what is left. Open is the churn of a product of which a paused line ended, or of
+# which more is paused than was lost (a line that starts paused): the rules do not split it. Who comes and goes within a month goes by its own will.
+CHURN_KINDS = """
+WITH gone AS (
+    SELECT p.k, p.m + 1 AS m, p.product, p.usage, z.churned, p.paused,
+        share(p.paid, pico, 1000000000000) AS mrr,
+        NOT EXISTS (SELECT 1 FROM positions n WHERE n.id = p.id AND n.m = p.m + 1 AND n.k = p.k)
+            AND EXISTS (SELECT 1 FROM holders JOIN running USING (account)
+                WHERE running.id = p.id AND since = p.pe AND {key} <> p.k)
+            AS merged,
+        NOT EXISTS (SELECT 1 FROM positions n WHERE n.id = p.id AND n.m = p.m + 1 AND n.k = p.k)
+            AND (EXISTS (SELECT 1 FROM arrears a JOIN running USING (account)
+                WHERE running.id = p.id AND a.since = p.pe AND p.pe < running.until)
+            OR p.id IN (SELECT id FROM lines WHERE loss_reason = 'involuntary')) AS unpaid
+    FROM positions p JOIN months z ON z.k = p.k AND z.m = p.m + 1 AND z.churned > 0
+        JOIN rates ON rates.m = p.m + 1 AND rates.currency = p.currency
+    WHERE z.closing = 0 AND z.opening > 0),
+products AS (
+    SELECT k, m, max(churned) AS churned, max(unpaid AND NOT merged AND NOT paused) AS unpaid,
+        sum(iif(merged AND NOT paused, mrr, 0)) AS merger,
+        sum(iif(merged OR paused, 0, mrr)) AS lost, coalesce((
+            SELECT sum(share(n.paid, pico, 1000000000000)) FROM positions n
+                JOIN rates USING (m, currency) WHERE n.k = gone.k AND n.m = gone.m
+                AND n.product = gone.product AND n.usage = gone.usage), 0)
+            - sum(iif(paused, mrr, 0)) AS pausing
+    FROM gone GROUP BY k, m, product, usage),
+kinds AS (
+    SELECT k, m, max(churned) AS churned, max(unpaid) AS unpaid, sum(merger) AS merger,
+        sum(pausing) AS pause, max(pausing < 0 OR pausing > lost OR EXISTS (
+            SELECT 1 FROM positions n WHERE n.k = products.k AND n.m = products.m
+            AND n.product NOT IN (SELECT product FROM gone WHERE gone.k = n.k AND gone.m = n.m)))
+            AS open
+    FROM products GROUP BY k, m)
+SELECT k, m, open, iif(unpaid, churned - merger - pause, 0), pause, merger FROM kinds
+"""
+
+RATES_ON = """
+SELECT currency, CAST(round(rate * 1000000) AS INTEGER) * 1000000 FROM (
+    SELECT *, row_number() OVER (PARTITION BY currency ORDER BY date DESC) AS place FROM fx_rates
+    WHERE date <= ?) WHERE place = 1
+"""
+ON = """
+SELECT {key}, currency, paid FROM pieces, r WHERE ps <= :day AND :day < pe
+    AND NOT (r_pause = 'zero' AND pf IS NOT NULL AND pf <= :day AND :day < pt)
+"""
+
 # The segment of an account as of the window's opening.
 SEGMENT = """coalesce((SELECT h.segment FROM account_history h
     WHERE h.account_id = accounts.account_id AND h.segment IS NOT NULL AND valid_from < :after
+        AND valid_from < (SELECT r_as_of FROM r)
     ORDER BY valid_from DESC LIMIT 1), accounts.segment)"""
-PRODUCT = "substr(k, instr(k, '|') + 1)"
+LINE = "substr(k, instr(k, '|') + 1)"
 OF_ACCOUNT = "LEFT JOIN accounts ON account_id = substr(k || '|', 1, instr(k || '|', '|') - 1)"
 
 # Who paid at month b, both ends at the rates of month e. {cut} names what it is cut by.
