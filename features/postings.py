@@ -177,9 +177,9 @@ def _returns(rules: Rules) -> str:
     WHERE on_day - left_on >= {rules.gap_days}"""
 
 
-# Usage of a month holds until the next month's last day; it was served until the month's end.
-_LEFT = """CASE WHEN line.usage AND line.ends_on = last_day(line.ends_on)
-            THEN CAST(date_trunc('month', line.ends_on) AS DATE) ELSE line.ends_on END"""
+# Usage of a month holds for up to a month more; it was served until the month's end.
+_LEFT = """CASE WHEN line.usage THEN CAST(date_trunc('month', line.ends_on) AS DATE)
+            ELSE line.ends_on END"""
 
 
 def _stand_steps(last: int) -> Steps:

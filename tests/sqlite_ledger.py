@@ -432,7 +432,8 @@ FROM positions JOIN rates USING (m, currency) WHERE NOT paused GROUP BY k, m
 
 # What of a churn went to another account, what of each product is paused now, and, where anything
 # ended unpaid, what is left. Open is the churn of a product of which a paused line ended, or of
-# which more is paused than was lost (a line that starts paused): the rules do not split it. Who comes and goes within a month goes by its own will.
+# which more is paused than was lost (a line that starts paused), or that ended on the very day of a
+# merger: the rules do not split it. Who comes and goes within a month goes by its own will.
 CHURN_KINDS = """
 WITH gone AS (
     SELECT p.k, p.m + 1 AS m, p.product, p.usage, z.churned, p.paused,
@@ -441,6 +442,9 @@ WITH gone AS (
             AND EXISTS (SELECT 1 FROM holders JOIN running USING (account)
                 WHERE running.id = p.id AND since = p.pe AND {key} <> p.k)
             AS merged,
+        p.pe = (SELECT until FROM running WHERE running.id = p.id) AND EXISTS (
+            SELECT 1 FROM merges JOIN running USING (account)
+            WHERE running.id = p.id AND merges.since = p.pe) AS both,
         NOT EXISTS (SELECT 1 FROM positions n WHERE n.id = p.id AND n.m = p.m + 1 AND n.k = p.k)
             AND (EXISTS (SELECT 1 FROM arrears a JOIN running USING (account)
                 WHERE running.id = p.id AND a.since = p.pe AND p.pe < running.until)
@@ -451,7 +455,7 @@ WITH gone AS (
 products AS (
     SELECT k, m, max(churned) AS churned, max(unpaid AND NOT merged AND NOT paused) AS unpaid,
         sum(iif(merged AND NOT paused, mrr, 0)) AS merger,
-        sum(iif(merged OR paused, 0, mrr)) AS lost, coalesce((
+        sum(iif(merged OR paused, 0, mrr)) AS lost, max(both) AS both, coalesce((
             SELECT sum(share(n.paid, pico, 1000000000000)) FROM positions n
                 JOIN rates USING (m, currency) WHERE n.k = gone.k AND n.m = gone.m
                 AND n.product = gone.product AND n.usage = gone.usage), 0)
@@ -459,7 +463,7 @@ products AS (
     FROM gone GROUP BY k, m, product, usage),
 kinds AS (
     SELECT k, m, max(churned) AS churned, max(unpaid) AS unpaid, sum(merger) AS merger,
-        sum(pausing) AS pause, max(pausing < 0 OR pausing > lost OR EXISTS (
+        sum(pausing) AS pause, max(both OR pausing < 0 OR pausing > lost OR EXISTS (
             SELECT 1 FROM positions n WHERE n.k = products.k AND n.m = products.m
             AND n.product NOT IN (SELECT product FROM gone WHERE gone.k = n.k AND gone.m = n.m)))
             AS open

@@ -134,6 +134,18 @@ def test_a_return_is_measured_to_its_first_day_though_that_line_was_brief() -> N
     assert flows(book, "2025-05", longer) == {"reactivation": 30, "closing": 30}
 
 
+def test_a_line_of_usage_was_served_to_its_months_end_though_the_account_closed_later() -> None:
+    usage = {"kind": "usage", "product": "u"}
+    book = book_of(
+        line("2025-01-01", "2025-02-20", 5, product="p", term_months=1),
+        line("2025-01-01", "2025-02-01", 30, **usage),
+        line("2025-05-02", None, 40, product="u"),
+    )
+    found = month_table(book, Rules(reactivation="new"), lines=("product",)).to_pylist()
+    may = [row for row in found if row["product"] == "u" and row["m"] == 12 * 2025 + 4]
+    assert [row["new_micros"] for row in may] == [40_000_000]
+
+
 # --- REVENUE's cases
 
 
