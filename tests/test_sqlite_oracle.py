@@ -323,7 +323,9 @@ def check_organic(measures: list[Measure], oracle: Oracle, rules: Rules) -> None
             for row in months.get(str(account), [])
             if measure.window.b < row[1] <= measure.window.e
         ]
-        changed = [row for row in within if row[2] > 0 and row[9] > 0]
+        again = {"excluded": (3, 4), "new": (3,)}.get(rules.reactivation, ())
+        back = next((n for n, row in enumerate(within) if any(row[k] for k in again)), None)
+        changed = [row for row in within[:back] if row[2] > 0 and row[9] > 0]
         if not cohort["accounts"] or not all((row[0], row[1]) in clear for row in changed):
             continue
         total, bound = 0, cohort["closing"] - cohort["opening"]
