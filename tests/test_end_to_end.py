@@ -105,7 +105,10 @@ def simulated(folder: Path, accounts: int, months: int) -> Path:
 
 
 @pytest.mark.fault("T07", partly=True)
-def test_demo_says_everything_on_one_screen(tmp_path: Path) -> None:
+def test_demo_says_everything_on_one_screen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
     shown = perennial(tmp_path, "demo", "--accounts", "300", "--months", "24")
     assert shown.code == 0, shown.err
     for said in (
