@@ -1,8 +1,9 @@
 """Arrears: an account whose invoice stays unpaid beyond the dunning window pays nothing.
 
 Its lines stop counting when the window closes, and count again from the day of payment: of that
-invoice, or of any that fell due later, for who pays those is a customer. So one old invoice that
-was written off does not take an account out for ever.
+invoice, or of any that fell due later, for who pays those is a customer (from the day on which
+it was due, if it was paid before). So one old invoice that was written off does not take an
+account out for ever.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from datetime import date
 
 from features.book import Book
 from features.rules import Rules
+from features.spans import joined_spans
 from features.steps import Steps
 
 __all__ = ["arrears_steps"]
@@ -40,25 +42,19 @@ def arrears_steps(book: Book, rules: Rules, lines: str, as_of: date | None) -> S
         return {"lines": lines}
     known = f"known_at < TIMESTAMPTZ '{as_of} 00:00:00+00'" if as_of else "true"
     paid = f"CASE WHEN paid_on < DATE '{as_of}' THEN paid_on END" if as_of else "paid_on"
+    honoured = f"CASE WHEN {paid} < due_on THEN due_on ELSE {paid} END"
     passed = f"late_on < DATE '{as_of}'" if as_of else "true"
     return {
         "all_lines": lines,
         "invoices": f"""
     SELECT code AS account_id, CAST(due_on + {rules.dunning_days} AS DATE) AS late_on,
-        coalesce(min({paid}) OVER (PARTITION BY account_id ORDER BY due_on
+        coalesce(min({honoured}) OVER (PARTITION BY account_id ORDER BY due_on
             RANGE BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING), DATE '9999-12-31') AS paid_on
     FROM payments JOIN customers ON customers.name = payments.account_id
     WHERE coalesce(kind, 'invoice') = 'invoice' AND coalesce(amount_micros, 1) > 0
         AND {known}""",
-        "arrears": f"""
-    SELECT *, max(paid_on) OVER (PARTITION BY account_id ORDER BY late_on, paid_on
-        ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
-    FROM invoices WHERE paid_on > late_on AND {passed}""",
-        "spells": """
-    SELECT account_id, min(late_on) AS late_on, max(paid_on) AS paid_on FROM (
-        SELECT *, count(*) FILTER (before IS NULL OR before < late_on) OVER (
-            PARTITION BY account_id ORDER BY late_on, paid_on ROWS UNBOUNDED PRECEDING) AS spell
-        FROM arrears) GROUP BY account_id, spell""",
+        "arrears": f"SELECT * FROM invoices WHERE paid_on > late_on AND {passed}",
+        **joined_spans("spells", "arrears", "late_on", "paid_on"),
         "clear_days": """
     SELECT account_id, paid_on AS since,
         lead(late_on, 1, DATE '9999-12-31') OVER (PARTITION BY account_id ORDER BY late_on) AS till

@@ -21,6 +21,7 @@ __all__ = [
     "lead_of",
     "month_end",
     "month_ends",
+    "month_index",
     "month_of",
     "months_between",
     "opening_day",
@@ -148,8 +149,19 @@ def instant(day: date) -> datetime:
     return datetime.combine(day, time.min, tzinfo=UTC)
 
 
+def month_index(day: date) -> int:
+    """Give the number of a day's month: 12 times the year, plus the month less one.
+
+    Examples
+    --------
+    >>> month_index(date(2025, 7, 31))
+    24306
+    """
+    return 12 * day.year + day.month - 1
+
+
 def month_of(number: int) -> date:
-    """Give the first day of the month with a number: 12 times the year, plus the month less one.
+    """Give the first day of the month that `month_index` gives a number.
 
     Examples
     --------

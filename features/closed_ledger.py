@@ -17,6 +17,7 @@ from features.holders import varies
 from features.ledger import month_table, mrr_on
 from features.levers import LEVERS
 from features.rules import Rules
+from features.steps import month_end_sql
 from features.windows import Window
 
 __all__ = [
@@ -175,8 +176,7 @@ def _spread(table: pa.Table) -> pa.Table:
             SELECT * REPLACE (CAST(account_id AS VARCHAR) AS account_id),
                 unnest(range(m, until_m)) AS month FROM ledger),
         spread AS (
-            SELECT account_id, last_day(make_date(CAST(month // 12 AS INTEGER),
-                CAST(month % 12 + 1 AS INTEGER), 1)) AS month_end,
+            SELECT account_id, {month_end_sql("month")} AS month_end,
                 CASE WHEN month = m THEN opening_micros ELSE closing_micros END AS opening_micros,
                 closing_micros, {moved} FROM months)
         SELECT * FROM spread WHERE {anything} ORDER BY account_id, month_end"""

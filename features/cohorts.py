@@ -24,6 +24,7 @@ from features.members import account_columns, moving, write_members, write_trait
 from features.positions import lay_cohort, lay_openings, lay_positions, lay_windows
 from features.rules import Rules
 from features.sheets import FLOWS, Sheet, lay_out, number_accounts
+from features.steps import month_end_sql
 from features.valued import openings
 from features.windows import Window
 
@@ -75,7 +76,7 @@ class Desk:
 
     def first_month_end(self) -> date | None:
         """Give the ledger's first month-end; None if nobody ever paid."""
-        query = "SELECT last_day(make_date(min(first) // 12, min(first) % 12 + 1, 1)) FROM accounts"
+        query = f"SELECT {month_end_sql('min(first)')} FROM accounts"
         return self.connection.execute(query).fetchall()[0][0]
 
     def measure(self, windows: Sequence[Window], *cuts: Cut) -> list[Measure]:

@@ -11,7 +11,7 @@ from datetime import date
 
 import pyarrow as pa
 
-from features.asof import instant
+from features.asof import instant, month_index
 from features.book import Book, engine
 from features.fx import conversion, rate_on, valuation
 from features.holders import holdings
@@ -96,9 +96,7 @@ def _rates(
         return "(CAST(NULL AS VARCHAR), CAST(NULL AS HUGEINT))"
     last = last_month_end(seen_on(book, as_of))
     valued = valuation(book, rules, opening, last)
-    month = 12 * last.year + last.month - 1
-    period = book.connection.execute(f"SELECT {valued.period(str(month))}").fetchall()[0][0]
-    day = valued.rate_day(period)
+    day = valued.day_of(month_index(last))
     return ", ".join(f"('{c}', CAST({rate_on(book, c, day)} AS HUGEINT))" for c in foreign)
 
 

@@ -81,11 +81,7 @@ def facing_of(book: Book, rules: Rules, window: Window, turning: Sequence[date] 
 
 
 def _rate_day(book: Book, rules: Rules, window: Window) -> date | None:
-    if not has_foreign(book):
+    summed = rules.fx == "fiscal_year" and rules.losses == "movements"
+    if not (summed or rules.fx == "window_opening") or not has_foreign(book):
         return None
-    if rules.fx == "window_opening":
-        return window.opening
-    if rules.fx != "fiscal_year" or rules.losses != "movements":
-        return None
-    starts = book.facts.fiscal_year_starts
-    return valuation(book, rules).rate_day((window.e - starts + 1) // 12)
+    return valuation(book, rules).day_of(window.e) if summed else window.opening

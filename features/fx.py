@@ -61,6 +61,17 @@ class Valuation:
             return "0"
         return month if self.policy == "spot" else fiscal_year_of(month, self.fiscal_year_starts)
 
+    def day_of(self, month: int) -> date:
+        """Give the day whose rate a month is valued at, by its number.
+
+        Examples
+        --------
+        >>> Valuation("fiscal_year", 7).day_of(24317)  # June 2026
+        datetime.date(2025, 7, 1)
+        """
+        fiscal = (month - self.fiscal_year_starts + 1) // 12
+        return self.rate_day(fiscal if self.policy == "fiscal_year" else month)
+
     def rate_day(self, period: int) -> date:
         """Give the day whose rate a period has.
 

@@ -19,9 +19,9 @@ from features.book import Book
 from features.fx import has_foreign
 from features.rules import Rules
 
-__all__ = ["MERGED", "Holding", "holdings", "turning_days", "varies"]
+__all__ = ["Holding", "holdings", "turning_days", "varies"]
 
-MERGED = "merged_into"
+_MERGED = "merged_into"
 _ALWAYS, _NEVER = date(1, 1, 1), date(9999, 12, 31)
 _SCHEMA = pa.schema(
     [
@@ -103,9 +103,9 @@ def holdings(
 
 def _merged(book: Book, rules: Rules, as_of: date | None) -> list[Holding]:
     merges: dict[str, tuple[date, str]] = {}
-    for row in _history(book, MERGED, as_of):
-        if row[MERGED] != row["account_id"]:
-            merges.setdefault(row["account_id"], (row["valid_from"], row[MERGED]))
+    for row in _history(book, _MERGED, as_of):
+        if row[_MERGED] != row["account_id"]:
+            merges.setdefault(row["account_id"], (row["valid_from"], row[_MERGED]))
     found: list[Holding] = []
     for account in merges:
         found += _chain(account, merges, restated=rules.merger == "restated")

@@ -19,7 +19,7 @@ from features.cuts import dated_steps, fixed_steps, is_dated, is_stored
 from features.postings import position_steps
 from features.rules import Rules
 from features.scope import Scope
-from features.steps import month_number, with_steps
+from features.steps import month_end_sql, month_number, with_steps
 
 __all__ = ["LEAST_RISE", "journeys", "last_month", "segments_of"]
 
@@ -149,18 +149,14 @@ def segments_of(
     return {account: found.get(account) for account in journeys["account_id"].to_pylist()}
 
 
-def _month_end(month: str) -> str:
-    return f"last_day(make_date(CAST({month} // 12 AS INT), CAST({month} % 12 + 1 AS INT), 1))"
-
-
 _JOURNEYS = f"""
-    SELECT paths.account_id, coalesce(first.started_on, {_month_end("first_m")}) AS first_on,
+    SELECT paths.account_id, coalesce(first.started_on, {month_end_sql("first_m")}) AS first_on,
         CASE WHEN expanded_m IS NOT NULL
-            THEN coalesce(expansion.risen_on, {_month_end("expanded_m")}) END AS expanded_on,
+            THEN coalesce(expansion.risen_on, {month_end_sql("expanded_m")}) END AS expanded_on,
         CASE WHEN organic_m IS NOT NULL
-            THEN coalesce(organic.risen_on, {_month_end("organic_m")}) END AS organic_on,
-        CASE WHEN paying_micros > 0 THEN {_month_end("last_m")}
-            ELSE coalesce(leaving.ended_on, {_month_end("(moved_m - 1)")}) END AS last_on,
+            THEN coalesce(organic.risen_on, {month_end_sql("organic_m")}) END AS organic_on,
+        CASE WHEN paying_micros > 0 THEN {month_end_sql("last_m")}
+            ELSE coalesce(leaving.ended_on, {month_end_sql("(moved_m - 1)")}) END AS last_on,
         first_micros, paying_micros,
         CASE WHEN paying_micros > 0 THEN started_m END AS since_m, risen_m
     FROM paths

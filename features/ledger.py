@@ -17,10 +17,10 @@ from features.asof import month_end, month_of
 from features.book import Book
 from features.faults import InternalFault
 from features.levers import LEVERS, LEVERS_OF_CHURN, ORGANIC
-from features.postings import MONTH_END, ledger_steps, mrr_steps
+from features.postings import ledger_steps, mrr_steps
 from features.rules import Rules
 from features.scope import Scope
-from features.steps import Steps, run
+from features.steps import Steps, month_end_sql, run
 
 __all__ = [
     "account_months",
@@ -85,7 +85,7 @@ def movements(
         less opening).
     """
     ending = f"""
-    SELECT account_id, {MONTH_END} AS month_end, movement AS class, lever, product,
+    SELECT account_id, {month_end_sql("m")} AS month_end, movement AS class, lever, product,
         CAST(sum(micros) AS BIGINT) AS amount_micros
     FROM moves JOIN entities USING (entity) GROUP BY ALL ORDER BY ALL"""
     return _frame(book, ledger_steps(book, rules, Scope(as_of, until)), ending)
@@ -217,7 +217,7 @@ _MOVING = ", ".join(
     for name in _FLOWS
 )
 _EVERY_MONTH = f"""
-    SELECT account_id, {MONTH_END} AS month_end, {_MOVING},
+    SELECT account_id, {month_end_sql("m")} AS month_end, {_MOVING},
         CASE WHEN m = from_m THEN {" + ".join(ORGANIC)} ELSE 0 END AS organic_micros
     FROM (SELECT * EXCLUDE (m), m AS from_m, unnest(range(m, until_m)) AS m FROM stands)
     JOIN entities USING (entity) ORDER BY account_id, m"""

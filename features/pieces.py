@@ -82,14 +82,14 @@ def piece_steps(book: Book, valued: Valuation, last: int, *, pauses: bool) -> St
     Returns
     -------
     dict of str to str
-        ``pieces``: entity, product, usage, plan, seats, ramp, ``s``, ``e``, on_day, off_day,
+        ``pieces``: entity, product, usage, plan, seats, ramp, ``s``, ``e``, on_day,
         grace (its first month in grace), involuntary, heir, the `AMOUNTS` and
         each as carried into month ``e``.
     """
     start, end = month_number("starts_on"), month_number("ends_on")
     steps = {
         "laid": f"""
-    SELECT * RENAME (starts_on AS on_day, ends_on AS off_day), {start} AS s,
+    SELECT * EXCLUDE (ends_on) RENAME (starts_on AS on_day), {start} AS s,
         CAST(least(coalesce({end}, {last + 1}), {last + 1}) AS BIGINT) AS e, false AS is_paused
     FROM entity_lines WHERE {start} <= {last} AND {start} < coalesce({end}, {last + 1})"""
     }
@@ -108,7 +108,7 @@ def piece_steps(book: Book, valued: Valuation, last: int, *, pauses: bool) -> St
     paused = "CASE WHEN is_paused THEN total ELSE 0 END"
     return steps | {
         "pieces": f"""
-    SELECT {_KEYS}, plan, seats, ramp, s, e, on_day, off_day, {_GRACE} AS grace, involuntary,
+    SELECT {_KEYS}, plan, seats, ramp, s, e, on_day, {_GRACE} AS grace, involuntary,
         heir, total, list, {paused} AS paused, total AS total_carried,
         list AS list_carried, {paused} AS paused_carried FROM {source}"""
     }
@@ -124,7 +124,7 @@ def _foreign_pieces(valued: Valuation) -> str:
     SELECT *, CASE WHEN is_paused THEN total ELSE 0 END AS paused,
         CASE WHEN is_paused THEN total_carried ELSE 0 END AS paused_carried
     FROM (
-        SELECT {_KEYS}, plan, seats, ramp, s, e, on_day, off_day, {_GRACE} AS grace, involuntary,
+        SELECT {_KEYS}, plan, seats, ramp, s, e, on_day, {_GRACE} AS grace, involuntary,
             heir, is_paused, {values}
         FROM by_rate AS piece
         LEFT JOIN rates AS now ON now.currency = piece.currency AND now.period = {valued.period("s")}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from datetime import date
 
+from features.asof import month_index
 from features.book import Book
 from features.changes import change_steps, idle_columns, pauses
 from features.fx import Valuation, conversion, valuation
@@ -20,9 +21,7 @@ from features.rules import Rules
 from features.scope import EARLIEST, Scope
 from features.steps import Steps, month_number
 
-__all__ = ["MONTH_END", "ledger_steps", "mrr_steps", "position_steps"]
-
-MONTH_END = "last_day(make_date(CAST(m // 12 AS INTEGER), CAST(m % 12 + 1 AS INTEGER), 1))"
+__all__ = ["ledger_steps", "mrr_steps", "position_steps"]
 
 
 def position_steps(book: Book, rules: Rules, scope: Scope, carry: int = 0) -> Steps:
@@ -35,7 +34,7 @@ def position_steps(book: Book, rules: Rules, scope: Scope, carry: int = 0) -> St
     valued = valuation(book, rules, scope.opening, end)
     steps |= valued.steps(book, steps, EARLIEST, end, carry)
     steps |= held_steps(scope.lines, _register_holdings(book, rules, scope))
-    return steps | piece_steps(book, valued, _number(end), pauses=pauses(book, rules))
+    return steps | piece_steps(book, valued, month_index(end), pauses=pauses(book, rules))
 
 
 def mrr_steps(book: Book, rules: Rules, day: date, as_of: date | None) -> Steps:
@@ -67,16 +66,13 @@ def ledger_steps(book: Book, rules: Rules, scope: Scope) -> Steps:
         opening, closing, the movements by class and lever, and parts of the closing.
     """
     end = scope.end(book)
-    last = _number(end)
+    last = month_index(end)
     steps = position_steps(book, rules, scope)
     idle = idle_columns(book, rules, holdings="held_lines" in steps)
     steps |= event_steps(last) | change_steps(book, idle)
     valued = valuation(book, rules, scope.opening, end)
-    return steps | lever_steps() | _movement_steps(valued, rules, last) | _stand_steps(last)
-
-
-def _number(day: date) -> int:
-    return day.year * 12 + day.month - 1
+    steps |= lever_steps() | _level_steps() | _blip_steps(valued, last)
+    return steps | _class_steps(rules) | _stand_steps(last)
 
 
 def _register_holdings(book: Book, rules: Rules, scope: Scope) -> str | None:
@@ -89,8 +85,8 @@ def _register_holdings(book: Book, rules: Rules, scope: Scope) -> str | None:
     return f'"{name}"'
 
 
-def _movement_steps(valued: Valuation, rules: Rules, last: int) -> Steps:
-    start, end = month_number("starts_on"), month_number("ends_on")
+def _level_steps() -> Steps:
+    """Write the steps from ``changes`` to ``account_moves``: opening and closing where one pays."""
     return {
         "account_changes": """
     SELECT entity, m, sum(n_total - n_paused - b_own) AS change,
@@ -107,7 +103,16 @@ def _movement_steps(valued: Valuation, rules: Rules, last: int) -> Steps:
     FROM account_changes WINDOW story AS (PARTITION BY entity ORDER BY m)""",
         "account_moves": """
     SELECT * FROM levels WHERE opening > 0 OR closing > 0""",
-        # Lines that begin and end between two month-ends of an account that pays at neither.
+    }
+
+
+def _blip_steps(valued: Valuation, last: int) -> Steps:
+    """Write the steps to ``blips``, and when each entity first paid.
+
+    A blip is a line that begins and ends between two month-ends of an account that pays at neither.
+    """
+    start, end = month_number("starts_on"), month_number("ends_on")
+    return {
         "passing": f"""
     SELECT line.entity, line.product, {start} AS m, starts_on, {conversion("total", "rate")} AS micros
     FROM entity_lines AS line
@@ -131,6 +136,12 @@ def _movement_steps(valued: Valuation, rules: Rules, last: int) -> Steps:
     SELECT entity, min(m) AS first FROM (
         SELECT entity, m FROM account_moves UNION ALL SELECT entity, m FROM blips)
     GROUP BY entity""",
+    }
+
+
+def _class_steps(rules: Rules) -> Steps:
+    """Write the steps to ``moves``: each part of a change under the class of its account."""
+    return {
         "returns": _returns(rules),
         "classed": """
     SELECT account_moves.*, CASE WHEN opening = 0 AND (m = first OR anew.entity IS NOT NULL)

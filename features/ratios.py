@@ -17,7 +17,7 @@ from features.book import Book
 from features.cohorts import open_desk
 from features.cut_sums import held_to_whole
 from features.measure import Measure
-from features.retention import last_closing
+from features.retention import last_closing, unseen
 from features.rules import Rules
 from features.windows import Window
 
@@ -115,15 +115,14 @@ def ratios(book: Book, rules: Rules, windows: Sequence[Window], as_of: date | No
     """
     closing, last = windows[0].closing, last_closing(book, rules, as_of)
     if closing > last:
-        late = f"the window is not closed yet: the last month-end that can be shown is {last}"
-        return [Ratios(window, None, {}, late) for window in windows]
+        return [_untold(window, window.opening, last) for window in windows]
     desk = open_desk(book, rules, as_of=as_of, until=closing, facing=windows[0])
     first = desk.first_month_end()
-    seen = [window for window in windows if first is not None and window.opening >= first]
+    seen = [window for window in windows if not unseen(window, first, last)]
     measures = desk.measure(seen) if seen else []
     held_to_whole(measures)
     found = {measure.window: _measured(measure) for measure in measures}
-    return [found.get(window) or _unseen(window, first) for window in windows]
+    return [found.get(window) or _untold(window, first, last) for window in windows]
 
 
 def points(ratio: Fraction | None) -> Decimal | None:
@@ -159,9 +158,8 @@ def _measured(measure: Measure) -> Ratios:
     return Ratios(measure.window, measure.cohort["accounts"], cohort, reason)
 
 
-def _unseen(window: Window, first: date | None) -> Ratios:
-    late = f"the ledger starts at {first}, after the window's opening"
-    return Ratios(window, None, {}, late if first else "no account has paid yet")
+def _untold(window: Window, first: date | None, last: date) -> Ratios:
+    return Ratios(window, None, {}, unseen(window, first, last))
 
 
 _AMOUNTS = ("opening", "expansion", "contraction", "churned", "closing", "reactivation")

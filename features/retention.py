@@ -21,7 +21,7 @@ from features.scope import last_month_end
 from features.window_rows import told, untold
 from features.windows import Window, windows
 
-__all__ = ["Look", "last_closing", "look", "metrics"]
+__all__ = ["Look", "last_closing", "look", "metrics", "unseen"]
 
 
 @dataclass(frozen=True)
@@ -114,11 +114,11 @@ def look(book: Book, rules: Rules, window: str, by: list[str], as_of: date | Non
         book, rules, as_of=as_of, until=last, facing=latest, lines=_line_cuts(book, cuts)
     )
     first = desk.first_month_end()
-    reason = _unseen(latest, first, last)
+    reason = unseen(latest, first, last)
     asked = [(), *cuts]
     wanted = list(dict.fromkeys([*asked, *_LOOKED_AT]))
     now = [] if reason else desk.measure([latest], *wanted)
-    seen = [span for span in earlier if not _unseen(span, first, last)]
+    seen = [span for span in earlier if not unseen(span, first, last)]
     series = desk.measure(seen, *asked) if seen else []
     held_to_whole([*now, *series])
     evidence = _evidence(desk, now, series) if now else None
@@ -170,8 +170,23 @@ def last_closing(book: Book, rules: Rules, as_of: date | None) -> date:
     return last_month_end(last) if unbilled(book, rules, last, as_of) else last
 
 
-def _unseen(span: Window, first: date | None, last: date) -> str:
-    """Say why a window cannot be shown; empty if it can."""
+def unseen(span: Window, first: date | None, last: date) -> str:
+    """Say why a window cannot be shown; empty if it can.
+
+    Parameters
+    ----------
+    span : Window
+        The window.
+    first : date or None
+        First month-end of the ledger; None if nobody has paid yet.
+    last : date
+        Last month-end that can be shown.
+
+    Examples
+    --------
+    >>> unseen(Window(date(2025, 5, 31), date(2025, 6, 30)), None, date(2025, 6, 30))
+    'no account has paid yet'
+    """
     if first is None:
         return "no account has paid yet"
     if span.opening < first:

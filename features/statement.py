@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from features.acquisition import cohort_tables
 from features.activation import activation
+from features.asof import month_index
 from features.benchmarks import benchmarks
 from features.book import Book
 from features.cautions import raised
@@ -92,8 +93,7 @@ def _warnings(seen: Look, as_of: date | None) -> list[dict[str, Any]]:
 
 def _ledger(desk: Desk, until: date) -> pa.Table:
     """Read the ledger by account back from a desk, so that it is not made twice."""
-    after = 12 * until.year + until.month
-    return desk.connection.execute(_LEDGER.format(after=after)).to_arrow_table()
+    return desk.connection.execute(_LEDGER.format(after=month_index(until) + 1)).to_arrow_table()
 
 
 _LEDGER = f"""
@@ -167,7 +167,7 @@ def _cohorts(
     starts = book.facts.fiscal_year_starts
     if rules.fx != "fiscal_year" or not has_foreign(book):
         return cohort_tables(ledger, rules, starts)
-    day = valuation(book, rules).rate_day((12 * until.year + until.month - starts) // 12)
+    day = valuation(book, rules).day_of(month_index(until))
     fixed = rules.model_copy(update={"fx": "fixed", "fx_date": day})
     at_one_rate = month_table(book, fixed, as_of=as_of, until=until, opening=span.opening)
     return cohort_tables(at_one_rate, rules, starts) | {"rates_of": str(day)}

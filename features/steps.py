@@ -10,7 +10,7 @@ import pyarrow as pa
 from features.book import Book
 from features.faults import DataRejected
 
-__all__ = ["Steps", "month_number", "run", "with_steps"]
+__all__ = ["Steps", "month_end_sql", "month_number", "run", "with_steps"]
 
 Steps = dict[str, str]
 
@@ -27,6 +27,19 @@ def month_number(column: str) -> str:
     '(12 * year(starts_on) + month(starts_on) - 1)'
     """
     return f"(12 * year({column}) + month({column}) - 1)"
+
+
+def month_end_sql(month: str) -> str:
+    """Write the last day of a month that is given by its number.
+
+    Examples
+    --------
+    >>> month_end_sql("m")
+    'last_day(make_date(CAST(m // 12 AS INTEGER), CAST(m % 12 + 1 AS INTEGER), 1))'
+    """
+    return (
+        f"last_day(make_date(CAST({month} // 12 AS INTEGER), CAST({month} % 12 + 1 AS INTEGER), 1))"
+    )
 
 
 def with_steps(steps: Steps, ending: str) -> str:

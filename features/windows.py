@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from datetime import date
 
-from features.asof import add_months, month_end, month_ends, months_between
+from features.asof import add_months, month_end, month_ends, month_index, months_between
 from features.faults import UsageFault
 
 __all__ = ["LENGTHS", "Window", "windows"]
@@ -38,12 +38,12 @@ class Window:
     @property
     def b(self) -> int:
         """Number of the opening's month: 12 times the year, plus the month less one."""
-        return self.opening.year * 12 + self.opening.month - 1
+        return month_index(self.opening)
 
     @property
     def e(self) -> int:
         """Number of the closing's month."""
-        return self.closing.year * 12 + self.closing.month - 1
+        return month_index(self.closing)
 
 
 def windows(kind: str, last: date, fiscal_year_starts: int = 1) -> list[Window]:

@@ -9,19 +9,12 @@ from itertools import pairwise
 from typing import Any
 
 from serving.drawings_headline import headline
+from serving.flows import FLOWS
 from serving.terminal.amounts import Amounts
 from serving.terminal.paper import percent
 
 __all__ = ["Bar", "bars", "show_movements"]
 
-_STEPS = (
-    ("new", "new", 1),
-    ("reactivation", "returned", 1),
-    ("expansion", "expansion", 1),
-    ("contraction", "contraction", -1),
-    ("churned", "churned", -1),
-    ("fx", "exchange\nrates", 1),
-)
 _ALWAYS = ("new", "expansion", "contraction", "churned")
 _LOOK: dict[str, dict[str, Any]] = {
     "level": {"facecolor": "#33414d", "hatch": None},
@@ -66,11 +59,11 @@ def bars(window: Mapping[str, Any]) -> list[Bar]:
     """
     at = window["opening_mrr"]
     found = [Bar(f"opening\n{window['from']}", 0.0, at, "level")]
-    for name, word, sign in _STEPS:
+    for name, word, sign in FLOWS:
         moved = sign * window[f"{name}_mrr"]
         if moved or name in _ALWAYS:
             gain = moved > 0 or (not moved and sign > 0)
-            found.append(Bar(word, at, at + moved, "gain" if gain else "loss"))
+            found.append(Bar(word.replace(" ", "\n"), at, at + moved, "gain" if gain else "loss"))
             at += moved
     return [*found, Bar(f"closing\n{window['to']}", 0.0, window["closing_mrr"], "level")]
 

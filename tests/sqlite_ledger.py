@@ -331,7 +331,7 @@ FROM payments, r WHERE kind = 'invoice' AND amount_micros > 0
     AND min(coalesce(paid_on, due_on), due_on) < r_as_of;
 CREATE TABLE arrears AS
 SELECT account, date(due_on, '+' || r_dunning_days || ' days') AS since, coalesce((
-    SELECT min(paid_on) FROM invoices later
+    SELECT min(max(paid_on, due_on)) FROM invoices later
     WHERE later.account = i.account AND later.due_on >= i.due_on), '9999-12-31') AS till
 FROM invoices i, r;
 DELETE FROM arrears WHERE till <= since OR since >= (SELECT r_as_of FROM r);

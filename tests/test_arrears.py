@@ -68,6 +68,21 @@ def test_who_pays_a_later_invoice_is_a_customer_again() -> None:
     assert closings(paid_in_between) == [100] * 6
 
 
+def test_what_was_paid_before_it_was_due_counts_from_that_day() -> None:
+    book = book_of(
+        {"due_on": "2025-01-15"},  # late on 02-14, and never paid
+        {"due_on": "2025-04-10", "paid_on": "2025-01-02"},
+    )
+    assert closings(book) == [100, 0, 0, 100, 100, 100]
+
+
+def test_two_invoices_of_one_day_are_one_spell_and_touch_no_other() -> None:
+    twice = {"due_on": "2025-04-01", "paid_on": "2025-06-20"}
+    book = book_of({"due_on": "2025-01-01", "paid_on": "2025-02-10"}, twice, twice, twice)
+    # late on 01-31 and 05-01: away from 01-31 to 02-10, and from 05-01 to 06-20
+    assert closings(book) == [0, 100, 100, 100, 0, 100]
+
+
 def test_invoices_that_overlap_are_one_spell() -> None:
     book = book_of(
         {"due_on": "2025-01-15", "paid_on": "2025-04-20"},

@@ -291,6 +291,7 @@ for text in json.load(sys.stdin):
 """
 
 
+@pytest.mark.ci
 @pytest.mark.fault("R03")
 def test_no_mutated_text_that_passes_crashes_lightgbm() -> None:
     passed = []

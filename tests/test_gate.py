@@ -32,6 +32,7 @@ def failed(history, past):
     return [check.check for check in gate(history, past) if not check.passed]
 
 
+@pytest.mark.ci
 @pytest.mark.fault("T02")
 def test_a_leaking_signal_is_held():
     history = history_of(LEAK)

@@ -59,6 +59,7 @@ def figures(folder: Path, *asked: str) -> Any:
     return [told.body["windows"], told.body["series"]]
 
 
+@pytest.mark.ci
 @pytest.mark.fault("I26")
 @pytest.mark.fault("I28")
 @pytest.mark.fault("I30")

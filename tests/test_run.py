@@ -89,6 +89,7 @@ def test_without_promotion_the_calendar_stays():
     assert [version.number for version in shelf.crowned] == [1]
 
 
+@pytest.mark.ci
 @pytest.mark.fault("T02")
 def test_a_leak_is_kept_but_never_serves():
     shelf, told = trained(Law(accounts=180, months=21, leak=True))
@@ -97,6 +98,7 @@ def test_a_leak_is_kept_but_never_serves():
     assert len(shelf.kept) >= 2
 
 
+@pytest.mark.ci
 def test_where_nothing_can_be_learned_the_calendar_serves():
     shelf, told = trained(Law(accounts=150, months=20, strength=0.0, seed=40))
     assert not told.promoted

@@ -206,6 +206,7 @@ def test_an_old_date_gives_its_row_again():
     pd.testing.assert_frame_equal(snapshot(book, AS_OF), seen(as_it_was(tables)), check_exact=True)
 
 
+@pytest.mark.ci
 @pytest.mark.fault("F09")
 def test_the_order_of_rows_changes_nothing():
     tables = shaped(random_tables(11, 0.5))

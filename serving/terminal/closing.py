@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
+from serving.flows import FLOWS
 from serving.terminal.amounts import Amounts, amounts
 from serving.terminal.paper import Body, figures, percent, points, show, tell, write
 
 __all__ = ["closed", "closed_in_short"]
 
 SHOWN = 20
-_SUMS = (
-    ("opening", "opening", 1),
-    ("new", "new", 1),
-    ("reactivation", "returned", 1),
-    ("expansion", "expansion", 1),
-    ("contraction", "contraction", -1),
-    ("churned", "churned", -1),
-    ("fx", "exchange rates", 1),
-    ("closing", "closing", 1),
-)
+_SUMS = (("opening", "opening", 1), *FLOWS, ("closing", "closing", 1))
 _LEVELS = ("opening", "closing")
 _SPANS = {"month": "month", "quarter": "3 months", "ttm": "12 months"}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from serving.flows import FLOWS
 from serving.terminal.amounts import Amounts, amounts
 from serving.terminal.closing import closed_in_short
 from serving.terminal.cohorts import beside
@@ -13,14 +14,6 @@ from serving.terminal.rules import chosen
 __all__ = ["metrics", "naming"]
 
 EARLIER = 8
-FLOWS = (
-    ("new", "new", 1),
-    ("reactivation", "returned", 1),
-    ("expansion", "expansion", 1),
-    ("contraction", "contraction", -1),
-    ("churned", "churned", -1),
-    ("fx", "exchange rates", 1),
-)
 HEADS = {"contraction": "contrac-\ntion", "exchange rates": "exchange\nrates"}
 ROOMY = 100  # columns from which a table of movements has its ends too
 LINES = ("product", "plan")  # cuts that treat each line as an account of its own
