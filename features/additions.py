@@ -119,13 +119,11 @@ _NET = {
     "kept": "least(opening, closing)",
     "organic": "greatest(least(organic, closing - opening), 0)",
 }
-# What movements at older rates leave open is fx, and so a rise or a fall.
-_REST = "(closing - opening - up + down + gone)"
 _MOVEMENTS = {
-    "expansion": f"up + greatest({_REST}, 0)",
-    "contraction": f"down + greatest(-{_REST}, 0)",
+    "expansion": "up",
+    "contraction": "down",
     "churned": "gone",
-    "kept": f"opening - down - greatest(-{_REST}, 0) - gone",
+    "kept": "opening - down - gone",
     "organic": "organic",
 }
 

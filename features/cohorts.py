@@ -277,7 +277,7 @@ def _lay_desk(
         )
         if not sheet.lines:
             number_accounts(connection, ledger)
-        lay_out(connection, ledger, sheet, rules, revalued)
+        lay_out(connection, ledger, sheet, rules)
     query = "SELECT count(*) > 0 FROM account_standings WHERE metered > 0"
     metered = rules.basis == "committed+usage" and connection.execute(query).fetchall()[0][0]
     return Desk(book, rules, as_of, until, sheets, turning, facing, revalued, metered, connection)

@@ -80,7 +80,6 @@ def lay_out(
     ledger: pa.Table,
     sheet: Sheet,
     rules: Rules,
-    revalued: bool,
 ) -> None:
     """Write the three tables of a sheet; ``accounts`` must be there.
 
@@ -94,8 +93,6 @@ def lay_out(
         Names the tables.
     rules : Rules
         Say what begins another stay, and which running sums are needed.
-    revalued : bool
-        Whether cohorts are valued at their closing's rates: then fx is no movement of theirs.
     """
     keys = "".join(f", {key}" for key in sheet.lines)
     moved = ", ".join(f"{name}_micros AS {name}" for name in MOVED)
@@ -110,7 +107,7 @@ def lay_out(
     FROM ledger JOIN accounts USING (account_id)
     JOIN {sheet.name}_units USING (account{keys})""",
         f"CREATE TABLE {sheet.name}_months AS SELECT unit, m, {', '.join(MOVED)} FROM numbered",
-        _standings(sheet, rules, revalued),
+        _standings(sheet, rules),
         "DROP VIEW numbered",
     ):
         connection.execute(query)
@@ -128,11 +125,11 @@ def running(rules: Rules) -> tuple[str, ...]:
     return ("organic", "up", "down", "gone") if rules.losses == "movements" else ("organic",)
 
 
-def _standings(sheet: Sheet, rules: Rules, revalued: bool) -> str:
+def _standings(sheet: Sheet, rules: Rules) -> str:
     """Write the running sums; the last row of a stay holds for ever once another has begun."""
     starts = _STARTS.get(rules.reactivation)
     stay = f"CAST(count(*) FILTER ({starts}) OVER w AS INTEGER)" if starts else "0"
-    sums = _movement_sums(revalued) if rules.losses == "movements" else {"organic": "organic"}
+    sums = _MOVEMENTS if rules.losses == "movements" else {"organic": "organic"}
     summed = ", ".join(f"CAST(sum({sql}) OVER w AS BIGINT) AS {name}" for name, sql in sums.items())
     table = f"""
     SELECT unit, {stay} AS stay, m, until_m, closing, metered, grace, {summed}
@@ -144,14 +141,10 @@ def _standings(sheet: Sheet, rules: Rules, revalued: bool) -> str:
     return f"CREATE TABLE {sheet.name}_standings AS {table}"
 
 
-def _movement_sums(revalued: bool) -> dict[str, str]:
-    """Write what a month adds to the sums of movements: a return is a rise, and so may fx be."""
-    up, down = "expansion + reactivation + new", "contraction"
-    if not revalued:
-        up, down = f"{up} + greatest(fx, 0)", f"{down} + greatest(-fx, 0)"
-    return {
-        "organic": "greatest(least(organic, expansion), 0)",
-        "up": up,
-        "down": down,
-        "gone": "churned",
-    }
+# What a month adds to the sums of movements: a return is a rise, and so may fx be.
+_MOVEMENTS = {
+    "organic": "greatest(least(organic, expansion), 0)",
+    "up": "expansion + reactivation + new + greatest(fx, 0)",
+    "down": "contraction + greatest(-fx, 0)",
+    "gone": "churned",
+}

@@ -6,8 +6,7 @@ printed in it. The same figures give the same bytes: no time, no random name is 
 
 from __future__ import annotations
 
-import os
-import tempfile
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+from features.durable import disk_watched, replace
 from serving.definition import rules_line
 from serving.drawings_heatmap import rows_shown, show_cohorts
 from serving.drawings_waterfall import show_movements
@@ -50,20 +50,18 @@ def draw(body: Mapping[str, Any], path: Path) -> None:
         ``windows`` (the first is drawn), ``cohorts`` if the book has any, ``definition``.
     path : Path
         Ends in ``.svg`` or ``.png``; its folder is there.
+
+    Raises
+    ------
+    CannotWrite
+        ``disk.full`` if the disk refuses.
     """
     with mpl.rc_context(_STYLE):
-        drawn = figure(body)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".drawing-", suffix=path.suffix)
-        draft = Path(name)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                drawn.savefig(file, format=path.suffix[1:].lower(), metadata=_about(path))
-                file.flush()
-                os.fsync(file.fileno())
-            draft.chmod(0o644)
-            draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)
+        content = io.BytesIO()
+        figure(body).savefig(content, format=path.suffix[1:].lower(), metadata=_about(path))
+    with disk_watched(path):
+        replace(path, content.getvalue())
+        path.chmod(0o644)
 
 
 def figure(body: Mapping[str, Any]) -> Figure:

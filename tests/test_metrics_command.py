@@ -164,7 +164,7 @@ def test_a_closed_month_is_not_rewritten_and_reads_differently_by_account(tmp_pa
     )
     (tmp_path / "accounts.csv").write_text(ACCOUNTS + "d,Dee Ltd,ent,y\n")
     told = perennial(tmp_path, "close", "2025-05", "--json").body
-    assert told["status"] == "closed already"
+    assert told["status"] == "already closed"
     assert told["as_closed"] == first["as_closed"]
     apart = {row["account_id"]: row["difference_micros"] for row in told["difference"]["accounts"]}
     assert apart == {"c": -20_000_000, "d": 10_000_000}

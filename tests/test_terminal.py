@@ -318,7 +318,7 @@ def sums(closing: int) -> dict[str, Any]:
 
 CLOSED = {
     "month": "2025-05",
-    "status": "closed already",
+    "status": "already closed",
     "currency": "EUR",
     "snapshot": {"closed": "abc", "today": "def"},
     "definition": {"preset": "default"},

@@ -94,7 +94,7 @@ def close(month: Month, book: BookDir = None, home: Home = None, json: Json = Fa
     with terminal.steps(json) as step:
         found = opened(settings, step)
         frozen = any(period["month"] == month for period in closed_periods(state))
-        status = "closed already" if frozen else freeze(found, rules, month, state)["status"]
+        status = "already closed" if frozen else freeze(found, rules, month, state)["status"]
         told = {"status": status} | restatement(found, rules, state, month)
     terminal.answer(told, json, terminal.closed)
 
