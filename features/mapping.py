@@ -27,6 +27,7 @@ __all__ = ["SECTIONS", "BookSettings", "TableSettings", "Workspace", "read_works
 
 SECTIONS = (
     "revenue", "benchmarks", "matrix", "outreach", "forecast", "alerts", "mlflow", "ingest",
+    "triggers", "maturity",
 )  # fmt: skip
 
 

@@ -15,9 +15,9 @@ import numpy as np
 import pandas as pd
 
 from features.catalog import CATALOG
-from features.maturity import stage
+from features.maturity import MaturitySettings, stage
 from features.snapshot import data_coverage
-from features.triggers import fire
+from features.triggers import TriggerSettings, fire
 from models.carried import Carried
 from models.flows import cohort_at, means
 from models.forecast import ForecastSettings, forecast, shared_scale
@@ -56,6 +56,8 @@ class Choices:
     matrix : MatrixSettings
     outreach : OutreachSettings
     forecast : ForecastSettings
+    triggers : TriggerSettings
+    maturity : MaturitySettings
     definition : mapping
         The revenue choices, stamped on every forecast.
     cuts : tuple of str
@@ -65,6 +67,8 @@ class Choices:
     matrix: MatrixSettings = field(default_factory=MatrixSettings)
     outreach: OutreachSettings = field(default_factory=OutreachSettings)
     forecast: ForecastSettings = field(default_factory=ForecastSettings)
+    triggers: TriggerSettings = field(default_factory=TriggerSettings)
+    maturity: MaturitySettings = field(default_factory=MaturitySettings)
     definition: Mapping[str, Any] = field(default_factory=dict)
     cuts: tuple[str, ...] = ("segment",)
 
@@ -129,7 +133,7 @@ def judge_accounts(
     """Score accounts, place them in their cells, and say why."""
     scored = score_accounts(carried.model, frame, CATALOG, carried.stability)
     table = scored.table.reset_index(drop=True)
-    table["triggers"] = _triggers(frame)
+    table["triggers"] = _triggers(frame, choices.triggers)
     table["lever"] = [_lever(fired) for fired in table["triggers"]]
     placed = place(
         table,
@@ -142,7 +146,7 @@ def judge_accounts(
     table = table.join(placed.drop(columns=["account_id"]))
     held = guards(_guard_facts(table, frame), as_of, choices.matrix.guards)
     table = table.join(held.drop(columns=["account_id"]))
-    placed_on_curve = stage(frame)
+    placed_on_curve = stage(frame, choices.maturity)
     table["maturity_stage"] = placed_on_curve["maturity_stage"].to_numpy()
     table["maturity_score"] = placed_on_curve["maturity_score"].to_numpy()
     table["data_coverage"] = data_coverage(frame).to_numpy()
@@ -238,10 +242,10 @@ def _errors(periods: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
     return errors
 
 
-def _triggers(frame: pd.DataFrame) -> list[list[dict[str, Any]]]:
+def _triggers(frame: pd.DataFrame, asked: TriggerSettings) -> list[list[dict[str, Any]]]:
     """List each account's triggers, in the order of ``features.triggers.TRIGGERS``."""
     fired: dict[str, list[dict[str, Any]]] = {account: [] for account in frame["account_id"]}
-    for row in fire(frame).to_dict("records"):
+    for row in fire(frame, asked).to_dict("records"):
         fired[row["account_id"]].append(
             {
                 "trigger": row["trigger"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -14,7 +15,7 @@ from features.snapshot import snapshot
 from models.bundle import open_bundle
 from models.carried import read_bundle
 from models.outreach import rank
-from models.verdict import Choices, forecasts, judge_accounts
+from models.verdict import forecasts, judge_accounts
 from serving.batch import Champion
 from serving.columns import native
 from serving.queries import Run
@@ -98,6 +99,6 @@ def forecast_by(settings: Settings, horizon: int, by: str) -> dict[str, Any]:
             raise UsageFault("cut.unknown", f"--by {by}", nearest(by, known))
         accounts[by] = people[by].reindex(accounts["account_id"]).to_numpy()
     choices = settings.choices
-    cut = Choices(choices.matrix, choices.outreach, choices.forecast, choices.definition, (by,))
+    cut = replace(choices, cuts=(by,))
     told = forecasts(scored.outlook, live.model.carried, live.run.as_of, cut)[str(horizon)]
     return (live.store.forecast(horizon) or {}) | {"by_cut": told["by_cut"]}

@@ -6,7 +6,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from features.company import BenchmarkSettings
 from features.configuration import Section, read_section
@@ -14,7 +14,9 @@ from features.faults import ConfigurationRefused
 from features.ingest import IngestSettings
 from features.location import located
 from features.mapping import Workspace, read_workspace
+from features.maturity import MaturitySettings
 from features.rules import Rules
+from features.triggers import TriggerSettings
 from models.forecast import ForecastSettings
 from models.matrix import MatrixSettings
 from models.outreach import OutreachSettings
@@ -23,6 +25,7 @@ from models.verdict import Choices
 __all__ = ["AlertSettings", "MlflowSettings", "Settings", "load"]
 
 CONFIG = "perennial.toml"
+S = TypeVar("S", bound=Section)
 
 
 class MlflowSettings(Section):
@@ -74,6 +77,8 @@ class Settings:
             "matrix": c.matrix.model_dump(mode="json"),
             "outreach": c.outreach.model_dump(mode="json"),
             "forecast": c.forecast.model_dump(mode="json"),
+            "triggers": c.triggers.model_dump(mode="json"),
+            "maturity": c.maturity.model_dump(mode="json"),
             "cuts": list(c.cuts),
         }
         return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()
@@ -108,22 +113,22 @@ def load(book: Path | None = None, home: Path | None = None, here: Path | None =
 
 def _owned(workspace: Workspace, home: Path | None) -> Settings:
     """Let every section be read by its owner."""
-    read_section(IngestSettings, workspace.section("ingest"), f"{CONFIG} [ingest]")
-    rules = read_section(Rules, workspace.section("revenue"), f"{CONFIG} [revenue]")
-    read_section(AlertSettings, workspace.section("alerts"), f"{CONFIG} [alerts]")
+    _read(IngestSettings, workspace, "ingest")
+    rules = _read(Rules, workspace, "revenue")
+    _read(AlertSettings, workspace, "alerts")
     choices = Choices(
-        matrix=read_section(MatrixSettings, workspace.section("matrix"), f"{CONFIG} [matrix]"),
-        outreach=read_section(
-            OutreachSettings, workspace.section("outreach"), f"{CONFIG} [outreach]"
-        ),
-        forecast=read_section(
-            ForecastSettings, workspace.section("forecast"), f"{CONFIG} [forecast]"
-        ),
+        matrix=_read(MatrixSettings, workspace, "matrix"),
+        outreach=_read(OutreachSettings, workspace, "outreach"),
+        forecast=_read(ForecastSettings, workspace, "forecast"),
+        triggers=_read(TriggerSettings, workspace, "triggers"),
+        maturity=_read(MaturitySettings, workspace, "maturity"),
         definition=rules.stamp(),
     )
-    mlflow = read_section(MlflowSettings, workspace.section("mlflow"), f"{CONFIG} [mlflow]")
-    benchmarks = read_section(
-        BenchmarkSettings, workspace.section("benchmarks"), f"{CONFIG} [benchmarks]"
-    )
+    mlflow = _read(MlflowSettings, workspace, "mlflow")
+    benchmarks = _read(BenchmarkSettings, workspace, "benchmarks")
     state = home or workspace.directory / ".perennial"
     return Settings(workspace, state, rules, choices, mlflow, benchmarks)
+
+
+def _read(kind: type[S], workspace: Workspace, name: str) -> S:
+    return read_section(kind, workspace.section(name), f"{CONFIG} [{name}]")
