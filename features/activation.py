@@ -18,7 +18,7 @@ from features.asof import quarter_name
 from features.book import Book
 from features.evidence import Activation
 from features.measure import Measure
-from features.rollup import number_of, usage_by_feature
+from features.rollup import number_of
 from features.terms import forget_terms, known_terms
 from features.view import Feed, feed_of
 
@@ -85,7 +85,7 @@ def _accounts(book: Book, day: date, feed: Feed) -> pd.DataFrame:
     first = terms.group_by("account_id").agg(
         nw.col("start_day").min().alias("start"), nw.col("starts_on").min().alias("first_on")
     )
-    rows = usage_by_feature(book).filter(
+    rows = book.rolled("usage_by_feature").filter(
         nw.col("known_day") < number_of(day), nw.col("day") < feed.end, nw.col("count") > 0
     )
     seen = rows.select("account_id").unique()

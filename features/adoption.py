@@ -10,7 +10,6 @@ from typing import Any
 import narwhals.stable.v2 as nw
 import pandas as pd
 
-from features.rollup import usage_by_feature
 from features.signal import Sign, Signal
 from features.sums import share, total
 from features.view import View
@@ -81,7 +80,7 @@ def measure(view: View, so_far: pd.DataFrame) -> pd.DataFrame:
 
 def _rows(view: View) -> nw.LazyFrame[Any]:
     feed = view.feeds["usage"]
-    rows = usage_by_feature(view.book).filter(
+    rows = view.book.rolled("usage_by_feature").filter(
         nw.col("known_day") < view.today,
         nw.col("day") <= feed.end - feed.grain,
         nw.col("count") > 0,

@@ -15,6 +15,7 @@ import pandas as pd
 import pyarrow as pa
 
 from features.faults import DataRejected, InputMissing
+from features.rollup import ROLLUPS, rolled
 
 __all__ = ["Book", "BookFacts", "latest_snapshot", "open_book"]
 
@@ -91,6 +92,16 @@ class Book:
         if not self.has(name):
             raise InputMissing("table.missing", f'the book has no table "{name}"', "add its export")
         return nw.from_native(self.connection.table(name))
+
+    def rolled(self, name: str) -> nw.LazyFrame[Any]:
+        """Give a roll-up of one of the book's feeds (``features.rollup.ROLLUPS``)."""
+        made = f"_{name}"
+        try:
+            self.connection.table(made)
+        except duckdb.CatalogException:
+            made_of = rolled(name, ROLLUPS[name].feed)
+            self.connection.execute(f"CREATE TEMP TABLE {made} AS {made_of}")
+        return nw.from_native(self.connection.table(made))
 
 
 def engine() -> duckdb.DuckDBPyConnection:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import ModuleType
 
 import pandas as pd
 
 from features import adoption, commercial, expansion, relationship, support, usage
-from features.signal import Signal
+from features.signal import Family, Signal
 from features.view import View
 
 __all__ = ["CATALOG", "FAMILIES", "as_markdown"]
@@ -16,8 +17,18 @@ Measure = Callable[[View, pd.DataFrame], pd.DataFrame]
 
 _FILES = (usage, adoption, support, relationship, commercial, expansion)
 
-FAMILIES: tuple[Measure, ...] = tuple(family.measure for family in _FILES)
-CATALOG: tuple[Signal, ...] = tuple(signal for family in _FILES for signal in family.SIGNALS)
+
+def _declared(family: ModuleType) -> Family | None:
+    declared = getattr(family, "FAMILY", None)
+    return declared if isinstance(declared, Family) else None
+
+
+FAMILIES: tuple[Family | Measure, ...] = tuple(_declared(f) or f.measure for f in _FILES)
+CATALOG: tuple[Signal, ...] = tuple(
+    signal
+    for family in _FILES
+    for signal in (getattr(_declared(family), "signals", None) or family.SIGNALS)
+)
 
 _SIGNS = {-1: "−", 0: "", 1: "+"}
 _HEAD = """# Signals

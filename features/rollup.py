@@ -1,44 +1,150 @@
-"""Tables prepared once per book: usage rolled up by day and by user, other feeds numbered by day.
+"""Roll-ups: what ingest keeps of a feed, summed once by account and day.
 
-Each keeps the day on which its rows became known, so that one table serves every as-of date and a
-late row counts only from the day it was recorded. Counts and quantities are summed as
-whole thousandths: an integer sum does not depend on the order of the rows.
+A roll-up bears the day on which something happened and the day on which it became known (whole
+UTC days since 1970-01-01), so that one table serves every as-of date and a late row counts only
+from the day on which it was recorded. Counts and quantities are whole thousandths: such a sum
+does not depend on the order of the rows, and two sums of parts make the sum of the whole.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
 
-import duckdb
 import narwhals.stable.v2 as nw
 
-from features.book import Book
+from features.casting import quoted
+from features.contracts import stored_schema
 
 __all__ = [
+    "FEEDS",
     "HAPPENED",
+    "ROLLUPS",
     "SCALE",
+    "RollUp",
+    "columns_of",
     "day_number",
-    "feed_by_day",
+    "merged",
     "number_of",
-    "usage_by_day",
-    "usage_by_user",
+    "rolled",
+    "rollups_of",
 ]
 
 SCALE = 1_000
-LARGEST = 9e15
+LARGEST = 9e12
 EPOCH = date(1970, 1, 1)
 HAPPENED = {
+    "usage": "occurred_at",
+    "events": "occurred_at",
     "tickets": "opened_at",
     "touchpoints": "occurred_at",
-    "events": "occurred_at",
     "limits": "observed_on",
     "growth": "observed_on",
 }
-LATER = {"tickets": {"closed_day": "closed_at"}}
-BY_FEATURE = "_usage_by_feature"
-BY_DAY = "_usage_by_day"
-BY_USER = "_usage_by_user"
+FEEDS = tuple(HAPPENED)
+STAMPS = ("recorded_at", "known_at")
+
+
+@dataclass(frozen=True)
+class RollUp:
+    """One table that a snapshot keeps of a feed.
+
+    Attributes
+    ----------
+    feed : str
+        The source table.
+    keys : tuple of str
+        One row per such key; empty: the rows of the feed are kept as they are.
+    values : mapping of str to str
+        Column → SQL aggregate over the rows of a key, which also merges two roll-ups.
+    where : str
+        Which rows count.
+    """
+
+    feed: str
+    keys: tuple[str, ...] = ()
+    values: Mapping[str, str] = field(default_factory=dict)
+    where: str = "true"
+
+
+_SUMS = {
+    "count": "CAST(sum(count) AS BIGINT)",
+    "quantity": "CAST(sum(quantity) AS BIGINT)",
+    "users": "max(users)",
+}
+
+ROLLUPS: dict[str, RollUp] = {
+    "usage_by_feature": RollUp("usage", ("account_id", "day", "known_day", "feature"), _SUMS),
+    "usage_by_day": RollUp("usage", ("account_id", "day", "known_day"), _SUMS),
+    "usage_by_user": RollUp(
+        "usage",
+        ("account_id", "day", "user_id"),
+        {"known_day": "min(known_day)"},
+        "user_id IS NOT NULL AND count > 0",
+    ),
+    "events": RollUp(
+        "events",
+        ("account_id", "day", "known_day", "kind", "feature", "user_id"),
+        {"count": "CAST(sum(count) AS BIGINT)"},
+    ),
+    "tickets": RollUp("tickets"),
+    "touchpoints": RollUp("touchpoints"),
+    "limits": RollUp("limits"),
+    "growth": RollUp("growth"),
+}
+
+
+def rollups_of(feed: str) -> list[str]:
+    """List the roll-ups of a feed.
+
+    Examples
+    --------
+    >>> rollups_of("usage"), rollups_of("tickets")
+    (['usage_by_feature', 'usage_by_day', 'usage_by_user'], ['tickets'])
+    """
+    return [name for name, rollup in ROLLUPS.items() if rollup.feed == feed]
+
+
+def columns_of(name: str) -> list[str]:
+    """List the columns of a roll-up, in the order by which its rows are sorted.
+
+    Examples
+    --------
+    >>> columns_of("usage_by_day")
+    ['account_id', 'day', 'known_day', 'count', 'quantity', 'users']
+    """
+    rollup = ROLLUPS[name]
+    if rollup.keys:
+        return [*rollup.keys, *rollup.values]
+    kept = [column for column in stored_schema(rollup.feed).names if column not in STAMPS]
+    days = ["day", "known_day", *(["closed_day"] if rollup.feed == "tickets" else [])]
+    return ["account_id", *days, *(column for column in kept if column != "account_id")]
+
+
+def rolled(name: str, source: str) -> str:
+    """Give the SQL of a roll-up over typed rows of its feed (a table or sub-query, in UTC).
+
+    Examples
+    --------
+    >>> rolled("usage_by_user", "usage").split(" GROUP BY ")[1].split(" ORDER")[0]
+    'account_id, day, user_id'
+    """
+    rollup = ROLLUPS[name]
+    numbered = _numbered(rollup.feed, source)
+    return _gathered(name, f"SELECT * FROM ({numbered}) WHERE {rollup.where}")
+
+
+def merged(name: str, sources: Sequence[str]) -> str:
+    """Give the SQL that merges roll-ups of the same name (tables or sub-queries) into one.
+
+    Examples
+    --------
+    >>> merged("growth", ["old", "new"]).count("UNION ALL")
+    1
+    """
+    columns = ", ".join(map(quoted, columns_of(name)))
+    return _gathered(name, " UNION ALL ".join(f"SELECT {columns} FROM {each}" for each in sources))
 
 
 def number_of(day: date) -> int:
@@ -53,82 +159,46 @@ def number_of(day: date) -> int:
 
 
 def day_number(column: str) -> nw.Expr:
-    """Give the number of the UTC day of a timestamp or date column.
+    """Give the number of the UTC day of a timestamp or date column, on every engine.
 
-    Years and days of the year are whole-number arithmetic on every engine, and forty times
-    faster than a difference of timestamps.
+    Years and days of the year are whole-number arithmetic, and forty times faster than a
+    difference of timestamps.
     """
     year, day = nw.col(column).dt.year().cast(nw.Int64), nw.col(column).dt.ordinal_day()
     leaps = (year - 1969) // 4 - (year - 1901) // 100 + (year - 1601) // 400
     return 365 * (year - 1970) + leaps + day.cast(nw.Int64) - 1
 
 
-def usage_by_feature(book: Book) -> nw.LazyFrame[Any]:
-    """Give account_id, feature, day, known_day, count, quantity, users; one row per such key.
+def _gathered(name: str, source: str) -> str:
+    rollup, columns = ROLLUPS[name], [quoted(column) for column in columns_of(name)]
+    order = ", ".join(f"{column} NULLS FIRST" for column in columns)
+    if not rollup.keys:
+        return f"SELECT {', '.join(columns)} FROM ({source}) ORDER BY {order}"
+    keys = ", ".join(rollup.keys)
+    values = ", ".join(f"{sql} AS {column}" for column, sql in rollup.values.items())
+    return f"SELECT {keys}, {values} FROM ({source}) GROUP BY {keys} ORDER BY {order}"
 
-    ``count`` and ``quantity`` are int64 thousandths (null where no row has a quantity);
-    ``users`` is the largest ``users`` of the key's rows.
-    """
-    if not _made(book, BY_FEATURE):
-        rows = _dated(book).with_columns(
-            count=_thousandths(nw.col("count").fill_null(1.0)),
-            quantity=_thousandths(nw.col("quantity")),
+
+def _numbered(feed: str, source: str) -> str:
+    """Number the days of a feed's rows, and scale what is summed."""
+    happened = HAPPENED[feed]
+    days = f"{_day(happened)} AS day, {_day('known_at')} AS known_day"
+    if feed == "usage":
+        count, quantity = _thousandths("coalesce(count, 1)"), _thousandths("quantity")
+        return (
+            f"SELECT account_id, feature, user_id, {days}, {count} AS count, "
+            f"{quantity} AS quantity, users FROM {source}"
         )
-        _keep(book, BY_FEATURE, _summed(rows, "account_id", "feature", "day", "known_day"))
-    return nw.from_native(book.connection.table(BY_FEATURE))
+    if feed == "events":
+        return f"SELECT account_id, kind, feature, user_id, {days}, 1 AS count FROM {source}"
+    closed = f", {_day('closed_at')} AS closed_day" if feed == "tickets" else ""
+    return f"SELECT *, {days}{closed} FROM {source}"
 
 
-def usage_by_day(book: Book) -> nw.LazyFrame[Any]:
-    """Give the same over all features: account_id, day, known_day, count, quantity, users."""
-    if not _made(book, BY_DAY):
-        _keep(book, BY_DAY, _summed(usage_by_feature(book), "account_id", "day", "known_day"))
-    return nw.from_native(book.connection.table(BY_DAY))
+def _day(column: str) -> str:
+    return f"CAST(epoch_us(CAST({column} AS TIMESTAMPTZ)) // 86400000000 AS INTEGER)"
 
 
-def usage_by_user(book: Book) -> nw.LazyFrame[Any]:
-    """Give account_id, user_id, day, known_day: the days on which a named user was active."""
-    if not _made(book, BY_USER):
-        named = _dated(book).filter(~nw.col("user_id").is_null())
-        _keep(book, BY_USER, named.select("account_id", "user_id", "day", "known_day").unique())
-    return nw.from_native(book.connection.table(BY_USER))
-
-
-def feed_by_day(book: Book, table: str) -> nw.LazyFrame[Any]:
-    """Give a feed's rows with ``day`` and ``known_day`` (for tickets also ``closed_day``)."""
-    name = f"_{table}_by_day"
-    if not _made(book, name):
-        days = {"day": HAPPENED[table], "known_day": "known_at"} | LATER.get(table, {})
-        numbered = {new: day_number(column) for new, column in days.items()}
-        _keep(book, name, book.table(table).with_columns(**numbered))
-    return nw.from_native(book.connection.table(name))
-
-
-def _dated(book: Book) -> nw.LazyFrame[Any]:
-    return book.table("usage").with_columns(
-        day=day_number("occurred_at"), known_day=day_number("known_at")
-    )
-
-
-def _summed(rows: nw.LazyFrame[Any], *keys: str) -> nw.LazyFrame[Any]:
-    quantity = nw.col("quantity")
-    return rows.group_by(*keys).agg(
-        nw.col("count").sum().cast(nw.Int64),
-        nw.when(quantity.count() > 0).then(quantity.sum()).cast(nw.Int64).alias("quantity"),
-        nw.col("users").max(),
-    )
-
-
-def _thousandths(number: nw.Expr) -> nw.Expr:
-    return (number.clip(-LARGEST / SCALE, LARGEST / SCALE) * SCALE).round().cast(nw.Int64)
-
-
-def _made(book: Book, name: str) -> bool:
-    try:
-        book.connection.table(name)
-    except duckdb.CatalogException:
-        return False
-    return True
-
-
-def _keep(book: Book, name: str, rows: nw.LazyFrame[Any]) -> None:
-    nw.to_native(rows).create(name)
+def _thousandths(number: str) -> str:
+    within = f"least(greatest({number}, -{LARGEST}), {LARGEST})"
+    return f"CASE WHEN {number} IS NOT NULL THEN CAST(round({within} * {SCALE}) AS BIGINT) END"

@@ -1,16 +1,73 @@
-"""A signal: one number per account and as-of date, with its meaning and its declared signs."""
+"""A signal: one number per account and as-of date, declared once, with what it is made of.
+
+A family is one file. It declares the rows that it reads (``Rows``), hidden sums that several
+signals share (``Part``), columns that come from contracts (facts), and its signals. An expression
+with ``rows`` is an aggregate over those rows, run on the book's engine in one pass with all others
+of the same rows; one without is worked out account by account, from facts, parts and the signals
+declared before it.
+"""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
 
-__all__ = ["Family", "Group", "Signal", "Sign"]
+import narwhals.stable.v2 as nw
+import pandas as pd
+
+if TYPE_CHECKING:
+    from features.view import View
+
+__all__ = ["Fact", "Family", "FamilyName", "Group", "Part", "Rows", "Sign", "Signal"]
 
 Sign = Literal[-1, 0, 1]
 Group = Literal["usage", "support", "relationship", "seats", "commercial"]
-Family = Literal["usage", "adoption", "support", "relationship", "commercial", "expansion"]
+FamilyName = Literal["usage", "adoption", "support", "relationship", "commercial", "expansion"]
+Fact = Callable[["View"], Mapping[str, pd.Series]]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What signals are summed over: lazy rows with an ``account_id``, on the book's engine.
+
+    Attributes
+    ----------
+    name : str
+        How messages call them.
+    tables : tuple of str
+        Source tables that must be there. The feeds among them must be fresh too; otherwise
+        everything over these rows is missing.
+    of : callable
+        From a view to the rows.
+    """
+
+    name: str
+    tables: tuple[str, ...]
+    of: Callable[[View], nw.LazyFrame[Any]] = field(compare=False)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A number per account that signals are made of and that nobody sees.
+
+    Attributes
+    ----------
+    name : str
+        Its column, unlike any signal's slug.
+    value : narwhals expression
+        As in ``Signal``.
+    rows : Rows, optional
+        As in ``Signal``.
+    silent : float, optional
+        As in ``Signal``.
+    """
+
+    name: str
+    value: nw.Expr = field(compare=False, repr=False)
+    rows: Rows | None = None
+    silent: float | None = None
 
 
 @dataclass(frozen=True)
@@ -22,7 +79,7 @@ class Signal:
     slug : str
         Name of the column, starting with its family.
     family : str
-        The file that measures it.
+        The file that declares it.
     group : str
         The group under which reasons speak of it.
     unit : str
@@ -37,6 +94,14 @@ class Signal:
         What a missing value means.
     phrase : str
         A sentence with ``{value}`` in it, for the screen of a CSM.
+    value : narwhals expression
+        Over ``rows`` an aggregate; without rows, from the columns of the account.
+    rows : Rows, optional
+        What ``value`` is summed over.
+    silent : float, optional
+        The value of an account without any such row, where the tables are there: 0 for counts.
+    tables : tuple of str
+        Source tables that a signal without rows lives on (else those of its rows).
 
     Examples
     --------
@@ -44,15 +109,16 @@ class Signal:
     ...     "usage_wau_ratio", "usage", "usage", "ratio", 35, -1, 1,
     ...     "weekly users against the four weeks before", "no users known",
     ...     "weekly users at {value:.0%} of their 4-week level",
+    ...     nw.col("users_now") / nw.col("users_before"), tables=("usage",),
     ... )
-    >>> ratio.say(0.4)
-    'weekly users at 40% of their 4-week level'
+    >>> ratio.say(0.4), ratio.needs
+    ('weekly users at 40% of their 4-week level', ('usage',))
     >>> ratio.say(float("nan"))
     'not known: no users known'
     """
 
     slug: str
-    family: Family
+    family: FamilyName
     group: Group
     unit: str
     window_days: int | None
@@ -61,9 +127,40 @@ class Signal:
     meaning: str
     missing: str
     phrase: str
+    value: nw.Expr = field(default_factory=lambda: nw.lit(None), compare=False, repr=False)
+    rows: Rows | None = None
+    silent: float | None = None
+    tables: tuple[str, ...] = ()
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Give the source tables without which the signal is missing for every account."""
+        return self.rows.tables if self.rows else self.tables
 
     def say(self, value: float) -> str:
         """Say a value in a sentence."""
         if math.isnan(value):
             return f"not known: {self.missing}"
         return self.phrase.format(value=value)
+
+
+@dataclass(frozen=True)
+class Family:
+    """One file of signals.
+
+    Attributes
+    ----------
+    name : str
+        What its slugs start with.
+    signals : tuple of Signal
+        In the order in which the row-wise ones are worked out.
+    parts : tuple of Part
+        What they share; row-wise parts are worked out before the family's signals.
+    facts : tuple of callable
+        From a view to columns by account that come from contracts, not from feeds.
+    """
+
+    name: FamilyName
+    signals: tuple[Signal, ...]
+    parts: tuple[Part, ...] = ()
+    facts: tuple[Fact, ...] = ()

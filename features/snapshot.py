@@ -14,7 +14,9 @@ import pandas as pd
 from features.book import Book
 from features.catalog import CATALOG, FAMILIES
 from features.faults import DataRejected
+from features.measuring import measure
 from features.rules import Rules
+from features.signal import Family
 from features.terms import forget_terms
 from features.view import View, view_of
 
@@ -95,8 +97,14 @@ def data_coverage(frame: pd.DataFrame) -> pd.Series:
 def _measured(view: View) -> pd.DataFrame:
     """Measure family after family; a later one may read what an earlier one found."""
     signals = pd.DataFrame(index=view.standing.index)
-    for measure in FAMILIES:
-        signals = pd.concat([signals, measure(view, signals)], axis=1)
+    seen: list[Family] = []
+    for family in FAMILIES:
+        if isinstance(family, Family):
+            seen.append(family)
+            found = measure(view, seen)
+            signals = found.join(signals[[c for c in signals if c not in found]])
+        else:
+            signals = pd.concat([signals, family(view, signals)], axis=1)
     signals = signals[[signal.slug for signal in CATALOG]].astype(np.float64) + 0.0
     _finite(signals)
     return signals

@@ -11,7 +11,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 
-from features.rollup import SCALE, usage_by_day, usage_by_user
+from features.rollup import SCALE
 from features.signal import Signal
 from features.sums import share, total
 from features.view import View
@@ -214,7 +214,7 @@ def _sums(view: View) -> nw.LazyFrame[Any]:
 def _days(view: View) -> nw.LazyFrame[Any]:
     """Give one row per account and day, with its age counted from the end of the feed."""
     feed = view.feeds["usage"]
-    rows = usage_by_day(view.book).filter(
+    rows = view.book.rolled("usage_by_day").filter(
         nw.col("known_day") < view.today, nw.col("day") <= feed.end - feed.grain
     )
     days = rows.group_by("account_id", "day").agg(
@@ -234,7 +234,7 @@ def _weeks(column: str, first: int, last: int) -> nw.Expr:
 def _named(view: View) -> nw.LazyFrame[Any]:
     """Count distinct named users: over 7, 28 and 91 days, and in each of the last five weeks."""
     feed = view.feeds["usage"]
-    rows = usage_by_user(view.book).filter(
+    rows = view.book.rolled("usage_by_user").filter(
         nw.col("known_day") < view.today, nw.col("day") <= feed.end - feed.grain
     )
     rows = rows.with_columns(age=feed.end - feed.grain - nw.col("day"))

@@ -22,14 +22,13 @@ from features.book import Book
 from features.faults import InternalFault
 from features.identity import identity
 from features.ledger import mrr_on
-from features.rollup import HAPPENED, feed_by_day, number_of, usage_by_day
+from features.rollup import FEEDS, number_of
 from features.rules import Rules
 from features.standing import standing
 from features.terms import known_terms
 
-__all__ = ["FEEDS", "Feed", "View", "view_of"]
+__all__ = ["Feed", "View", "view_of"]
 
-FEEDS = ("usage", *HAPPENED)
 CLOSING = ("closed_day", "csat", "reopened", "escalated", "first_response_minutes")
 STALE_DAYS = 3
 REMEMBERED_DAYS = 364
@@ -95,6 +94,10 @@ class View:
         """Say whether a feed is there and not behind: else its signals are missing."""
         return table in self.feeds and not self.feeds[table].stale
 
+    def has(self, *tables: str) -> bool:
+        """Say whether tables are there, and the feeds among them not behind."""
+        return all(self.fresh(name) if name in FEEDS else self.book.has(name) for name in tables)
+
     def rows(self, table: str) -> nw.LazyFrame[Any]:
         """Give the known rows of a feed, with ``day`` and ``age`` (0 = the day before).
 
@@ -142,7 +145,7 @@ def view_of(book: Book, as_of: date, rules: Rules) -> View:
 def known_rows(book: Book, table: str, as_of: date) -> nw.LazyFrame[Any]:
     """Filter a feed to what was known and had happened before an as-of date."""
     today = number_of(as_of)
-    rows = feed_by_day(book, table).filter(nw.col("known_day") < today, nw.col("day") < today)
+    rows = book.rolled(table).filter(nw.col("known_day") < today, nw.col("day") < today)
     age = (today - 1 - nw.col("day")).alias("age")
     if table != "tickets":
         return rows.with_columns(age)
@@ -188,7 +191,7 @@ def assert_known(table: str, latest_known: int, today: int) -> None:
 
 
 def _usage_rows(book: Book, today: int) -> nw.LazyFrame[Any]:
-    rows = usage_by_day(book)
+    rows = book.rolled("usage_by_day")
     return rows.filter(nw.col("known_day") < today, nw.col("day") < today)
 
 

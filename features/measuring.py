@@ -1,0 +1,83 @@
+"""Measuring: every declared signal of the accounts in a view, by the expressions of its family.
+
+Rows are summed on the book's engine, one pass per ``Rows``; what is left is one row per account,
+and is worked out in the order of declaration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import narwhals.stable.v2 as nw
+import numpy as np
+import pandas as pd
+
+from features.signal import Family, Part, Rows, Signal
+from features.view import View
+
+__all__ = ["account_frame", "measure"]
+
+
+def measure(view: View, families: Sequence[Family]) -> pd.DataFrame:
+    """Measure the signals of some families.
+
+    Parameters
+    ----------
+    view : View
+        What was known at the as-of date.
+    families : sequence of Family
+        A family may read what those before it have declared.
+
+    Returns
+    -------
+    DataFrame
+        Index as ``view.standing`` (account_id), one float64 column per signal, in the order of
+        declaration; missing is NaN.
+    """
+    frame = account_frame(view, families)
+    slugs = [signal.slug for family in families for signal in family.signals]
+    return frame[slugs].astype(np.float64) + 0.0
+
+
+def account_frame(view: View, families: Sequence[Family]) -> pd.DataFrame:
+    """Give one row per account with contract facts, parts and signals, all under their names."""
+    frame = view.standing.copy()
+    for family in families:
+        for fact in family.facts:
+            frame = frame.assign(**fact(view))
+    asked: list[Part | Signal] = []
+    for family in families:
+        asked += [*family.parts, *family.signals]
+    for rows in dict.fromkeys(each.rows for each in asked if each.rows):
+        frame = frame.join(_summed(view, rows, [each for each in asked if each.rows == rows]))
+    for each in asked:
+        if each.rows is None:
+            frame = _worked_out(frame, each)
+    return frame
+
+
+def _summed(view: View, rows: Rows, asked: list[Part | Signal]) -> pd.DataFrame:
+    """Run all aggregates over the same rows in one pass; tables that are not there: missing."""
+    names = [_name(each) for each in asked]
+    if not view.has(*rows.tables):
+        return view.empty(names)
+    sums = [each.value.alias(_name(each)) for each in asked]
+    summed = rows.of(view).group_by("account_id").agg(*sums).collect("pandas").to_native()
+    heard = summed.set_index("account_id").astype(np.float64)
+    found = heard.reindex(view.standing.index)
+    unheard = ~found.index.isin(heard.index)
+    for each in asked:
+        if each.silent is not None:
+            found.loc[unheard, _name(each)] = each.silent
+    return found
+
+
+def _worked_out(frame: pd.DataFrame, asked: Part | Signal) -> pd.DataFrame:
+    """Add a column that is made of the others."""
+    value = asked.value.alias(_name(asked))
+    column: pd.Series = nw.from_native(frame, eager_only=True).select(value).to_native().iloc[:, 0]
+    return frame.assign(**{_name(asked): column.astype(np.float64)})
+
+
+def _name(asked: Part | Signal) -> str:
+    return asked.slug if isinstance(asked, Signal) else asked.name
