@@ -7,6 +7,7 @@ is not well formed is set aside with its line; a file that is not well formed is
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from io import BytesIO, StringIO
 
@@ -18,11 +19,12 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from features.breaches import CURES, Breach
+from features.copies import Staged
 from features.faults import DataRejected
 from features.mapping import TableSettings
 from features.sources import INFLATED, SourceBytes
 
-__all__ = ["SourceRows", "read_rows"]
+__all__ = ["SourceRows", "read_chunks", "read_rows", "read_whole"]
 
 BLOCK = 1 << 24
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
@@ -75,6 +77,24 @@ def read_rows(source: SourceBytes, settings: TableSettings) -> SourceRows:
     """
     read = _read_parquet if source.kind == "parquet" else _read_csv
     return read(source, settings)
+
+
+def read_chunks(source: Staged, settings: TableSettings) -> Iterator[SourceRows]:
+    """Read the rows of a copy, chunk by chunk; the first chunk may have no rows.
+
+    Raises
+    ------
+    DataRejected
+        As ``read_rows``; some of it may come after chunks were given.
+    """
+    yield read_whole(source, settings)
+
+
+def read_whole(source: Staged, settings: TableSettings) -> SourceRows:
+    """Read all rows of a copy at once, for a table that is not a feed."""
+    held = SourceBytes(source.label, source.path.read_bytes(), source.sha256)
+    read = _read_parquet if source.kind == "parquet" else _read_csv
+    return read(held, settings)
 
 
 def _read_parquet(source: SourceBytes, settings: TableSettings) -> SourceRows:
