@@ -86,5 +86,6 @@ def _as_fault(kind: type[Section], error: Any, where: str) -> ConfigurationRefus
             "config", place, f"{found}; {nearest(str(error['input']), known)}"
         )
     said = error["msg"].removeprefix("Value error, ")
-    found = f"; found {error['input']!r}" if path else ""
+    shown = path and not kind.model_config.get("hide_input_in_errors")
+    found = f"; found {error['input']!r}" if shown else ""
     return ConfigurationRefused("config", place, said + found)

@@ -21,6 +21,7 @@ from features.contracts import TABLES, table_names
 from features.currencies import CURRENCIES
 from features.faults import ConfigurationRefused, InputMissing, NotPermitted
 from features.location import located
+from features.selecting import SqlSource
 from features.units import unit_names
 
 __all__ = ["SECTIONS", "BookSettings", "TableSettings", "Workspace", "read_workspace"]
@@ -74,8 +75,9 @@ class TableSettings(Section):
 
     Attributes
     ----------
-    source : str or None
-        File, glob or folder, relative to the book; by default the table's own name.
+    source : str, SqlSource or None
+        File, glob or folder, relative to the book, or a query of a database; by default the
+        table's own name.
     columns : dict
         Contract column → source column.
     values : dict
@@ -100,7 +102,7 @@ class TableSettings(Section):
         How the CSV is written.
     """
 
-    source: str | None = None
+    source: str | SqlSource | None = None
     columns: dict[str, str] = Field(default_factory=dict)
     values: dict[str, dict[str, str]] = Field(default_factory=dict)
     units: dict[str, str] = Field(default_factory=dict)
@@ -142,6 +144,11 @@ class Workspace:
     def table(self, name: str) -> TableSettings:
         """Give the settings of a table."""
         return self.tables.get(name, TableSettings())
+
+    def queries(self) -> dict[str, SqlSource]:
+        """Give the tables that are asked of a database."""
+        sources = {name: each.source for name, each in self.tables.items()}
+        return {name: each for name, each in sources.items() if isinstance(each, SqlSource)}
 
     def section(self, name: str) -> Dict[str, Any]:
         """Give another section as the file has it; empty when absent."""
@@ -223,7 +230,7 @@ def _refuse_unknown(toml: Path, values: dict[str, Any]) -> None:
 
 def _table(toml: Path, name: str, values: dict[str, Any]) -> TableSettings:
     where = f"{toml.name} [tables.{name}]"
-    settings = read_section(TableSettings, values, where)
+    settings = read_section(TableSettings, _with_source(values, where), where)
     known = [column.name for column in TABLES[name].columns]
     named = {
         "columns": [] if TABLES[name].extras else settings.columns,
@@ -242,3 +249,14 @@ def _table(toml: Path, name: str, values: dict[str, Any]) -> TableSettings:
             cure = f'unknown unit "{unit}"; {nearest(unit, units)}'
             raise ConfigurationRefused("config", f"{where} units.{column}", cure)
     return settings
+
+
+def _with_source(values: dict[str, Any], where: str) -> dict[str, Any]:
+    """Read a source that is a query by its own declaration."""
+    source = values.get("source")
+    if isinstance(source, dict):
+        return values | {"source": read_section(SqlSource, source, f"{where} source")}
+    if source is not None and not isinstance(source, str):
+        cure = "write a file, a glob or a folder, or { url, query }"
+        raise ConfigurationRefused("config", f"{where} source", cure)
+    return values
