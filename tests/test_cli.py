@@ -90,6 +90,7 @@ def test_help_names_every_command(tmp_path: Path) -> None:
         "simulate",
         "check",
         "ingest",
+        "features",
         "metrics",
         "close",
         "train",
@@ -243,6 +244,7 @@ def test_explain_adds_up_to_the_probability(book: Path) -> None:
 COMMANDS = (
     "check",
     "ingest",
+    "features",
     "metrics",
     "metrics --window month --by segment",
     "score",

@@ -26,6 +26,7 @@ for _command in (
     learning.simulate,
     book.check,
     book.ingest,
+    book.features,
     revenue.metrics,
     revenue.close,
     learning.train,

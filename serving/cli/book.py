@@ -1,27 +1,42 @@
-"""Commands of the book: check it, ingest it."""
+"""Commands of the book: check it, ingest it, export its signals."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from serving.cli.opening import leave, now
-from serving.cli.options import BookDir, Home, Json
+from serving.cli.opening import asked_day, leave, now, opened
+from serving.cli.options import AsOf, BookDir, Home, Json
 
-__all__ = ["check", "ingest"]
+__all__ = ["check", "features", "ingest"]
 
 Strict = Annotated[bool, typer.Option("--strict", help="Exit 65 if any row is quarantined.")]
+Named = Annotated[
+    list[str] | None,
+    typer.Option("--account", help="Only this account, by its account_id; repeatable."),
+]
+Out = Annotated[
+    Path | None, typer.Option("--out", help="Write FILE.parquet or FILE.csv, a row per account.")
+]
 Empty = Annotated[bool, typer.Option("--allow-empty", help="Accept required tables with no row.")]
 
 
 def check(book: BookDir = None, home: Home = None, json: Json = False) -> None:
     """Read the book and report coverage and every breach; change nothing."""
-    from features.ingest import check as examine  # heavy: pyarrow
+    from features.rehearsal import rehearsed  # heavy: duckdb
     from serving import terminal
+    from serving.coverage import covered
     from serving.settings import load
 
-    report = examine(load(book, home).workspace, now())
+    settings = load(book, home)
+    with (
+        terminal.steps(json) as step,
+        rehearsed(settings.workspace, now(), lambda table: step(f"read {table}")) as found,
+    ):
+        step("signals")
+        report = covered(found.report, found.book, settings.rules)
     terminal.answer(report.to_json(), json, terminal.ingested)
     leave(report.refusals)
 
@@ -34,8 +49,10 @@ def ingest(
     json: Json = False,
 ) -> None:
     """Check the book, then publish an immutable snapshot and set bad rows aside."""
-    from features.ingest import attempt  # heavy: pyarrow
+    from features.book import open_book  # heavy: duckdb
+    from features.ingest import attempt
     from serving import terminal
+    from serving.coverage import covered
     from serving.settings import load
 
     settings = load(book, home)
@@ -48,5 +65,37 @@ def ingest(
             allow_empty=allow_empty,
             progress=lambda table: step(f"read {table}"),
         )
+        step("signals")
+        published = None if report.snapshot is None else open_book(settings.home, report.snapshot)
+        report = covered(report, published, settings.rules)
     terminal.answer(report.to_json(), json, terminal.ingested)
     leave(report.refusals)
+
+
+def features(
+    as_of: AsOf = None,
+    account: Named = None,
+    out: Out = None,
+    book: BookDir = None,
+    home: Home = None,
+    json: Json = False,
+) -> None:
+    """The signals of every paying account on a date, as the models read them."""
+    from features.export import signal_table  # heavy: duckdb
+    from serving import signals, terminal
+    from serving.batch import as_of_date
+    from serving.settings import load
+
+    if out is not None:
+        signals.refuse_unwritable(out)
+    settings = load(book, home)
+    day = asked_day(as_of)
+    named = list(dict.fromkeys(account or [])) or None
+    with terminal.steps(json) as step:
+        found = opened(settings, step)
+        step("signals")
+        rules = settings.rules.by_account()
+        table = signal_table(found, as_of_date(found, day), named, rules)
+        if out is not None:
+            signals.write(table, out)
+    terminal.answer(signals.told(table, out), json, terminal.signals)

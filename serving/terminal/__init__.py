@@ -6,6 +6,7 @@ from serving.terminal.paper import answer, emit, say, steps
 from serving.terminal.reconciliation import reconciled
 from serving.terminal.revenue import metrics
 from serving.terminal.run import account, forecasts, matrix, outreach, scored, training
+from serving.terminal.signals import signals
 
 __all__ = [
     "account",
@@ -20,6 +21,7 @@ __all__ = [
     "reconciled",
     "say",
     "scored",
+    "signals",
     "simulated",
     "steps",
     "training",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from serving.terminal.paper import Body, show, tabulated, write
+from serving.terminal.signals import known
 
 __all__ = ["ingested", "simulated"]
 
@@ -18,7 +19,7 @@ def simulated(body: Body) -> None:
 
 
 def ingested(body: Body) -> None:
-    """Show what check or ingest found, table by table, then the first breaches."""
+    """Show what check or ingest found, table by table, the first breaches, and what is known."""
     heads = ("table", "rows in", "accepted", "quarantined", "duplicates", "unmatched")
     title = f"Book: {body['status']}, snapshot {body['snapshot'] or 'none'}"
     day = body["coverage"].get("as_of")
@@ -33,6 +34,7 @@ def ingested(body: Body) -> None:
         hidden = len(one["errors"]) - SHOWN_ERRORS
         if hidden > 0:
             write(f"… and {hidden:,} more in {name} (--json lists up to 1,000)")
+    known(body["coverage"])
     _statements(body)
 
 
