@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 
 import pandas as pd
@@ -30,12 +31,22 @@ CATALOG: tuple[Signal, ...] = tuple(
     for signal in (getattr(_declared(family), "signals", None) or family.SIGNALS)
 )
 
+_PLACE = re.compile(r"\{value[^}]*\}")
 _SIGNS = {-1: "−", 0: "", 1: "+"}
+_COLUMNS = (
+    "signal", "what it measures", "unit", "days", "churn", "expansion", "needs",
+    "missing means", "said as", "group",
+)  # fmt: skip
 _HEAD = """# Signals
 
-Made by `features.catalog.as_markdown()`; do not edit by hand. One number per account and as-of
-date; a missing value is missing, never zero. The signs say which way a higher value is declared
-to point (+ more churn, more expansion); blank is undeclared.
+Made by `features.catalog.as_markdown()`; do not edit by hand. One number per paying account and
+as-of date; a missing value is missing, never zero. `perennial features` shows them of any date,
+`perennial check` for how many accounts each is known and what further tables would bring.
+
+*days*: length of the window; it ends the day before the as-of date, for usage with the last day that
+its feed covers. *churn*, *expansion*: which way a higher value is declared to point (+ more of it, − less, blank: undeclared);
+the models are held to it. *needs*: tables ([tables.md](tables.md)) without which every account lacks
+it; contracts are always there. *group*: the name under which a score's reasons speak of it.
 """
 
 
@@ -47,30 +58,47 @@ def as_markdown() -> str:
     >>> as_markdown().splitlines()[0]
     '# Signals'
     """
-    families = dict.fromkeys(signal.family for signal in CATALOG)
-    return "\n".join([_HEAD, *(_section(family) for family in families)])
+    families = {name: [s for s in CATALOG if s.family == name] for name in _names()}
+    told = [f"{len(CATALOG)} signals in {len(families)} families: {_counted(families)}.", ""]
+    sections = [_section(name, signals) for name, signals in families.items()]
+    return "\n".join([_HEAD, *told, *sections])
 
 
-def _section(family: str) -> str:
-    lines = [
-        f"## {family.capitalize()}",
-        "",
-        "| signal | group | what it measures | unit | window (days) | churn | expansion | missing |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    return "\n".join([*lines, *(_row(s) for s in CATALOG if s.family == family), ""])
+def _names() -> list[str]:
+    """Name the families in the order of the catalogue."""
+    return list(dict.fromkeys(signal.family for signal in CATALOG))
 
 
-def _row(signal: Signal) -> str:
-    window = "" if signal.window_days is None else str(signal.window_days)
-    cells = [
+def _counted(families: Mapping[str, Sequence[Signal]]) -> str:
+    return ", ".join(f"[{name}](#{name}) {len(signals)}" for name, signals in families.items())
+
+
+def _section(family: str, signals: Sequence[Signal]) -> str:
+    head = [f"## {family.capitalize()}", "", _row(_COLUMNS), _row(["---"] * len(_COLUMNS))]
+    return "\n".join([*head, *(_row(_cells(signal)) for signal in signals), ""])
+
+
+def _cells(signal: Signal) -> tuple[str, ...]:
+    return (
         f"`{signal.slug}`",
-        signal.group,
         signal.meaning,
         signal.unit,
-        window,
+        "" if signal.window_days is None else str(signal.window_days),
         _SIGNS[signal.churn],
         _SIGNS[signal.expansion],
+        ", ".join(signal.needs) or "contracts",
         signal.missing,
-    ]
-    return f"| {' | '.join(cells)} |"
+        _PLACE.sub(lambda found: "…%" if "%" in found[0] else "…", signal.phrase),
+        signal.group,
+    )
+
+
+def _row(cells: Sequence[str]) -> str:
+    """Write a row of a table.
+
+    Examples
+    --------
+    >>> _row(["a|b", "c"])
+    '| a\\\\|b | c |'
+    """
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
