@@ -209,16 +209,17 @@ def _contacts(crowd: Crowd, rng: Rng) -> pa.Table:
 
 
 def _payments(crowd: Crowd, rng: Rng) -> pa.Table:
-    """Bill every account on every thirtieth day of its stay."""
+    """Bill every account on every thirtieth day of its stay; one in 200 is paid late."""
     due = np.arange(0, DAYS, 30)
     owner, day = np.repeat(np.arange(len(crowd.ids)), len(due)), np.tile(due, len(crowd.ids))
-    paid = day + rng.integers(0, 45, len(owner))
+    late = np.where(rng.random(len(owner)) < 0.005, 40, 0)
+    paid = day + late + rng.integers(0, 25, len(owner))
     table = pa.table(
         {
             "invoice_id": named("i-", np.arange(len(owner)), 9),
             "account_id": crowd.ids.take(pa.array(owner)),
             "due_on": _day(day),
-            "paid_on": _day(paid, (paid >= DAYS) | (rng.random(len(owner)) < 0.01)),
+            "paid_on": _day(paid, paid >= DAYS),
             "amount": np.round(30.0 * crowd.how_many[owner], 2),
             "currency": np.full(len(owner), "USD"),
             "kind": np.full(len(owner), "invoice"),
