@@ -9,15 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import pandas as pd
-
 from features.book import Book
 from features.catalog import CATALOG
 from features.contracts import TABLES
 from features.signal import Signal
-from features.triggers import TRIGGERS, Trigger, TriggerSettings
+from features.triggers import TRIGGERS
+from features.watched import reads
 
-__all__ = ["gains", "reads"]
+__all__ = ["gains"]
 
 REVENUE = ("subscriptions", "mrr_by_month")
 STAMPS = ("recorded_at", "updated_at")
@@ -43,30 +42,6 @@ def gains(book: Book, reach: Mapping[str, Mapping[str, Any]]) -> list[dict[str, 
         where signals are known of nobody: the same with ``columns`` instead of ``with``.
     """
     return [*_tables(book), *_columns(book, reach)]
-
-
-def reads(trigger: Trigger) -> frozenset[str]:
-    """Tell which columns of a snapshot a trigger looks at.
-
-    Examples
-    --------
-    >>> [sorted(reads(one)) for one in TRIGGERS if one.name == "ticket_burst"]
-    [['support_burst_7d', 'support_tickets_7d']]
-    """
-    watched = _Watched()
-    trigger.when(watched, TriggerSettings())
-    return frozenset(watched.seen)
-
-
-class _Watched:
-    """A snapshot without rows that remembers which columns it was asked for."""
-
-    def __init__(self) -> None:
-        self.seen: set[str] = set()
-
-    def __getitem__(self, column: str) -> pd.Series:
-        self.seen.add(column)
-        return pd.Series(dtype=float)
 
 
 def _tables(book: Book) -> list[dict[str, Any]]:
@@ -114,7 +89,7 @@ def _gain(
     table: str, key: str, names: list[str], signals: list[Signal], said: str
 ) -> dict[str, Any]:
     slugs = [each.slug for each in signals]
-    looking = [each.name for each in TRIGGERS if reads(each) & set(slugs)]
+    looking = [each.name for each in TRIGGERS if not {*slugs}.isdisjoint(reads(each))]
     triggers = list(dict.fromkeys(looking))
     told = f"{said} {_counted(slugs, 'signal')}"
     told += f" and {_counted(triggers, 'trigger')}" if triggers else ""

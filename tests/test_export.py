@@ -12,14 +12,15 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
-from features.absent import gains, reads
+from features.absent import gains
 from features.catalog import CATALOG
 from features.contracts import TABLES
 from features.export import signal_table
 from features.faults import Fault
 from features.reach import reach
 from features.snapshot import snapshot
-from features.triggers import TRIGGERS
+from features.triggers import TRIGGERS, TriggerSettings
+from features.watched import reads, thresholds
 from tests.command_line import made, perennial
 from tests.small_books import AS_OF, ago, line, small_book
 
@@ -209,10 +210,12 @@ def test_a_column_that_did_not_come_is_named_where_nobody_has_a_signal(tmp_path:
 def test_declared_tables_are_tables_and_triggers_read_what_a_snapshot_has() -> None:
     assert {need for each in CATALOG for need in each.needs} <= set(TABLES)
     columns = {*snapshot(small_book([line("a")]), AS_OF).columns}
-    assert all(reads(trigger) <= columns for trigger in TRIGGERS)
-    assert all(
-        reads(trigger) & set(SLUGS) or "tenure_days" in reads(trigger) for trigger in TRIGGERS
-    )
+    assert {name for trigger in TRIGGERS for name in reads(trigger)} <= columns
+    assert all(reads(trigger) for trigger in TRIGGERS)
+
+
+def test_every_threshold_is_read_by_a_trigger() -> None:
+    assert {key for each in TRIGGERS for key in thresholds(each)} == {*TriggerSettings.model_fields}
 
 
 def test_no_one_has_what_every_table_lacks() -> None:

@@ -12,6 +12,7 @@ from serving.manual.commands import commands
 from serving.manual.configuration import configuration
 from serving.manual.endpoints import endpoints
 from serving.manual.presets import presets
+from serving.manual.triggers import trigger_page
 
 __all__ = ["PAGES", "write"]
 
@@ -23,6 +24,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "presets.md": presets,
     "signals.md": lambda: as_markdown() + "\n",
     "tables.md": dictionary,
+    "triggers.md": trigger_page,
 }
 """File name to what writes it."""
 
