@@ -1,9 +1,9 @@
-"""An opened snapshot: the tables of a book, read lazily by DuckDB."""
+"""An opened snapshot: contracts and SQL on DuckDB, feeds on the engine that was asked for."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -14,10 +14,16 @@ import narwhals.stable.v2 as nw
 import pandas as pd
 import pyarrow as pa
 
+from features.asof import add_months
+from features.contracts import stored_schema
+from features.engines import MEMORY, chosen, duckdb_in_memory, spill_folder
 from features.faults import DataRejected, InputMissing
-from features.rollup import ROLLUPS, rolled
+from features.publication import FORMAT
+from features.rollup import ROLLUPS, number_of, rolled
 
-__all__ = ["Book", "BookFacts", "latest_snapshot", "open_book"]
+__all__ = ["Book", "BookFacts", "Partition", "latest_snapshot", "open_book"]
+
+AGAIN = "run `perennial ingest` again"
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,28 @@ class BookFacts:
 
 
 @dataclass(frozen=True)
+class Partition:
+    """A month of a roll-up.
+
+    Attributes
+    ----------
+    file : str
+        Its Parquet file.
+    end : int
+        Number of the day after its last.
+    """
+
+    file: str
+    end: int
+
+    @classmethod
+    def of(cls, folder: Path, entry: Mapping[str, Any]) -> Partition:
+        """Find the file of a manifest's entry."""
+        month = date.fromisoformat(f"{entry['month']}-01")
+        return cls(str(_there(folder / entry["file"])), number_of(add_months(month, 1)))
+
+
+@dataclass(frozen=True)
 class Book:
     """A snapshot that can be asked for its tables.
 
@@ -55,7 +83,11 @@ class Book:
     provided : mapping of str to frozenset of str
         Per table, the contract columns that the source really had.
     connection : duckdb.DuckDBPyConnection
-        In-memory engine in which every table is a view of its own name.
+        In-memory DuckDB in which every whole table is a view of its own name.
+    engine : str
+        Where the feeds are summed: one of ``features.engines.ENGINES``.
+    partitions : mapping of str to sequence of Partition
+        Per roll-up, its files; a book in memory has none.
 
     Examples
     --------
@@ -70,46 +102,94 @@ class Book:
     facts: BookFacts
     provided: Mapping[str, frozenset[str]]
     connection: duckdb.DuckDBPyConnection = field(repr=False, compare=False)
+    engine: str = "duckdb"
+    partitions: Mapping[str, Sequence[Partition]] = field(default_factory=dict, repr=False)
+    _kept: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def of(
-        cls, tables: Mapping[str, pd.DataFrame | pa.Table], facts: BookFacts | None = None
+        cls,
+        tables: Mapping[str, pd.DataFrame | pa.Table],
+        facts: BookFacts | None = None,
+        engine: str = "duckdb",
     ) -> Book:
-        """Make a book of tables in memory, in the shape that ingest writes."""
-        connection = engine()
+        """Make a book of tables in memory, in the shape that ingest reads."""
+        connection = duckdb_in_memory()
+        chosen(engine, connection)
         for name, table in tables.items():
             frame = table if isinstance(table, pa.Table) else pa.Table.from_pandas(table)
             connection.register(name, frame)
         provided = {name: frozenset(map(str, _columns(table))) for name, table in tables.items()}
-        return cls("in-memory", facts or BookFacts(), provided, connection)
+        return cls("in-memory", facts or BookFacts(), provided, connection, engine)
 
     def has(self, table: str) -> bool:
         """Say whether the book has a table."""
         return table in self.provided
 
     def table(self, name: str) -> nw.LazyFrame[Any]:
-        """Give a table as a lazy narwhals frame over DuckDB."""
+        """Give a whole table as a lazy narwhals frame over DuckDB."""
         if not self.has(name):
             raise InputMissing("table.missing", f'the book has no table "{name}"', "add its export")
         return nw.from_native(self.connection.table(name))
 
-    def rolled(self, name: str) -> nw.LazyFrame[Any]:
-        """Give a roll-up of one of the book's feeds (``features.rollup.ROLLUPS``)."""
+    def beside(self, name: str) -> nw.LazyFrame[Any]:
+        """Give a whole table on the engine of the feeds, to be joined with them."""
+        if self.engine == "duckdb":
+            return self.table(name)
+        return self.once(
+            f"beside {name}", lambda: self._taken(self.table(name).collect().to_native())
+        )
+
+    def rolled(self, name: str, since: int | None = None) -> nw.LazyFrame[Any]:
+        """Give a roll-up of one of the book's feeds (``features.rollup.ROLLUPS``) on the engine.
+
+        Parameters
+        ----------
+        name : str
+            The roll-up.
+        since : int, optional
+            Partitions that end before this day are not read; rows before it may still come.
+        """
+        if not self.partitions:
+            return self.once(f"rolled {name}", lambda: self._rolled_up(name))
+        months = self.partitions[name]
+        files = tuple(each.file for each in months if since is None or each.end > since)
+        if not files:
+            return self.once(f"rolled {name} of nothing", lambda: self._taken(self._no_rows(name)))
+        engine = chosen(self.engine, self.connection)
+        return self.once(f"rolled {name} of {len(files)}", lambda: engine.parquet(files))
+
+    def once(self, what: str, made: Callable[[], Any]) -> Any:
+        """Make something that holds for the whole book, the first time that it is asked for."""
+        if what not in self._kept:
+            self._kept[what] = made()
+        return self._kept[what]
+
+    def _taken(self, rows: pa.Table) -> nw.LazyFrame[Any]:
+        return chosen(self.engine, self.connection).arrow(rows)
+
+    def _rolled_up(self, name: str) -> nw.LazyFrame[Any]:
+        """Roll a feed in memory up, of known accounts alone: ingest sets the others aside."""
+        feed = ROLLUPS[name].feed
+        source = feed
+        if self.has("accounts"):
+            source = f"(SELECT * FROM {feed} SEMI JOIN accounts USING (account_id))"
         made = f"_{name}"
-        try:
-            self.connection.table(made)
-        except duckdb.CatalogException:
-            made_of = rolled(name, ROLLUPS[name].feed)
-            self.connection.execute(f"CREATE TEMP TABLE {made} AS {made_of}")
-        return nw.from_native(self.connection.table(made))
+        self.connection.execute(f"CREATE TEMP TABLE {made} AS {rolled(name, source)}")
+        rows = self.connection.table(made)
+        return nw.from_native(rows) if self.engine == "duckdb" else self._taken(_arrow(rows))
+
+    def _no_rows(self, name: str) -> pa.Table:
+        """Give a roll-up without rows, in its types."""
+        self.connection.register("_nothing", stored_schema(ROLLUPS[name].feed).empty_table())
+        rows = _arrow(self.connection.sql(rolled(name, "_nothing")))
+        self.connection.unregister("_nothing")
+        return rows
 
 
 def engine() -> duckdb.DuckDBPyConnection:
-    """Open an in-memory DuckDB that reads in UTC and loads nothing from outside."""
-    connection = duckdb.connect(":memory:", config={"autoinstall_known_extensions": "false"})
-    connection.execute("SET TimeZone = 'UTC'")
-    connection.execute("SET enable_progress_bar = false")
-    return connection
+    """Open an in-memory DuckDB for sums of a book's own."""
+    return duckdb_in_memory()
 
 
 def latest_snapshot(home: Path) -> str:
@@ -120,35 +200,74 @@ def latest_snapshot(home: Path) -> str:
     return pointer.read_text(encoding="utf-8").strip()
 
 
-def open_book(home: Path, snapshot_id: str | None = None) -> Book:
+def open_book(
+    home: Path, snapshot_id: str | None = None, engine: str = "duckdb", memory: str = MEMORY
+) -> Book:
     """Open a published snapshot (the latest unless named).
+
+    Parameters
+    ----------
+    home : Path
+        Where state lives.
+    snapshot_id : str, optional
+        Which snapshot.
+    engine : str
+        Where the feeds are summed: one of ``features.engines.ENGINES``.
+    memory : str
+        What DuckDB may hold; beyond it, it spills into ``home``.
 
     Raises
     ------
     InputMissing
         ``snapshot.none`` if nothing was ingested yet.
     DataRejected
-        ``snapshot.corrupt`` if a file of the snapshot is not there or cannot be read.
+        ``snapshot.corrupt`` if a file of the snapshot is not there or cannot be read;
+        ``snapshot.format`` if another version of the program wrote it.
+    ConfigurationRefused
+        ``engine.unknown`` or ``engine.missing``.
     """
     name = snapshot_id or latest_snapshot(home)
     folder = home / "snapshots" / name
-    cure = "run `perennial ingest` again"
-    try:
-        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError) as gone:
-        raise DataRejected("snapshot.corrupt", f"{folder}: no manifest", cure) from gone
-    connection = engine()
-    for table, entry in manifest["tables"].items():
-        path = folder / entry["file"]
-        if not path.is_file():
-            raise DataRejected("snapshot.corrupt", f"{path}: gone", cure)
-        try:
-            connection.read_parquet(str(path)).create_view(table)
-        except duckdb.Error as edited:
-            raise DataRejected("snapshot.corrupt", f"{path}: not Parquet", cure) from edited
-    provided = {name: frozenset(entry["provided"]) for name, entry in manifest["tables"].items()}
+    manifest = _manifest(folder)
+    connection = duckdb_in_memory(memory, spill_folder(home / "snapshots"))
+    chosen(engine, connection)
+    tables = manifest["tables"]
+    for table, entry in tables.items():
+        if "file" in entry:
+            path = _there(folder / entry["file"])
+            try:
+                connection.read_parquet(str(path)).create_view(table)
+            except duckdb.Error as edited:
+                raise DataRejected("snapshot.corrupt", f"{path}: not Parquet", AGAIN) from edited
+    partitions = {
+        rollup: tuple(Partition.of(folder, each) for each in files)
+        for entry in tables.values()
+        for rollup, files in entry.get("rolled", {}).items()
+    }
+    provided = {table: frozenset(entry["provided"]) for table, entry in tables.items()}
     facts = manifest["book"] | {"as_of": date.fromisoformat(manifest["book"]["as_of"])}
-    return Book(name, BookFacts(**facts), provided, connection)
+    return Book(name, BookFacts(**facts), provided, connection, engine, partitions)
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    try:
+        manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text("utf-8"))
+    except (FileNotFoundError, ValueError) as gone:
+        raise DataRejected("snapshot.corrupt", f"{folder}: no manifest", AGAIN) from gone
+    if manifest.get("format") != FORMAT:
+        found = f"{folder}: format {manifest.get('format')}, not {FORMAT}"
+        raise DataRejected("snapshot.format", found, AGAIN)
+    return manifest
+
+
+def _there(path: Path) -> Path:
+    if not path.is_file():
+        raise DataRejected("snapshot.corrupt", f"{path}: gone", AGAIN)
+    return path
+
+
+def _arrow(rows: duckdb.DuckDBPyRelation) -> pa.Table:
+    return rows.to_arrow_table()
 
 
 def _columns(table: pd.DataFrame | pa.Table) -> list[str]:

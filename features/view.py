@@ -156,16 +156,14 @@ def known_rows(book: Book, table: str, as_of: date) -> nw.LazyFrame[Any]:
 def feed_of(book: Book, table: str, as_of: date) -> Feed | None:
     """Measure a feed's reach and rhythm from its known rows alone; None where there is none."""
     today = number_of(as_of)
-    rows = _usage_rows(book, today) if table == "usage" else known_rows(book, table, as_of)
-    lag = (nw.col("known_day") - nw.col("day")).alias("lag")
-    by_day = rows.with_columns(lag).group_by("day")
-    known = by_day.agg(nw.col("known_day").max(), nw.col("lag").min())
-    dates = known.collect("pandas").to_native().sort_values("day")
+    all_days = book.once(f"days of {table}", lambda: days_of(book, table))
+    dates = all_days[(all_days["known_day"] < today) & (all_days["day"] < today)]
     if dates.empty:
         return None
     assert_known(table, int(dates["known_day"].max()), today)
-    days = dates["day"].to_numpy(np.int64)
-    grain = _grain(days, int(dates["lag"].min())) if table == "usage" else 1
+    days = np.unique(dates["day"].to_numpy(np.int64))
+    lag = int((dates["known_day"] - dates["day"]).min())
+    grain = _grain(days, lag) if table == "usage" else 1
     end = min(today, int(days[-1]) + grain)
     stale = today - end > STALE_DAYS + _patience(table, grain, days)
     return Feed(grain, end if table == "usage" else today, int(days[0]), stale)
@@ -190,9 +188,11 @@ def assert_known(table: str, latest_known: int, today: int) -> None:
         )
 
 
-def _usage_rows(book: Book, today: int) -> nw.LazyFrame[Any]:
-    rows = book.rolled("usage_by_day")
-    return rows.filter(nw.col("known_day") < today, nw.col("day") < today)
+def days_of(book: Book, table: str) -> pd.DataFrame:
+    """Give the days of a feed and the days on which they became known: once per book."""
+    rows = book.rolled("usage_by_day" if table == "usage" else table)
+    found = rows.select("day", "known_day").unique().collect("pyarrow").to_native()
+    return found.to_pandas()
 
 
 def _grain(days: Days, least_lag: int) -> int:
