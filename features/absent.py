@@ -19,7 +19,7 @@ from features.watched import reads
 __all__ = ["gains"]
 
 REVENUE = ("subscriptions", "mrr_by_month")
-STAMPS = ("recorded_at", "updated_at")
+NO_SIGNAL = ("recorded_at", "updated_at", "currency", "status")
 NAMED = 3  # signals or triggers that a sentence names
 
 
@@ -72,12 +72,10 @@ def _columns(book: Book, reach: Mapping[str, Mapping[str, Any]]) -> list[dict[st
 
 def _lacking(book: Book, table: str) -> list[str]:
     """Name the optional columns that a table of the book came without."""
-    contract, given = TABLES[table], {*book.provided[table], *STAMPS}
-    return [
-        column.name
-        for column in contract.columns
-        if column.name not in contract.key and column.stored and column.stored_name not in given
-    ]
+    contract = TABLES[table]
+    given = {*book.provided[table], *contract.key, *NO_SIGNAL}
+    stored = [one for one in contract.columns if one.stored and one.default is None]
+    return [one.name for one in stored if not {one.name, one.stored_name} & given]
 
 
 def _wanted(book: Book, table: str) -> str:

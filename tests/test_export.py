@@ -159,7 +159,7 @@ def test_check_counts_the_accounts_that_have_each_signal(tmp_path: Path) -> None
     lately = perennial(held, "ingest", "--json").body["coverage"]
     assert (lately["signals"], lately["gains"]) == (signals, told["coverage"]["gains"])
     shown = " ".join(perennial(held, "check").out.split())
-    assert "Signals, known of 2 paying accounts" in shown
+    assert "Signals of 2 paying accounts" in shown
     assert "tickets would bring" in shown
 
 

@@ -30,8 +30,9 @@ def known(coverage: Body) -> None:
     """Show for how many accounts the signals of each family are known, and what is absent."""
     told, accounts = coverage.get("signals"), coverage.get("accounts")
     if told:
-        heads = ("family", "signals", "of all\naccounts", "of some", "of none", "mean\nshare")
-        table = figures(f"Signals, known of {accounts:,} paying accounts", *heads)
+        heads = ("family", "signals", "known\nfor all", "for some", "for none", "mean\nshare")
+        many = "paying account" + "s" * (accounts != 1)
+        table = figures(f"Signals of {accounts:,} {many}", *heads)
         for name, family in groupby(CATALOG, key=lambda signal: signal.family):
             shares = [told[signal.slug]["share"] for signal in family]
             full, none = shares.count(_ALL), shares.count(0.0)
@@ -73,7 +74,7 @@ def _unknown(missing: Sequence[Signal]) -> None:
 def _several(summary: Body) -> None:
     """Show how the values of each signal are spread over the accounts."""
     for name, family in groupby(CATALOG, key=lambda signal: signal.family):
-        heads = (f"{name}_…", "unit", "known of", "low", "median", "high")
+        heads = (f"{name}_…", "unit", "known for", "low", "median", "high")
         table = figures(name.capitalize(), *heads, texts=2)
         table.columns[0].no_wrap = True
         for signal in family:
