@@ -197,6 +197,10 @@ def test_the_worked_example_of_contributing_works(tmp_path):
     told = subprocess.run(asked, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert told.returncode == 0, told.stdout
     assert "grave" in (tmp_path / "tests" / "test_support.py").read_text(encoding="utf-8")
+    page = "from features.catalog import as_markdown; print(as_markdown())"
+    asked = [sys.executable, "-c", page]
+    told = subprocess.run(asked, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "| `support_grave_open` | open tickets of severity high or urgent |" in told.stdout
 
 
 def copy(source, target):

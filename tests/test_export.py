@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from datetime import date
 from pathlib import Path
+from typing import get_args
 
 import pandas as pd
 import pyarrow as pa
@@ -15,12 +16,14 @@ import pytest
 from features.absent import gains
 from features.catalog import CATALOG
 from features.contracts import TABLES
+from features.engines import ENGINES
 from features.export import signal_table
 from features.faults import Fault
 from features.reach import reach
 from features.snapshot import snapshot
 from features.triggers import TRIGGERS, TriggerSettings
 from features.watched import reads, thresholds
+from serving.cli.options import Engine
 from tests.command_line import made, perennial
 from tests.small_books import AS_OF, ago, line, small_book
 
@@ -128,6 +131,14 @@ def test_a_refusal_has_its_exit_code(book: Path, asked: str, code: int, name: st
     told = perennial(book, "features", *asked.split(), "--json")
     assert (told.code, told.body["error"]["code"]) == (code, name)
     assert told.body["error"]["cure"]
+
+
+def test_the_engines_are_those_that_a_book_opens_on(book: Path) -> None:
+    assert get_args(get_args(Engine)[0]) == ENGINES
+    asked = ("features", "--as-of", DAY, "--json")
+    told = perennial(book, *asked, "--engine", "polars").body
+    assert told == perennial(book, *asked).body
+    assert perennial(book, *asked, "--engine", "dask").code == 2
 
 
 @pytest.mark.parametrize("asked", ["", "--account c"])

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from serving.cli.opening import asked_day, leave, now, opened
-from serving.cli.options import AsOf, BookDir, Home, Json
+from serving.cli.options import AsOf, BookDir, Engine, Home, Json
 
 __all__ = ["check", "features", "ingest"]
 
@@ -76,6 +76,7 @@ def features(
     as_of: AsOf = None,
     account: Named = None,
     out: Out = None,
+    engine: Engine = "duckdb",
     book: BookDir = None,
     home: Home = None,
     json: Json = False,
@@ -92,7 +93,7 @@ def features(
     day = asked_day(as_of)
     named = list(dict.fromkeys(account or [])) or None
     with terminal.steps(json) as step:
-        found = opened(settings, step)
+        found = opened(settings, step, engine)
         step("signals")
         rules = settings.rules.by_account()
         table = signal_table(found, as_of_date(found, day), named, rules)

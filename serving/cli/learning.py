@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from serving.cli.opening import Step, asked_day, opened, registry, scored
-from serving.cli.options import Accounts, AsOf, BookDir, Home, Json, Months, Port, Seed
+from serving.cli.options import Accounts, AsOf, BookDir, Engine, Home, Json, Months, Port, Seed
 from serving.cli.week import open_server
 
 if TYPE_CHECKING:
@@ -82,6 +82,7 @@ def train(
         bool, typer.Option("--no-promote", help="Register, but let the champion serve on.")
     ] = False,
     seed: Seed = 0,
+    engine: Engine = "duckdb",
     book: BookDir = None,
     home: Home = None,
     json: Json = False,
@@ -93,7 +94,8 @@ def train(
     settings = load(book, home)
     day = asked_day(as_of)
     with terminal.steps(json) as step:
-        trained = _trained(settings, opened(settings, step), day, not no_promote, seed, step)
+        found = opened(settings, step, engine)
+        trained = _trained(settings, found, day, not no_promote, seed, step)
     terminal.answer(trained.to_json(), json, terminal.training)
 
 

@@ -42,8 +42,8 @@ def leave(refusals: tuple[Fault, ...]) -> None:
         raise typer.Exit(refusals[0].exit_code)
 
 
-def opened(settings: Settings, step: Step) -> Book:
-    """Open the latest snapshot, after ingesting the book if it has changed since.
+def opened(settings: Settings, step: Step, engine: str = "duckdb") -> Book:
+    """Open the latest snapshot on an engine, after ingesting the book if it has changed since.
 
     What the figures lack is said each time: by the ingest, later by the rows that it set aside.
     """
@@ -58,8 +58,8 @@ def opened(settings: Settings, step: Step) -> Book:
         terminal.say(f"perennial: the book has changed: ingested as snapshot {report.snapshot}")
         for warning in report.warnings:
             terminal.say(f"perennial: ingest: {warning}")
-        return open_book(settings.home)
-    book = open_book(settings.home)
+        return open_book(settings.home, engine=engine)
+    book = open_book(settings.home, engine=engine)
     aside = settings.home / "quarantine" / book.snapshot_id / "errors.jsonl"
     if aside.is_file():
         terminal.say(f"perennial: rows were set aside, the figures lack them: {aside}")

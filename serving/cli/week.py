@@ -11,7 +11,7 @@ import typer
 
 from features.faults import InputMissing, UsageFault
 from serving.cli.opening import asked_day, opened, published, scored
-from serving.cli.options import AsOf, BookDir, Home, Json
+from serving.cli.options import AsOf, BookDir, Engine, Home, Json
 
 if TYPE_CHECKING:
     from serving.settings import Settings
@@ -19,7 +19,13 @@ if TYPE_CHECKING:
 __all__ = ["explain", "forecast", "open_server", "outreach", "score", "serve"]
 
 
-def score(as_of: AsOf = None, book: BookDir = None, home: Home = None, json: Json = False) -> None:
+def score(
+    as_of: AsOf = None,
+    engine: Engine = "duckdb",
+    book: BookDir = None,
+    home: Home = None,
+    json: Json = False,
+) -> None:
     """The weekly job: signals, probabilities, matrix, list, forecast, published at once."""
     from serving import terminal  # heavy: rich
     from serving.settings import load
@@ -27,7 +33,7 @@ def score(as_of: AsOf = None, book: BookDir = None, home: Home = None, json: Jso
     settings = load(book, home)
     day = asked_day(as_of)
     with terminal.steps(json) as step:
-        batch = scored(settings, opened(settings, step), day, step)
+        batch = scored(settings, opened(settings, step, engine), day, step)
     terminal.answer(batch.to_json(), json, terminal.scored)
 
 
