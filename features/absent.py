@@ -6,14 +6,17 @@ watched for the columns that it reads, and the contract names the columns of a t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from typing import Any
 
 from features.book import Book
 from features.catalog import CATALOG
 from features.contracts import TABLES
+from features.rollup import FEEDS
 from features.signal import Signal
 from features.triggers import TRIGGERS
+from features.view import feed_of
 from features.watched import reads
 
 __all__ = ["gains"]
@@ -23,13 +26,15 @@ NO_SIGNAL = ("recorded_at", "updated_at", "currency", "status")
 NAMED = 3  # signals or triggers that a sentence names
 
 
-def gains(book: Book, reach: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+def gains(book: Book, as_of: date, reach: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Say what each table or column that the book has not would bring.
 
     Parameters
     ----------
     book : Book
         An opened snapshot.
+    as_of : date
+        The day on which it was measured.
     reach : mapping
         For how many accounts each signal is known (``features.reach``).
 
@@ -38,10 +43,17 @@ def gains(book: Book, reach: Mapping[str, Mapping[str, Any]]) -> list[dict[str, 
     list of dict
         First the tables that are absent: ``table``, ``with`` (other absent tables that some of
         the signals need too), ``signals`` (slugs), ``triggers`` (names of those that look at
-        them), ``said``. Then the tables that are there without some of their optional columns,
-        where signals are known of nobody: the same with ``columns`` instead of ``with``.
+        them), ``said``. Then the feeds that are behind: the same with ``behind`` (true) instead
+        of ``with``. Last the tables that are there without some of their optional columns, where
+        nobody has a signal that lives on them: the same with ``columns``.
     """
-    return [*_tables(book), *_columns(book, reach)]
+    needed = {need for each in CATALOG for need in each.needs}
+    there = [table for table in FEEDS if table in needed and book.has(table)]
+    late = [table for table in there if _behind(book, table, as_of)]
+    ready = [each for each in CATALOG if all(map(book.has, each.needs))]
+    held = [each for each in ready if not {*late}.isdisjoint(each.needs)]
+    unknown = [e for e in ready if e not in held and not reach[e.slug]["accounts"]]
+    return [*_tables(book), *(_late(table, held) for table in late), *_columns(book, unknown)]
 
 
 def _tables(book: Book) -> list[dict[str, Any]]:
@@ -57,15 +69,24 @@ def _tables(book: Book) -> list[dict[str, Any]]:
     return found
 
 
-def _columns(book: Book, reach: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
-    unknown = [each for each in CATALOG if not reach[each.slug]["accounts"]]
-    ready = [each for each in unknown if all(map(book.has, each.needs))]
+def _behind(book: Book, table: str, as_of: date) -> bool:
+    feed = feed_of(book, table, as_of)
+    return feed is not None and feed.stale
+
+
+def _late(table: str, held: Sequence[Signal]) -> dict[str, Any]:
+    asking = [each for each in held if table in each.needs]
+    said = f"{table} is there, but behind; until it catches up nobody has"
+    return _gain(table, "behind", True, asking, said)
+
+
+def _columns(book: Book, unknown: Sequence[Signal]) -> list[dict[str, Any]]:
     found = []
     for table in (name for name in TABLES if book.has(name)):
         columns = _lacking(book, table)
-        asking = [each for each in ready if table in (each.needs or REVENUE)]
+        asking = [each for each in unknown if table in (each.needs or REVENUE)]
         if columns and asking:
-            said = f"{table} came without {', '.join(columns)}, and nobody has"
+            said = f"columns {', '.join(columns)} of {table}; nobody has"
             found.append(_gain(table, "columns", columns, asking, said))
     return found
 
@@ -84,14 +105,13 @@ def _wanted(book: Book, table: str) -> str:
 
 
 def _gain(
-    table: str, key: str, names: list[str], signals: list[Signal], said: str
+    table: str, key: str, names: list[str] | bool, signals: Sequence[Signal], said: str
 ) -> dict[str, Any]:
     slugs = [each.slug for each in signals]
     looking = [each.name for each in TRIGGERS if not {*slugs}.isdisjoint(reads(each))]
     triggers = list(dict.fromkeys(looking))
     told = f"{said} {_counted(slugs, 'signal')}"
     told += f" and {_counted(triggers, 'trigger')}" if triggers else ""
-    told += f"; some need {' and '.join(names)} too" if key == "with" and names else ""
     return {"table": table, key: names, "signals": slugs, "triggers": triggers, "said": told}
 
 

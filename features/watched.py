@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, cast
 
 import pandas as pd
@@ -11,6 +12,7 @@ from features.triggers import Trigger, TriggerSettings
 __all__ = ["reads", "thresholds"]
 
 
+@cache
 def reads(trigger: Trigger) -> tuple[str, ...]:
     """Tell which columns of a snapshot a trigger reads, in its order.
 
@@ -24,6 +26,7 @@ def reads(trigger: Trigger) -> tuple[str, ...]:
     return tuple(frame.seen)
 
 
+@cache
 def thresholds(trigger: Trigger) -> tuple[str, ...]:
     """Tell which keys of ``[triggers]`` a trigger reads, in its order.
 

@@ -31,8 +31,9 @@ def covered(report: IngestReport, book: Book | None, rules: Rules) -> IngestRepo
 
 
 def _measured(book: Book, rules: Rules) -> dict[str, Any]:
-    frame = snapshot(book, book.facts.as_of, rules.by_account())
+    day = book.facts.as_of
+    frame = snapshot(book, day, rules.by_account())
     if frame.empty:
         return {"accounts": 0, "signals": {}, "gains": []}
     told = reach(frame)
-    return {"accounts": len(frame), "signals": told, "gains": gains(book, told)}
+    return {"accounts": len(frame), "signals": told, "gains": gains(book, day, told)}

@@ -67,6 +67,7 @@ def test_who_is_not_there_is_refused(account: str, code: str) -> None:
 # --- the command
 
 
+@pytest.mark.ci
 def test_the_file_is_the_table_in_both_kinds(book: Path) -> None:
     for name in ("signals.parquet", "signals.csv"):
         told = perennial(book, "features", "--as-of", DAY, "--out", name, "--json").body
@@ -133,6 +134,7 @@ def test_a_refusal_has_its_exit_code(book: Path, asked: str, code: int, name: st
     assert told.body["error"]["cure"]
 
 
+@pytest.mark.ci
 def test_the_engines_are_those_that_a_book_opens_on(book: Path) -> None:
     assert get_args(get_args(Engine)[0]) == ENGINES
     asked = ("features", "--as-of", DAY, "--json")
@@ -153,6 +155,7 @@ def test_no_line_is_wider_than_the_terminal(
 # --- what check says
 
 
+@pytest.mark.ci
 def test_check_counts_the_accounts_that_have_each_signal(tmp_path: Path) -> None:
     held = made(tmp_path)
     told = perennial(held, "check", "--json").body
@@ -180,6 +183,7 @@ def test_a_refused_book_has_no_signals(tmp_path: Path) -> None:
     assert "signals" not in told.body["coverage"]
 
 
+@pytest.mark.ci
 def test_a_book_in_which_nobody_pays_has_none(tmp_path: Path) -> None:
     ended = "account_id,starts_on,ends_on,mrr\na,2025-01-01,2025-02-01,5\n"
     told = perennial(made(tmp_path, subscriptions=ended), "check", "--json").body
@@ -191,7 +195,7 @@ def test_a_book_in_which_nobody_pays_has_none(tmp_path: Path) -> None:
 
 def test_an_absent_table_brings_the_signals_that_live_on_it() -> None:
     book = small_book([line("a")])
-    told = gains(book, reach(snapshot(book, AS_OF)))
+    told = gains(book, AS_OF, reach(snapshot(book, AS_OF)))
     absent = {gain["table"]: gain for gain in told if "with" in gain}
     for table, gain in absent.items():
         assert gain["signals"] == [each.slug for each in CATALOG if table in each.needs]
@@ -204,10 +208,23 @@ def test_an_absent_table_brings_the_signals_that_live_on_it() -> None:
 def test_a_table_that_is_there_is_not_absent() -> None:
     tickets = [{"ticket_id": "t", "account_id": "a", "opened_at": ago(3)}]
     book = small_book([line("a")], tickets=tickets)
-    told = gains(book, reach(snapshot(book, AS_OF)))
+    told = gains(book, AS_OF, reach(snapshot(book, AS_OF)))
     assert "tickets" not in {gain["table"] for gain in told if "with" in gain}
 
 
+def test_a_feed_that_is_behind_is_said_to_be() -> None:
+    usage = [
+        {"account_id": "a", "occurred_at": ago(days), "feature": "x"} for days in range(40, 90)
+    ]
+    book = small_book([line("a")], usage=usage)
+    told = gains(book, AS_OF, reach(snapshot(book, AS_OF)))
+    late = next(gain for gain in told if gain["table"] == "usage")
+    assert late["behind"] is True
+    assert late["said"].startswith("usage is there, but behind; until it catches up nobody has")
+    assert "usage_events_7d" in late["signals"]
+
+
+@pytest.mark.ci
 def test_a_column_that_did_not_come_is_named_where_nobody_has_a_signal(tmp_path: Path) -> None:
     told = perennial(made(tmp_path), "check", "--json").body["coverage"]["gains"]
     lines = next(gain for gain in told if gain["table"] == "subscriptions")

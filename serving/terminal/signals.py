@@ -41,7 +41,7 @@ def known(coverage: Body) -> None:
             table.add_row(name, *(f"{count:,}" for count in counts), mean)
         show(table)
     for gain in coverage.get("gains", ()):
-        tell(f"lacking: {gain['said']}")
+        tell(f"absent: {gain['said']}")
 
 
 def _one(row: Mapping[str, float | None]) -> None:
