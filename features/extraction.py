@@ -1,0 +1,134 @@
+"""Extraction: the rows of several queries, as of one moment of a database, streamed to Parquet."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+
+import pyarrow as pa
+import sqlalchemy as sa
+
+from features.connecting import connected, named
+from features.copies import Staged
+from features.faults import DataRejected
+from features.mapping import Workspace
+from features.selecting import Question, one_select
+from features.spooling import Spool
+
+__all__ = ["staged_rows"]
+
+BATCH = 10_000
+WHOLE = ("SNAPSHOT", "SERIALIZABLE")
+POSTGRES = {
+    16: pa.bool_(),
+    **dict.fromkeys((20, 21, 23), pa.int64()),
+    **dict.fromkeys((700, 701), pa.float64()),
+    1082: pa.date32(),
+    1114: pa.timestamp("us"),
+    1184: pa.timestamp("us", tz="UTC"),
+}
+
+
+def staged_rows(url: str, questions: list[Question], workspace: Workspace) -> dict[str, Staged]:
+    """Ask one database all its queries in one read-only transaction, and stage the rows.
+
+    Parameters
+    ----------
+    url : str
+        The database's URL, with its secrets.
+    questions : list of Question
+        What is asked of it.
+    workspace : Workspace
+        For the folder that a file of SQLite is relative to, and for the book's time zone.
+
+    Raises
+    ------
+    Fault
+        As ``features.databases.extract`` says.
+    """
+    staged = {}
+    with connected(url, questions[0].label, workspace.book_dir) as connection:
+        with named(connection.engine.url, questions[0].label):
+            _begin(connection, questions, workspace.book.timezone)
+        for question in questions:
+            with named(connection.engine.url, question.label):
+                staged[question.table] = _staged(connection, question)
+    return staged
+
+
+def _staged(connection: sa.Connection, question: Question) -> Staged:
+    how = {"stream_results": True, "no_parameters": True}
+    result = connection.exec_driver_sql(_sql(connection, question), execution_options=how)
+    result = result.yield_per(BATCH)
+    with Spool(question.path, question.label, _schema(connection, result)) as spool:
+        for rows in result.partitions():
+            spool.add(list(zip(*rows, strict=True)))
+    with question.path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return Staged(question.label, question.path, digest, "parquet", None)
+
+
+def _sql(connection: sa.Connection, question: Question) -> str:
+    if question.source.query is not None:
+        return one_select(question.source.query)
+    quote = connection.dialect.identifier_preparer.quote
+    return f"SELECT * FROM {'.'.join(map(quote, str(question.source.table).split('.')))}"
+
+
+def _schema(connection: sa.Connection, result: sa.CursorResult[tuple[object, ...]]) -> pa.Schema:
+    """Take the types that PostgreSQL says; elsewhere, and for exact decimals, all is text."""
+    known = POSTGRES if connection.dialect.name == "postgresql" else {}
+    described = result.cursor.description if result.cursor else []
+    return pa.schema([(str(each[0]), known.get(each[1], pa.string())) for each in described])
+
+
+def _begin(connection: sa.Connection, questions: list[Question], timezone: str) -> None:
+    begin = BEGINNINGS.get(connection.dialect.name, _begin_elsewhere)
+    begin(connection, questions, timezone)
+
+
+def _begin_postgresql(connection: sa.Connection, questions: list[Question], timezone: str) -> None:
+    """Let the database refuse writes, and read timestamps without offset as the book does."""
+    connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    zone = sa.func.set_config("TimeZone", timezone, True)
+    connection.execute(sa.select(zone))
+
+
+def _begin_sqlite(connection: sa.Connection, questions: list[Question], timezone: str) -> None:
+    connection.exec_driver_sql("PRAGMA query_only = ON")
+    connection.exec_driver_sql("BEGIN")
+
+
+def _begin_mysql(connection: sa.Connection, questions: list[Question], timezone: str) -> None:
+    connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+    connection.exec_driver_sql("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
+
+
+def _begin_elsewhere(connection: sa.Connection, questions: list[Question], timezone: str) -> None:
+    """One query is one moment; several need a level that shows all of them as of one."""
+    if len(questions) == 1:
+        return
+    offered = _levels(connection)
+    level = next((level for level in WHOLE if level in offered), None)
+    if level is None:
+        labels = ", ".join(question.label for question in questions)
+        message = f"{labels}: {connection.dialect.name} shows each at another moment"
+        cure = "export these tables to files, all in one go"
+        raise DataRejected("extract.inconsistent", message, cure)
+    connection.execution_options(isolation_level=level)
+
+
+def _levels(connection: sa.Connection) -> list[str]:
+    raw = connection.connection.dbapi_connection
+    try:
+        return list(connection.dialect.get_isolation_level_values(raw)) if raw else []
+    except NotImplementedError:
+        return []
+
+
+BEGINNINGS: dict[str, Callable[[sa.Connection, list[Question], str], None]] = {
+    "postgresql": _begin_postgresql,
+    "sqlite": _begin_sqlite,
+    "mysql": _begin_mysql,
+    "mariadb": _begin_mysql,
+}
