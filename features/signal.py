@@ -10,6 +10,7 @@ declared before it.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -25,6 +26,8 @@ __all__ = ["Fact", "Family", "FamilyName", "Group", "Part", "Rows", "Sign", "Sig
 Sign = Literal[-1, 0, 1]
 Group = Literal["usage", "support", "relationship", "seats", "commercial"]
 FamilyName = Literal["usage", "adoption", "support", "relationship", "commercial", "expansion"]
+FLAGGED = re.compile(r" \(\{value[^}]*\}\)")
+ONE = re.compile(r"(?<![\d.,%])1 (\w+(?:[^se]|[^i]e))s\b")
 Fact = Callable[["View"], Mapping[str, pd.Series]]
 
 
@@ -105,6 +108,7 @@ class Signal:
 
     Examples
     --------
+    >>> from dataclasses import replace
     >>> ratio = Signal(
     ...     "usage_wau_ratio", "usage", "usage", "ratio", 35, -1, 1,
     ...     "weekly users against the four weeks before", "no users known",
@@ -115,6 +119,10 @@ class Signal:
     ('weekly users at 40% of their 4-week level', ('usage',))
     >>> ratio.say(float("nan"))
     'not known: no users known'
+    >>> replace(ratio, unit="flag", phrase="renews by itself ({value:.0f})").say(0.0)
+    'renews by itself: no'
+    >>> replace(ratio, unit="days", phrase="no contact for {value:,.0f} days").say(1.0)
+    'no contact for 1 day'
     """
 
     slug: str
@@ -141,7 +149,9 @@ class Signal:
         """Say a value in a sentence."""
         if math.isnan(value):
             return f"not known: {self.missing}"
-        return self.phrase.format(value=value)
+        if self.unit == "flag":
+            return FLAGGED.sub(f": {'yes' if value else 'no'}", self.phrase)
+        return ONE.sub(r"1 \1", self.phrase.format(value=value))
 
 
 @dataclass(frozen=True)
