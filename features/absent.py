@@ -6,7 +6,7 @@ watched for the columns that it reads, and the contract names the columns of a t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -63,21 +63,16 @@ def _tables(book: Book) -> list[dict[str, Any]]:
         if asking:
             missing = {need for each in asking for need in each.needs if not book.has(need)}
             others = [name for name in TABLES if name in missing - {table}]
-            found.append(
-                _gain(table, "with", others, asking, f"{_wanted(book, table)} would bring")
-            )
+            too = f"; some need {' and '.join(others)} too" if others else ""
+            said = f"{_wanted(book, table)} would bring {_brought(asking)}{too}"
+            found.append(_gain(table, asking, said) | {"with": others})
     return found
-
-
-def _behind(book: Book, table: str, as_of: date) -> bool:
-    feed = feed_of(book, table, as_of)
-    return feed is not None and feed.stale
 
 
 def _late(table: str, held: Sequence[Signal]) -> dict[str, Any]:
     asking = [each for each in held if table in each.needs]
-    said = f"{table} is there, but behind; until it catches up nobody has"
-    return _gain(table, "behind", True, asking, said)
+    said = f"{table} is there, but behind; until it catches up nobody has {_brought(asking)}"
+    return _gain(table, asking, said) | {"behind": True}
 
 
 def _columns(book: Book, unknown: Sequence[Signal]) -> list[dict[str, Any]]:
@@ -86,9 +81,19 @@ def _columns(book: Book, unknown: Sequence[Signal]) -> list[dict[str, Any]]:
         columns = _lacking(book, table)
         asking = [each for each in unknown if table in (each.needs or REVENUE)]
         if columns and asking:
-            said = f"columns {', '.join(columns)} of {table}; nobody has"
-            found.append(_gain(table, "columns", columns, asking, said))
+            said = f"{table} came without {', '.join(columns)}; nobody has {_reasons(asking)}"
+            found.append(_gain(table, asking, said) | {"columns": columns})
     return found
+
+
+def _gain(table: str, signals: Sequence[Signal], said: str) -> dict[str, Any]:
+    slugs = [each.slug for each in signals]
+    return {"table": table, "signals": slugs, "triggers": _looking(slugs), "said": said}
+
+
+def _behind(book: Book, table: str, as_of: date) -> bool:
+    feed = feed_of(book, table, as_of)
+    return feed is not None and feed.stale
 
 
 def _lacking(book: Book, table: str) -> list[str]:
@@ -104,18 +109,28 @@ def _wanted(book: Book, table: str) -> str:
     return f"{table} in place of {other[0]}" if table in REVENUE and other else table
 
 
-def _gain(
-    table: str, key: str, names: list[str] | bool, signals: Sequence[Signal], said: str
-) -> dict[str, Any]:
+def _looking(slugs: Sequence[str]) -> list[str]:
+    """Name the triggers that look at signals, each once."""
+    seen = [each.name for each in TRIGGERS if not {*slugs}.isdisjoint(reads(each))]
+    return list(dict.fromkeys(seen))
+
+
+def _brought(signals: Sequence[Signal]) -> str:
     slugs = [each.slug for each in signals]
-    looking = [each.name for each in TRIGGERS if not {*slugs}.isdisjoint(reads(each))]
-    triggers = list(dict.fromkeys(looking))
-    told = f"{said} {_counted(slugs, 'signal')}"
-    told += f" and {_counted(triggers, 'trigger')}" if triggers else ""
-    return {"table": table, key: names, "signals": slugs, "triggers": triggers, "said": told}
+    triggers = _looking(slugs)
+    more = f" and {_counted(triggers, 'trigger')}" if triggers else ""
+    return _counted(slugs, "signal") + more
 
 
-def _counted(names: Iterable[str], noun: str) -> str:
+def _reasons(signals: Sequence[Signal]) -> str:
+    """Name signals by why they are missing."""
+    by_reason: dict[str, list[str]] = {}
+    for each in signals:
+        by_reason.setdefault(each.missing, []).append(each.slug)
+    return "; ".join(f"{_few(slugs)} ({why})" for why, slugs in by_reason.items())
+
+
+def _counted(names: Sequence[str], noun: str) -> str:
     """Count names and give the first of them.
 
     Examples
@@ -123,6 +138,9 @@ def _counted(names: Iterable[str], noun: str) -> str:
     >>> _counted(["a", "b", "c", "d"], "signal"), _counted(["a"], "trigger")
     ('4 signals (a, b, c and 1 more)', '1 trigger (a)')
     """
-    every = list(names)
-    more = f" and {len(every) - NAMED} more" if len(every) > NAMED else ""
-    return f"{len(every)} {noun}{'s' * (len(every) != 1)} ({', '.join(every[:NAMED])}{more})"
+    return f"{len(names)} {noun}{'s' * (len(names) != 1)} ({_few(names)})"
+
+
+def _few(names: Sequence[str]) -> str:
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more
