@@ -100,6 +100,8 @@ def _begin_sqlite(connection: sa.Connection, questions: list[Question], timezone
 
 
 def _begin_mysql(connection: sa.Connection, questions: list[Question], timezone: str) -> None:
+    zone = "+00:00" if timezone == "UTC" else timezone
+    connection.execute(sa.text("SET time_zone = :zone"), {"zone": zone})
     connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
     connection.exec_driver_sql("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
 
