@@ -1,11 +1,11 @@
-"""Two small pieces of arithmetic on which every family stands: an exact sum, an honest ratio."""
+"""Small pieces of arithmetic on which every family stands: an exact sum, an honest ratio."""
 
 from __future__ import annotations
 
 import narwhals.stable.v2 as nw
 import pandas as pd
 
-__all__ = ["share", "total"]
+__all__ = ["ratio", "share", "total"]
 
 
 def share(part: pd.Series, whole: pd.Series) -> pd.Series:
@@ -18,6 +18,20 @@ def share(part: pd.Series, whole: pd.Series) -> pd.Series:
     """
     whole = whole.astype(float)
     return part.astype(float) / whole.where(whole != 0)
+
+
+def ratio(part: str | nw.Expr, whole: str | nw.Expr) -> nw.Expr:
+    """Divide columns of the account frame, missing where the whole is zero or missing.
+
+    Examples
+    --------
+    >>> frame = nw.from_native(pd.DataFrame({"tickets": [1.0, 1.0], "users": [4.0, 0.0]}))
+    >>> frame.select(value=ratio("tickets", "users"))["value"].to_list()
+    [0.25, nan]
+    """
+    part = nw.col(part) if isinstance(part, str) else part
+    whole = nw.col(whole) if isinstance(whole, str) else whole
+    return part / nw.when(whole != 0).then(whole)
 
 
 def total(when: nw.Expr, column: str = "") -> nw.Expr:

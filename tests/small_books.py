@@ -8,6 +8,7 @@ import pandas as pd
 from features import usage
 from features.book import Book, BookFacts
 from features.contracts import canonical
+from features.measuring import account_frame
 from features.rules import Rules
 from features.view import view_of
 
@@ -43,7 +44,9 @@ def small_book(subscriptions: Rows, **tables: Rows) -> Book:
 def measured(book: Book, *families: Any, account: str = "a", as_of: date = AS_OF) -> pd.Series:
     """Give an account's contract facts and the signals of some families, usage first."""
     view = view_of(book, as_of, Rules())
-    signals = usage.measure(view, pd.DataFrame(index=view.standing.index))
+    declared = [each for each in (usage, *families) if hasattr(each, "FAMILY")]
+    frame = account_frame(view, [each.FAMILY for each in declared])
     for family in families:
-        signals = signals.join(family.measure(view, signals))
-    return view.standing.join(signals).loc[account]
+        if family not in declared:
+            frame = frame.join(family.measure(view, frame))
+    return frame.loc[account]
