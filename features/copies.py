@@ -111,10 +111,11 @@ def _copy(
 ) -> tuple[str, tuple[int, ...]]:
     handle = _opened(path, label)
     before = os.fstat(handle)
+    if not stat.S_ISREG(before.st_mode):
+        os.close(handle)
+        raise NotPermitted("file.not_regular", label, "put a plain file there")
     digest = hashlib.sha256()
     with os.fdopen(handle, "rb") as source, _private(target) as sink:
-        if not stat.S_ISREG(before.st_mode):
-            raise NotPermitted("file.not_regular", label, "put a plain file there")
         parts = _hashed(source, digest)
         for part in _inflated(parts, before.st_size, label) if label.endswith(".gz") else parts:
             sink.write(part)

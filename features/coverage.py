@@ -9,18 +9,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from features.asof import add_months, first_of_month, month_end, months_between
+from features.feeds import FeedReach
 
 __all__ = ["cover", "default_as_of", "limits_of"]
 
 DATED = {
     "subscriptions": "starts_on",
     "mrr_by_month": "month",
-    "usage": "occurred_at",
-    "events": "occurred_at",
-    "tickets": "opened_at",
-    "touchpoints": "occurred_at",
-    "limits": "observed_on",
-    "growth": "observed_on",
 }
 YEAR = 13
 FEW, NEARLY_ALL, CYCLE = 20, 0.9, timedelta(days=31)
@@ -47,17 +42,32 @@ def _share(table: pa.Table, accounts: set[str]) -> float | None:
     return round(len(covered) / len(accounts), 4)
 
 
-def cover(tables: dict[str, pa.Table]) -> dict[str, Any]:
+def cover(tables: dict[str, pa.Table], reaches: dict[str, FeedReach]) -> dict[str, Any]:
     """Give rows, share of accounts covered, first and last date of every table.
 
     Examples
     --------
     >>> accounts = pa.table({"account_id": ["a", "b"]})
-    >>> cover({"accounts": accounts})["accounts"]
+    >>> covered = cover({"accounts": accounts}, {"usage": FeedReach(9, 1)})
+    >>> covered["accounts"]
     {'rows': 2, 'accounts_covered': 1.0, 'first': None, 'last': None}
+    >>> covered["usage"]["accounts_covered"]
+    0.5
     """
     accounts = set(tables["accounts"]["account_id"].to_pylist()) if "accounts" in tables else set()
-    return {name: _covered(name, table, accounts) for name, table in tables.items()}
+    covered = {name: _covered(name, table, accounts) for name, table in tables.items()}
+    return covered | {name: _reached(reach, len(accounts)) for name, reach in reaches.items()}
+
+
+def _reached(reach: FeedReach, accounts: int) -> dict[str, Any]:
+    told = reach.to_json()
+    share = round(reach.accounts / accounts, 4) if accounts else None
+    return {
+        "rows": reach.rows,
+        "accounts_covered": share,
+        "first": told["first"],
+        "last": told["last"],
+    }
 
 
 def _covered(name: str, table: pa.Table, accounts: set[str]) -> dict[str, Any]:
@@ -70,7 +80,12 @@ def _covered(name: str, table: pa.Table, accounts: set[str]) -> dict[str, Any]:
     }
 
 
-def default_as_of(tables: dict[str, pa.Table], now: datetime, grains: dict[str, str]) -> date:
+def default_as_of(
+    tables: dict[str, pa.Table],
+    reaches: dict[str, FeedReach],
+    now: datetime,
+    grains: dict[str, str],
+) -> date:
     """Give the day after the latest thing that happened, never after today.
 
     Aggregated rows count to the end of their grain. A book of monthly figures snaps back to a
@@ -80,25 +95,28 @@ def default_as_of(tables: dict[str, pa.Table], now: datetime, grains: dict[str, 
     --------
     >>> from datetime import UTC
     >>> months = pa.table({"month": pa.array([date(2025, 5, 1)])})
-    >>> default_as_of({"mrr_by_month": months}, datetime(2026, 1, 9, tzinfo=UTC), {})
+    >>> default_as_of({"mrr_by_month": months}, {}, datetime(2026, 1, 9, tzinfo=UTC), {})
     datetime.date(2025, 6, 1)
     """
     today = now.date()
-    latest = [
-        _latest(name, tables[name], grains.get(name), today) for name in DATED if name in tables
-    ]
-    as_of = min(max([day for day in latest if day] or [today]) + timedelta(days=1), today)
+    last = {name: _last(tables[name], DATED[name], today) for name in DATED if name in tables}
+    last |= {name: min(each.last, today) for name, each in reaches.items() if each.last}
+    ends = [_end(name, day, grains.get(name)) for name, day in last.items() if day]
+    as_of = min(max(ends, default=today) + timedelta(days=1), today)
     return first_of_month(as_of) if "mrr_by_month" in tables else as_of
 
 
-def _latest(name: str, table: pa.Table, grain: str | None, today: date) -> date | None:
-    days = _days(table, DATED[name])
-    last: date | None = pc.max(days.filter(pc.less_equal(days, today))).as_py()
-    if last is None:
-        return None
+def _last(table: pa.Table, column: str, today: date) -> date | None:
+    days = _days(table, column)
+    found: date | None = pc.max(days.filter(pc.less_equal(days, today))).as_py()
+    return found
+
+
+def _end(name: str, day: date, grain: str | None) -> date:
+    """Give the last day of what begins on a day."""
     if grain == "month" or name == "mrr_by_month":
-        return add_months(last, 1) - timedelta(days=1)
-    return last + timedelta(days=6) if grain == "week" else last
+        return add_months(day, 1) - timedelta(days=1)
+    return day + timedelta(days=6) if grain == "week" else day
 
 
 def limits_of(tables: dict[str, pa.Table], as_of: date) -> list[str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -13,18 +14,19 @@ from features.breaches import CURES
 from features.casting import Frame
 from features.checks import check_accounts, check_intervals, check_overlaps, refuse_base
 from features.contracts import TableContract
+from features.copies import Staged, staged
 from features.drift import refuse_drift
 from features.faults import DataRejected, Fault
+from features.feed_ledger import Source
 from features.keys import merge_duplicates
 from features.known import settled
 from features.mapping import Workspace
 from features.oddities import oddities
 from features.placement import place
 from features.quarantine import Aside, set_aside
-from features.readers import read_rows
+from features.readers import read_whole
 from features.reckoning import height, reckon, worth_knowing
 from features.report import TableReport
-from features.sources import find_files, read_bytes
 from features.staging import Loaded, load, stage
 
 __all__ = ["Examined", "examine_table"]
@@ -46,15 +48,15 @@ class Examined:
         Contract columns (stored names) and extras that the source really had.
     aside : Aside or None
         Rows for quarantine.
-    digests : dict of str to str
-        File → sha256 of its bytes.
+    sources : tuple of Source
+        The files that were read.
     """
 
     report: TableReport
     rows: pa.Table | None = None
     provided: tuple[str, ...] = ()
     aside: Aside | None = None
-    digests: dict[str, str] = field(default_factory=dict)
+    sources: tuple[Source, ...] = ()
 
 
 def examine_table(
@@ -62,50 +64,52 @@ def examine_table(
     workspace: Workspace,
     contract: TableContract,
     now: datetime,
+    sources: Iterable[Path | Staged],
+    folder: Path,
     *,
     allow_empty: bool = False,
     settle_seconds: float = 0.0,
-) -> Examined | None:
-    """Examine one table; None when the book has no such table.
+) -> Examined:
+    """Examine one table that is kept whole.
 
     ``connection`` holds ``known_accounts``, unless the table is accounts itself, which makes it.
+    Files are copied into ``folder`` before they are read.
     """
     settings = workspace.table(contract.name)
     frame = Frame(settings, workspace.book.currency, workspace.book.timezone, now)
-    try:
-        paths = find_files(workspace, contract.name)
-    except Fault as fault:
-        return Examined(TableReport(refused=(fault,)))
-    if not paths:
-        return None
-    files, digests, refused = _read_all(
-        connection, paths, workspace, contract, frame, settle_seconds
-    )
+
+    def copied(source: Path | Staged) -> Staged:
+        if isinstance(source, Staged):
+            return source
+        return staged(source, workspace.book_dir, folder, settle_seconds)
+
+    files, read, refused = _read_all(connection, sources, copied, contract, frame)
     rows_in = sum(height(file.source) - file.filtered for file in files)
     if refused:
-        return Examined(TableReport(rows_in=rows_in, refused=tuple(refused)), digests=digests)
-    return _examine(connection, contract, frame, files, digests, allow_empty)
+        return Examined(TableReport(rows_in=rows_in, refused=tuple(refused)), sources=read)
+    return _examine(connection, contract, frame, files, read, allow_empty)
 
 
 def _read_all(
     connection: duckdb.DuckDBPyConnection,
-    paths: list[Path],
-    workspace: Workspace,
+    sources: Iterable[Path | Staged],
+    copied: Callable[[Path | Staged], Staged],
     contract: TableContract,
     frame: Frame,
-    settle_seconds: float,
-) -> tuple[list[Loaded], dict[str, str], list[Fault]]:
-    files, digests, refused = [], {}, []
-    for path in paths:
+) -> tuple[list[Loaded], tuple[Source, ...], list[Fault]]:
+    files: list[Loaded] = []
+    read: list[Source] = []
+    refused: list[Fault] = []
+    for source in sources:
         try:
-            held = read_bytes(path, workspace.book_dir, settle_seconds)
-            digests[held.label] = held.sha256
-            source = read_rows(held, frame.settings)
-            placement = place(contract, frame.settings, source.rows.column_names, source.label)
-            files.append(load(connection, source, placement, frame, contract.name))
+            copy = copied(source)
+            read.append(Source(copy.label, copy.sha256, copy.stat))
+            rows = read_whole(copy, frame.settings)
+            placement = place(contract, frame.settings, rows.rows.column_names, rows.label)
+            files.append(load(connection, rows, placement, frame, contract.name))
         except Fault as fault:
             refused.append(fault)
-    return files, digests, refused
+    return files, tuple(read), refused
 
 
 def _examine(
@@ -113,7 +117,7 @@ def _examine(
     contract: TableContract,
     frame: Frame,
     files: list[Loaded],
-    digests: dict[str, str],
+    read: tuple[Source, ...],
     allow_empty: bool,
 ) -> Examined:
     extras = sorted({name for file in files for name in file.placement.extras})
@@ -132,8 +136,8 @@ def _examine(
     provided = _provided(contract, files) + tuple(extras)
     _clear(connection, contract)
     if refused:
-        return Examined(replace(report, accepted=0, refused=tuple(refused)), digests=digests)
-    return Examined(report, rows, provided, aside, digests)
+        return Examined(replace(report, accepted=0, refused=tuple(refused)), sources=read)
+    return Examined(report, rows, provided, aside, read)
 
 
 def _clear(connection: duckdb.DuckDBPyConnection, contract: TableContract) -> None:

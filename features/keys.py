@@ -1,14 +1,19 @@
-"""Keys: one row per key. Identical rows are merged and counted, the newest version wins."""
+"""Keys: one row per key. Identical rows are merged and counted, the newest version wins.
+
+The rule stands once (``fates``), for tables that are examined whole and for feeds that come in
+chunks.
+"""
 
 from __future__ import annotations
 
 import duckdb
+import pyarrow as pa
 
 from features.casting import quoted
 from features.checks import GOOD
 from features.contracts import TableContract
 
-__all__ = ["merge_duplicates"]
+__all__ = ["fates", "judged", "merge_duplicates"]
 
 STAMPS = ("updated_at", "recorded_at")
 OWN_ID = {"usage", "events", "touchpoints", "outreach_log", "opportunities"}
@@ -32,20 +37,41 @@ def merge_duplicates(
         WHERE key IN (SELECT {_key(contract)} FROM {GOOD} GROUP BY 1 HAVING count(*) > 1)
         """
     )
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE judged AS {_judged(contract, extras)}")
-    connection.execute(
-        """
-        INSERT INTO bad SELECT __i, NULL, 'key.conflict' FROM judged WHERE contents > 1 AND newest
-        """
+    rivals = (
+        f"(SELECT key, {_stamp(contract)} AS __stamp, typed.* FROM keyed JOIN typed USING (__i))"
     )
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE judged AS {fates(contract, rivals, extras)}")
     connection.execute(
-        """
-        INSERT INTO twice SELECT __i FROM judged
-        WHERE place > 1 AND NOT (contents > 1 AND newest)
-        """
+        "INSERT INTO bad SELECT __i, NULL, 'key.conflict' FROM judged WHERE fate = 'conflict'"
     )
+    connection.execute("INSERT INTO twice SELECT __i FROM judged WHERE fate = 'twice'")
     connection.execute("DROP TABLE keyed")
     connection.execute("DROP TABLE judged")
+
+
+def judged(
+    connection: duckdb.DuckDBPyConnection, contract: TableContract, rivals: pa.Table
+) -> pa.Table:
+    """Judge rows of a feed that share keys (``__key``, ``__stamp``); give those that do not count.
+
+    Returns
+    -------
+    pyarrow.Table
+        The rows of ``rivals`` that another row stands for, or that contradict one another, with
+        ``fate`` = ``twice`` or ``conflict``.
+    """
+    numbered = rivals.sort_by([("__f", "ascending"), ("__line", "ascending")])
+    numbered = numbered.append_column("__i", pa.array(range(rivals.num_rows), pa.int64()))
+    connection.register("rivals", numbered)
+    source = "(SELECT *, __key AS key FROM rivals)"
+    lost = connection.sql(
+        f"""
+        SELECT rivals.*, fate FROM rivals JOIN ({fates(contract, source, [])}) USING (__i)
+        WHERE fate <> 'kept' ORDER BY __i
+        """
+    ).to_arrow_table()
+    connection.unregister("rivals")
+    return lost.drop_columns("__i")
 
 
 def _key(contract: TableContract) -> str:
@@ -58,27 +84,39 @@ def _key(contract: TableContract) -> str:
     return joined
 
 
-def _judged(contract: TableContract, extras: list[str]) -> str:
-    """Rank the rows of each key: newest content first, and of equal contents the first recorded."""
+def _stamp(contract: TableContract) -> str:
     names = {column.name for column in contract.columns}
     stamps = [name for name in STAMPS if name in names]
-    stamp = f"coalesce({', '.join(stamps)}, TIMESTAMPTZ '0001-01-01')"
+    return f"coalesce({', '.join(stamps)})" if stamps else "CAST(NULL AS TIMESTAMPTZ)"
+
+
+def fates(contract: TableContract, rivals: str, extras: list[str]) -> str:
+    """Give the SQL of ``__i`` and ``fate`` (kept, twice, conflict) of rows that share keys.
+
+    ``rivals`` has ``__i``, ``key``, ``__stamp`` and the table's columns. Of each key the newest
+    content wins, and of equal contents the row that was recorded first.
+    """
+    names = {column.name for column in contract.columns}
+    first = "recorded_at" if "recorded_at" in names else "NULL"
     kept = [column.name for column in contract.columns if column.name not in STAMPS]
     content = ", ".join(f"coalesce(CAST({quoted(name)} AS VARCHAR), '')" for name in kept + extras)
-    first = "recorded_at" if "recorded_at" in names else "NULL"
     return f"""
         WITH stamped AS (
-            SELECT __i, key, {stamp} AS stamp, {first} AS first,
-                md5(concat_ws(chr(31), {content})) AS content
-            FROM keyed JOIN typed USING (__i)
+            SELECT __i, key, coalesce(__stamp, TIMESTAMPTZ '0001-01-01') AS stamp,
+                {first} AS first, md5(concat_ws(chr(31), {content})) AS content
+            FROM {rivals}
         ), topped AS (
             SELECT *, stamp = max(stamp) OVER (PARTITION BY key) AS newest FROM stamped
         ), counted AS (
             SELECT key, count(DISTINCT content) AS contents, min(content) AS winner
             FROM topped WHERE newest GROUP BY key
+        ), placed AS (
+            SELECT __i, newest, contents, row_number() OVER (
+                PARTITION BY key ORDER BY content = winner DESC, first NULLS LAST, stamp, __i
+            ) AS place
+            FROM topped JOIN counted USING (key)
         )
-        SELECT __i, newest, contents, row_number() OVER (
-            PARTITION BY key ORDER BY content = winner DESC, first NULLS LAST, stamp, __i
-        ) AS place
-        FROM topped JOIN counted USING (key)
+        SELECT __i, CASE WHEN contents > 1 AND newest THEN 'conflict'
+            WHEN place > 1 THEN 'twice' ELSE 'kept' END AS fate
+        FROM placed
     """

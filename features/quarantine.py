@@ -82,18 +82,26 @@ def _broken(contract: TableContract, files: list[Loaded], schema: pa.Schema) -> 
 
 
 def write_quarantine(
-    folder: Path, asides: dict[str, Aside], reports: dict[str, TableReport]
+    folder: Path,
+    asides: dict[str, Aside],
+    files: dict[str, Path],
+    reports: dict[str, TableReport],
 ) -> None:
-    """Write ``<table>.parquet``, ``<table>.unmatched.parquet`` and ``errors.jsonl``, 0600."""
+    """Write ``<table>.parquet``, ``<table>.unmatched.parquet`` and ``errors.jsonl``, 0600.
+
+    ``files`` are those of feeds, written already: they are moved to their place.
+    """
     kept = {name: aside.bad for name, aside in asides.items() if aside.bad.num_rows}
     kept |= {
         f"{name}.unmatched": aside.unmatched
         for name, aside in asides.items()
         if aside.unmatched.num_rows
     }
-    if not kept:
+    if not kept and not files:
         return
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for name, path in files.items():
+        path.replace(folder / f"{name}.parquet")
     for name, rows in kept.items():
         with _private(folder / f"{name}.parquet") as sink:
             pq.write_table(rows, sink, compression="zstd")

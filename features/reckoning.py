@@ -11,7 +11,7 @@ from features.readers import SourceRows
 from features.report import ERRORS_SHOWN, TableReport
 from features.staging import Loaded
 
-__all__ = ["height", "reckon", "worth_knowing"]
+__all__ = ["COUNTS", "height", "reckon", "worth_knowing"]
 
 COUNTS = ("rows_in", "accepted", "quarantined", "duplicates", "unmatched", "filtered")
 LOUD = 0.05

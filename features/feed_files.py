@@ -1,0 +1,219 @@
+"""The files of a feed: which are as they were, and the rows of those that are not."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+
+from features.chunks import ExaminedChunk, Staged, examined_chunks, staged
+from features.contracts import TableContract
+from features.faults import Fault
+from features.feed_aside import FeedAside
+from features.feed_ledger import FeedLedger, FileEntry, MonthCounts
+from features.mapping import Workspace
+from features.report import ERRORS_SHOWN
+from features.spool import Spool
+
+__all__ = ["Changed", "FeedFiles", "Plan", "Reading", "place_of", "plan_of"]
+
+Sources = dict[str, Path | Staged]
+
+
+class Changed(Exception):
+    """A file whose marks are as they were does not hold what it held."""
+
+    def __init__(self, place: str) -> None:
+        super().__init__(place)
+        self.place = place
+
+
+@dataclass(frozen=True)
+class FeedFiles:
+    """The files of a feed, and how they are read.
+
+    Attributes
+    ----------
+    workspace : Workspace
+        The parsed ``perennial.toml``.
+    contract : TableContract
+        The feed.
+    now : datetime
+        Instant that "in the future" is judged by.
+    settle_seconds : float
+        How long a file must stand unchanged.
+    sources : dict
+        Place (path relative to the book, or name of a query) → the file, or its copy.
+    """
+
+    workspace: Workspace
+    contract: TableContract
+    now: datetime
+    settle_seconds: float
+    sources: Sources
+
+    @property
+    def places(self) -> list[str]:
+        """The places in their order: the earlier of two equal rows is the one that counts."""
+        return list(self.sources)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What has to be read.
+
+    Attributes
+    ----------
+    fresh : tuple of str
+        Places that are new, or hold something else than they did.
+    same : dict of str to FileEntry
+        Places that are as they were.
+    dirty : set of str
+        Months in which something is no longer what it was.
+    """
+
+    fresh: tuple[str, ...]
+    same: dict[str, FileEntry]
+    dirty: set[str]
+
+
+def place_of(path: Path, folder: Path) -> str:
+    """Name a file by where it lies, seen from the book.
+
+    Examples
+    --------
+    >>> place_of(Path("book/logs/1.csv"), Path("book"))
+    'logs/1.csv'
+    """
+    return os.path.relpath(path, folder).replace(os.sep, "/")
+
+
+def plan_of(files: FeedFiles, last: FeedLedger, forced: frozenset[str]) -> Plan:
+    """Compare the files with the ledger: size, times and inode, or the digest of a query's result.
+
+    ``forced`` are places that are known to have changed although they look as they did.
+    """
+    same = {
+        place: last.files[place]
+        for place, source in files.sources.items()
+        if place in last.files and place not in forced and _as_it_was(source, last.files[place])
+    }
+    changed = [entry for place, entry in last.files.items() if place not in same]
+    dirty = last.linked({month for entry in changed for month in entry.months})
+    return Plan(tuple(place for place in files.places if place not in same), same, dirty)
+
+
+def _as_it_was(source: Path | Staged, entry: FileEntry) -> bool:
+    if not entry.lasting:
+        return False
+    if isinstance(source, Staged):
+        return source.sha256 == entry.sha256
+    try:
+        found = source.lstat()
+    except OSError:
+        return False
+    marks = (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
+    return stat.S_ISREG(found.st_mode) and marks == entry.stat
+
+
+@dataclass
+class Reading:
+    """One pass over some of a feed's files.
+
+    Attributes
+    ----------
+    files : FeedFiles
+        What is read.
+    spool : Spool
+        Where good rows go.
+    aside : FeedAside
+        Where bad rows go.
+    folder : Path
+        Where copies lie while they are read.
+    entries : dict of str to FileEntry
+        Place → what was found, without months.
+    refused : list of Fault
+        Files that were refused.
+    """
+
+    files: FeedFiles
+    spool: Spool
+    aside: FeedAside
+    folder: Path
+    entries: dict[str, FileEntry] = field(default_factory=dict)
+    refused: list[Fault] = field(default_factory=list)
+
+    def read(self, place: str) -> None:
+        """Read a file whole."""
+        number = self.files.places.index(place)
+        try:
+            for copy, chunk in self._chunks(place):
+                known = self.entries.get(place, FileEntry(copy.label, copy.sha256, copy.stat))
+                self.entries[place] = _with(known, chunk)
+                self.spool.add(chunk.rows, number)
+                if chunk.aside is not None:
+                    self.aside.add(chunk.aside.bad)
+        except Fault as fault:
+            self.refused.append(fault)
+
+    def read_again(self, place: str, entry: FileEntry, months: frozenset[str]) -> None:
+        """Read some months of a file that is as it was.
+
+        Raises
+        ------
+        Changed
+            If it is not.
+        """
+        number = self.files.places.index(place)
+        for copy, chunk in self._chunks(place):
+            if copy.sha256 != entry.sha256:
+                raise Changed(place)
+            self.spool.add(chunk.rows, number, months)
+
+    def finished(self, entry: FileEntry, place: str) -> FileEntry:
+        """Add to a file's entry how many rows of each month were read now."""
+        number = self.files.places.index(place)
+        read = {
+            month: MonthCounts(rows=heights[number])
+            for month, heights in self.spool.heights.items()
+            if number in heights
+        }
+        return replace(entry, months=entry.months | read)
+
+    def _chunks(self, place: str) -> Iterator[tuple[Staged, ExaminedChunk]]:
+        source = self.files.sources[place]
+        if isinstance(source, Staged):
+            copy = source
+        else:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            book = self.files.workspace.book_dir
+            copy = staged(source, book, self.folder, self.files.settle_seconds)
+        try:
+            for chunk in examined_chunks(
+                copy, self.files.workspace, self.files.contract, self.files.now
+            ):
+                yield copy, chunk
+        finally:
+            if copy is not source:
+                copy.path.unlink(missing_ok=True)
+
+
+def _with(entry: FileEntry, chunk: ExaminedChunk) -> FileEntry:
+    """Add what a chunk holds to what is known of its file."""
+    report = chunk.report
+    codes = dict(entry.codes)
+    for code, rows in report.codes.items():
+        codes[code] = codes.get(code, 0) + rows
+    return replace(
+        entry,
+        rows_in=entry.rows_in + report.rows_in,
+        quarantined=entry.quarantined + report.quarantined,
+        filtered=entry.filtered + report.filtered,
+        codes=codes,
+        errors=(*entry.errors, *report.errors)[:ERRORS_SHOWN],
+        ignored=tuple(dict.fromkeys((*entry.ignored, *report.ignored_columns))),
+        provided=tuple(dict.fromkeys((*entry.provided, *chunk.provided))),
+    )

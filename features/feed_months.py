@@ -1,0 +1,228 @@
+"""The months of a feed: each judged, rolled up and written on its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from features.breaches import Breach
+from features.contracts import TableContract
+from features.feed_aside import FeedAside, conflicts
+from features.feed_keys import Keys, read_keys
+from features.feed_ledger import MonthEntry
+from features.keys import judged
+from features.partitions import Kept, keep_bytes, keep_rows
+from features.report import ERRORS_SHOWN
+from features.rollup import HAPPENED, merged, rolled, rollups_of
+from features.spool import Spool
+
+__all__ = ["Losses", "Months", "clashing"]
+
+SOURCES = {"usage_by_day": "usage_by_feature"}
+FATES = ("twice", "conflict")
+
+
+@dataclass
+class Losses:
+    """Rows that do not count, by month and file number.
+
+    Attributes
+    ----------
+    counts : dict
+        Month → (file number, fate) → rows.
+    """
+
+    counts: dict[str, dict[tuple[int, str], int]] = field(default_factory=dict)
+
+    def add(self, month: str, lost: pa.Table) -> None:
+        """Count the rows of a month that were lost."""
+        counted = self.counts.setdefault(month, {})
+        found = lost.group_by(["__f", "fate"]).aggregate([([], "count_all")]).to_pylist()
+        for each in found:
+            mark = (each["__f"], each["fate"])
+            counted[mark] = counted.get(mark, 0) + each["count_all"]
+
+    def of(self, month: str, number: int) -> tuple[int, int]:
+        """Give duplicates and conflicts of a file in a month."""
+        counted = self.counts.get(month, {})
+        twice, conflict = (counted.get((number, fate), 0) for fate in FATES)
+        return twice, conflict
+
+
+@dataclass
+class Months:
+    """The desk at which months are made.
+
+    Attributes
+    ----------
+    connection : duckdb.DuckDBPyConnection
+        Reaches no file.
+    contract : TableContract
+        The feed.
+    spool : Spool
+        The rows that were read.
+    labels : list of str
+        How messages name the files, by number.
+    known : pyarrow.Array
+        Ids of the accounts.
+    aside : FeedAside
+        Where rows go that contradict one another.
+    folder : Path
+        Where the months' files are written.
+    losses : Losses
+        Filled while months are made.
+    """
+
+    connection: duckdb.DuckDBPyConnection
+    contract: TableContract
+    spool: Spool
+    labels: list[str]
+    known: pa.Array
+    aside: FeedAside
+    folder: Path
+    losses: Losses = field(default_factory=Losses)
+
+    def judge(self, month: str, keys: Keys, lost: pa.Table | None) -> tuple[pa.Table, pa.Table]:
+        """Give a month's rows that count, and those that do not.
+
+        ``keys`` are those that several of its rows bear; ``lost`` is what was judged already,
+        because its key stands in several months.
+        """
+        rows = self.spool.rows(month)
+        if lost is not None:
+            keys = np.setdiff1d(keys, lost.column("__key").to_numpy())
+        parts = [lost] if lost is not None else []
+        if len(keys):
+            rivals = rows.filter(pc.is_in(rows["__key"], pa.array(keys)))
+            parts.append(judged(self.connection, self.contract, rivals))
+        if not parts:
+            return rows, rows.slice(0, 0).append_column("fate", pa.array([], pa.string()))
+        gone = pa.concat_tables(parts)
+        return rows.filter(pa.array(~np.isin(_marks(rows), _marks(gone)))), gone
+
+    def made(
+        self,
+        month: str,
+        rows: pa.Table,
+        lost: pa.Table,
+        keys: Keys,
+        before: MonthEntry | None,
+    ) -> MonthEntry | None:
+        """Make a month of its rows, and of what was there before; None if nothing is left."""
+        self.losses.add(month, lost)
+        contrary = lost.filter(pc.equal(lost["fate"], "conflict"))
+        text, errors = conflicts(self.contract, contrary, self.labels, month)
+        self.aside.add(text)
+        made = self._rolled(rows)
+        if before is not None:
+            made = {name: self._merged(name, before, made[name]) for name in made}
+            keys = np.union1d(read_keys(before.keys.at), keys)
+            errors = [*before.errors, *errors]
+        if not len(keys):
+            return None
+        return self._written(month, made, self._tallied(rows, before), keys, errors)
+
+    def moved(self, month: str, before: MonthEntry) -> MonthEntry:
+        """Make a month again of what it holds, because accounts came or went."""
+        made = {
+            name: self._merged(name, before, None)
+            for name in rollups_of(self.contract.name)
+            if name in before.partitions or name in before.waiting
+        }
+        parts, waiting = self._divided(month, made)
+        return MonthEntry(parts, waiting, before.keys, before.tallies, before.errors)
+
+    def _written(
+        self,
+        month: str,
+        made: dict[str, pa.Table],
+        tallies: pa.Table,
+        keys: Keys,
+        errors: list[Breach],
+    ) -> MonthEntry:
+        feed = self.contract.name
+        parts, waiting = self._divided(month, made)
+        content = np.ascontiguousarray(keys, dtype="<u8").data.cast("B")
+        held = keep_bytes(content, self.folder, f"_keys/{feed}/{month}", ".u64")
+        told = keep_rows(tallies, self.folder, f"_tallies/{feed}/{month}", named=False)
+        return MonthEntry(parts, waiting, held, told, tuple(errors[:ERRORS_SHOWN]))
+
+    def _divided(
+        self, month: str, made: dict[str, pa.Table]
+    ) -> tuple[dict[str, Kept], dict[str, Kept]]:
+        """Write the rows of known accounts into the snapshot, the others beside it."""
+        parts, waiting = {}, {}
+        for name, rows in made.items():
+            ours = pc.is_in(rows["account_id"], self.known)
+            strange = rows.filter(pc.invert(ours))
+            mine = rows.filter(ours) if strange.num_rows else rows
+            if mine.num_rows:
+                parts[name] = keep_rows(mine.combine_chunks(), self.folder, f"{name}/{month}")
+            if strange.num_rows:
+                stem = f"_waiting/{name}/{month}"
+                waiting[name] = keep_rows(strange, self.folder, stem, named=False)
+        return parts, waiting
+
+    def _rolled(self, rows: pa.Table) -> dict[str, pa.Table]:
+        self.connection.register("rows", rows)
+        made: dict[str, pa.Table] = {}
+        for name in rollups_of(self.contract.name):
+            coarser = SOURCES.get(name)
+            sql = merged(name, ["finer"]) if coarser else rolled(name, "rows")
+            if coarser:
+                self.connection.register("finer", made[coarser])
+            made[name] = self.connection.sql(sql).to_arrow_table()
+        return made
+
+    def _merged(self, name: str, before: MonthEntry, new: pa.Table | None) -> pa.Table:
+        old = [kept for each in (before.partitions, before.waiting) if (kept := each.get(name))]
+        sources = [pq.ParquetFile(kept.at).read() for kept in old]
+        sources += [new] if new is not None else []
+        for number, rows in enumerate(sources):
+            self.connection.register(f"part_{number}", rows)
+        names = [f"part_{number}" for number in range(len(sources))]
+        made = self.connection.sql(merged(name, names)).to_arrow_table()
+        for each in names:
+            self.connection.unregister(each)
+        return made
+
+    def _tallied(self, rows: pa.Table, before: MonthEntry | None) -> pa.Table:
+        """Count the rows of each file and account, with their first and last day."""
+        labels = pa.table(
+            {"__f": pa.array(range(len(self.labels)), pa.int32()), "file": self.labels}
+        )
+        self.connection.register("rows", rows)
+        self.connection.register("labels", labels)
+        day = f"CAST({HAPPENED[self.contract.name]} AS DATE)"
+        made = self.connection.sql(
+            f"""
+            SELECT file, account_id, count(*) AS rows, min({day}) AS first, max({day}) AS last
+            FROM rows JOIN labels USING (__f) GROUP BY ALL ORDER BY file, account_id
+            """
+        ).to_arrow_table()
+        if before is None:
+            return made
+        old = pq.ParquetFile(before.tallies.at).read()
+        return pa.concat_tables([old, made.cast(old.schema)])
+
+
+def _marks(rows: pa.Table) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """Give one number per row: its file and its line."""
+    line = rows["__line"].to_numpy()
+    return np.asarray((rows["__f"].to_numpy().astype(np.int64) << 44) | line)
+
+
+def clashing(spool: Spool, months: dict[str, Keys], keys: Keys) -> dict[str, pa.Table]:
+    """Give the rows of each month whose key stands in several months."""
+    found = {}
+    for month, held in months.items():
+        if np.isin(keys, held, assume_unique=True).any():
+            rows = spool.rows(month)
+            found[month] = rows.filter(pc.is_in(rows["__key"], pa.array(keys)))
+    return found
