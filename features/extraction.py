@@ -13,7 +13,7 @@ from features.copies import Staged
 from features.faults import DataRejected
 from features.mapping import Workspace
 from features.selecting import Question, one_select
-from features.spooling import Spool
+from features.row_file import RowFile
 
 __all__ = ["staged_rows"]
 
@@ -60,9 +60,9 @@ def _staged(connection: sa.Connection, question: Question) -> Staged:
     how = {"stream_results": True, "no_parameters": True}
     result = connection.exec_driver_sql(_sql(connection, question), execution_options=how)
     result = result.yield_per(BATCH)
-    with Spool(question.path, question.label, _schema(connection, result)) as spool:
+    with RowFile(question.path, question.label, _schema(connection, result)) as held:
         for rows in result.partitions():
-            spool.add(list(zip(*rows, strict=True)))
+            held.add(list(zip(*rows, strict=True)))
     with question.path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return Staged(question.label, question.path, digest, "parquet", None)

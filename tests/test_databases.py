@@ -25,7 +25,7 @@ from features.faults import (
 )
 from features.mapping import TableSettings, Workspace, read_workspace
 from features.selecting import SqlSource, one_select
-from features.spooling import Spool
+from features.row_file import RowFile
 
 CRM = """
 create table firms (account_id text, name text, signed_on text, seats int, mrr real, live boolean);
@@ -207,10 +207,10 @@ def test_sqlite_is_only_read(crm: Path) -> None:
 
 
 def test_a_full_disk_is_73(crm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(spool: Spool, columns: object) -> None:
+    def full(held: RowFile, columns: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Spool, "add", full)
+    monkeypatch.setattr(RowFile, "add", full)
     refused(asking(crm, usage="clicks"), CannotWrite, "disk.full", "No space left")
 
 
@@ -302,11 +302,11 @@ def test_not_one_select(query: str) -> None:
 
 
 def test_a_row_group_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("features.spooling.ROWS", 100)
+    monkeypatch.setattr("features.row_file.ROWS", 100)
     schema = pa.schema([("n", pa.int64())])
-    with Spool(tmp_path / "n.parquet", "n", schema) as spool:
+    with RowFile(tmp_path / "n.parquet", "n", schema) as held:
         for start in range(0, 1_000, 50):
-            spool.add([range(start, start + 50)])
+            held.add([range(start, start + 50)])
     file = pq.ParquetFile(tmp_path / "n.parquet")
     assert file.metadata.num_row_groups == 10
     assert file.read()["n"].to_pylist() == list(range(1_000))

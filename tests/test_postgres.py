@@ -18,7 +18,7 @@ from features.databases import extract
 from features.faults import DataRejected, DependencyDown, Fault, NotPermitted
 from features.mapping import BookSettings, TableSettings, Workspace
 from features.selecting import SqlSource
-from features.spooling import Spool
+from features.row_file import RowFile
 from tests import own_postgres
 
 pytestmark = [
@@ -152,14 +152,14 @@ def test_a_lost_connection_begins_again_with_a_new_moment(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     waits: list[float] = []
-    taken = Spool.add
+    taken = RowFile.add
 
-    def cut(spool: Spool, columns: list[tuple[object, ...]]) -> None:
-        if not waits and spool.label.startswith("usage"):
+    def cut(held: RowFile, columns: list[tuple[object, ...]]) -> None:
+        if not waits and held.label.startswith("usage"):
             terminate(database)
-        taken(spool, columns)
+        taken(held, columns)
 
-    monkeypatch.setattr(Spool, "add", cut)
+    monkeypatch.setattr(RowFile, "add", cut)
     workspace = asking(accounts="crm.firms", usage="clicks")
     staged = extract(workspace, workspace.directory / "staged", pause=waits.append)
     assert len(waits) == 1
@@ -172,7 +172,7 @@ def test_a_lost_connection_begins_again_with_a_new_moment(
 def test_a_connection_that_is_lost_each_time_is_69(
     asking: Asking, database: sa.URL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Spool, "add", lambda spool, columns: terminate(database))
+    monkeypatch.setattr(RowFile, "add", lambda held, columns: terminate(database))
     refused(
         asking(accounts="crm.firms", usage="clicks"),
         DependencyDown,

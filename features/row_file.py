@@ -1,4 +1,4 @@
-"""Spooling: the rows of a query, written to a private Parquet file as they come."""
+"""A row file: the rows of a query, written to a private Parquet file as they come."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ import pyarrow.parquet as pq
 
 from features.faults import DataRejected
 
-__all__ = ["Spool"]
+__all__ = ["RowFile"]
 
 ROWS = 100_000
 BYTES = 32 << 20
 PLAIN = frozenset({str, type(None)})
 
 
-class Spool:
+class RowFile:
     """A Parquet file that takes rows in columns; what is held in memory is bounded.
 
     Parameters
@@ -39,8 +39,8 @@ class Spool:
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "limits.parquet"
     >>> schema = pa.schema([("used", pa.string()), ("observed_on", pa.date32())])
-    >>> with Spool(path, "limits", schema) as spool:
-    ...     spool.add([(Decimal("12.50"), 7, None), (date(2025, 7, 1), None, None)])
+    >>> with RowFile(path, "limits", schema) as held:
+    ...     held.add([(Decimal("12.50"), 7, None), (date(2025, 7, 1), None, None)])
     >>> pq.read_table(path)["used"].to_pylist()
     ['12.50', '7', None]
     """
