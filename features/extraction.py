@@ -12,8 +12,8 @@ from features.connecting import connected, named
 from features.copies import Staged
 from features.faults import DataRejected
 from features.mapping import Workspace
-from features.selecting import Question, one_select
 from features.row_file import RowFile
+from features.selecting import Question, one_select
 
 __all__ = ["staged_rows"]
 

@@ -24,8 +24,8 @@ from features.faults import (
     NotPermitted,
 )
 from features.mapping import TableSettings, Workspace, read_workspace
-from features.selecting import SqlSource, one_select
 from features.row_file import RowFile
+from features.selecting import SqlSource, one_select
 
 CRM = """
 create table firms (account_id text, name text, signed_on text, seats int, mrr real, live boolean);

@@ -17,8 +17,8 @@ from features import extraction
 from features.databases import extract
 from features.faults import DataRejected, DependencyDown, Fault, NotPermitted
 from features.mapping import BookSettings, TableSettings, Workspace
-from features.selecting import SqlSource
 from features.row_file import RowFile
+from features.selecting import SqlSource
 from tests import own_postgres
 
 pytestmark = [
