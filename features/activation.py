@@ -12,6 +12,7 @@ from typing import Any
 
 import narwhals.stable.v2 as nw
 import pandas as pd
+import pyarrow as pa
 
 from features.adoption import ACTIVATION_DAYS
 from features.asof import quarter_name
@@ -75,16 +76,24 @@ def _lacking(book: Book) -> str:
 
 
 def _milestones(book: Book) -> nw.LazyFrame[Any]:
-    catalog = book.table("feature_catalog").filter(nw.col("activation"))
+    catalog = book.beside("feature_catalog").filter(nw.col("activation"))
     return catalog.select("feature").unique()
+
+
+def _first_paid(book: Book, day: date) -> pa.Table:
+    """Give the first paid day of every account that ever paid: start (its number), first_on."""
+    terms = known_terms(book, day).group_by("account_id")
+    first = terms.agg(
+        nw.col("start_day").min().alias("start"), nw.col("starts_on").min().alias("first_on")
+    )
+    found = first.collect("pyarrow").to_native()
+    forget_terms(book, day)
+    return found
 
 
 def _accounts(book: Book, day: date, feed: Feed) -> pd.DataFrame:
     """Give first_on and activated of the accounts that can be judged."""
-    terms = known_terms(book, day)
-    first = terms.group_by("account_id").agg(
-        nw.col("start_day").min().alias("start"), nw.col("starts_on").min().alias("first_on")
-    )
+    first = book.laid(_first_paid(book, day))
     rows = book.rolled("usage_by_feature").filter(
         nw.col("known_day") < number_of(day), nw.col("day") < feed.end, nw.col("count") > 0
     )
@@ -94,8 +103,7 @@ def _accounts(book: Book, day: date, feed: Feed) -> pd.DataFrame:
     judged = first.join(seen, on="account_id", how="inner").join(
         milestone, on="account_id", how="left"
     )
-    frame = judged.collect("pandas").to_native()
-    forget_terms(book, day)
+    frame = judged.collect("pyarrow").to_native().to_pandas()
     start = frame["start"]
     judged_now = (start >= feed.starts - feed.grain) & (feed.end - start > ACTIVATION_DAYS)
     frame["activated"] = (frame["reached"] - start) <= ACTIVATION_DAYS

@@ -1,6 +1,7 @@
 """Adoption: how many of the features an account uses, how deeply, and how early it got there.
 
 A feature is adopted when it was used on three days of 28 (or in two weeks, where rows are weekly).
+What an account may use (``features.entitlement``) is what it is measured against.
 """
 
 from __future__ import annotations
@@ -9,154 +10,193 @@ from typing import Any
 
 import narwhals.stable.v2 as nw
 import pandas as pd
+import pyarrow as pa
 
-from features.signal import Sign, Signal
-from features.sums import share, total
+from features.book import Book
+from features.entitlement import rights_of
+from features.signal import Family, Part, Rows, Sign, Signal
+from features.sums import ratio, total
+from features.usage import known_usage
 from features.view import View
 
-__all__ = ["SIGNALS", "measure"]
+__all__ = ["ACTIVATION_DAYS", "FAMILY"]
 
 MONTH = 28
 ACTIVATION_DAYS = 30
+CLIFF_DAYS = 90
 ADOPTED = {1: 3, 7: 2, 28: 1}  # grain of a row in days -> rows in 28 days that make adoption
-TIERS = ("core", "advanced", "integration", "admin", "advocacy")
 SILENT = "no usage rows for the account yet, or the whole feed is behind"
 NO_CATALOG = "the book has no feature_catalog, or no usage of the account"
+UNJUDGED = "no usage, no milestone, or usage begins later than the account"
+age = nw.col("age")
+
+
+def _features(view: View) -> nw.LazyFrame[Any]:
+    """Give one row per account and feature of 56 days: its days now and before, tier, right."""
+    rows = known_usage(view, "usage_by_feature", 2 * MONTH).filter(nw.col("count") > 0)
+    days = rows.select("account_id", "feature", "age").unique()
+    used = days.group_by("account_id", "feature").agg(
+        total(age < MONTH).alias("days"), total(age >= MONTH).alias("days_before")
+    )
+    used = used.with_columns(adopted=nw.col("days") >= ADOPTED[view.feeds["usage"].grain])
+    if not view.book.has("feature_catalog"):
+        return used.with_columns(tier=nw.lit(""), granted=nw.lit(True))
+    rights = rights_of(view)
+    kinds = pa.table({"account_id": rights.kinds.index.to_numpy(), "kind": rights.kinds.to_numpy()})
+    grants = pa.Table.from_pandas(rights.grants, preserve_index=False)
+    used = used.join(view.book.laid(kinds), on="account_id", how="inner")
+    return used.join(view.book.laid(grants), on=["kind", "feature"], how="left")
+
+
+def _milestones(view: View) -> nw.LazyFrame[Any]:
+    """Give the first uses of a milestone feature that are known."""
+    first = view.book.once("first milestones", lambda: view.book.laid(_first_uses(view.book)))
+    return first.filter(nw.col("since") < view.today)
+
+
+def _first_uses(book: Book) -> pa.Table:
+    """Find the first day of a milestone per account; one known later counts where it is earlier.
+
+    It holds for every as-of date, so that history is read once per book.
+    """
+    catalog = book.table("feature_catalog").filter(nw.col("activation")).select("feature")
+    names = catalog.collect("pyarrow").to_native()["feature"].to_pylist()
+    rows = book.rolled("usage_by_feature").filter(
+        nw.col("feature").is_in(names), nw.col("count") > 0
+    )
+    rows = rows.select("account_id", "day", since=nw.max_horizontal("day", "known_day"))
+    by_since = rows.group_by("account_id", "since").agg(nw.col("day").min())
+    earliest = nw.col("day").cum_min().over("account_id", order_by="since")
+    steps = by_since.with_columns(earliest=earliest)
+    first = steps.group_by("account_id", "earliest").agg(nw.col("since").min())
+    return first.collect("pyarrow").to_native()
+
+
+FEATURES = Rows("features used", ("usage",), _features)
+MILESTONES = Rows("first uses of a milestone", ("usage", "feature_catalog"), _milestones)
+now, adopted, granted = nw.col("days") > 0, nw.col("adopted"), nw.col("granted")
+core = nw.col("tier") == "core"
+PARTS = (
+    Part("adoption__used", total(now), FEATURES),
+    Part("adoption__used_before", total(nw.col("days_before") > 0), FEATURES),
+    Part("adoption__adopted", total(adopted), FEATURES),
+    Part("adoption__of_right", total(now & granted), FEATURES),
+    Part("adoption__core", total(now & granted & core), FEATURES),
+    Part("adoption__core_adopted", total(adopted & granted & core), FEATURES),
+    Part("adoption__advanced", total(now & (nw.col("tier") == "advanced")), FEATURES),
+    Part("adoption__integration", total(now & (nw.col("tier") == "integration")), FEATURES),
+    Part("adoption__reached", nw.col("earliest").min().cast(nw.Float64), MILESTONES),
+)
+
+
+def _entitled(view: View) -> dict[str, pd.Series]:
+    """Count the features that each account may use: without a catalog, all of the book."""
+    if view.has("usage", "feature_catalog"):
+        rights = rights_of(view)
+        return {
+            "adoption__entitled": rights.count(),
+            "adoption__entitled_core": rights.count("core"),
+        }
+    number = _book_features(view) if view.has("usage") else 0
+    entitled = pd.Series(float(number), index=view.standing.index)
+    return {"adoption__entitled": entitled, "adoption__entitled_core": entitled * float("nan")}
+
+
+def _book_features(view: View) -> int:
+    """Count the features that were used by anybody, as known."""
+    since = view.book.once("features since", lambda: _features_since(view.book))
+    return int((since < view.today).sum())
+
+
+def _features_since(book: Book) -> pd.Series:
+    rows = book.rolled("usage_by_feature").filter(nw.col("count") > 0)
+    rows = rows.select("feature", since=nw.max_horizontal("day", "known_day"))
+    first = rows.group_by("feature").agg(nw.col("since").min()).collect("pyarrow").to_native()
+    return first.to_pandas()["since"]
+
+
+def _start(view: View) -> dict[str, pd.Series]:
+    """Number the first paid day and the account's age, where usage reaches back so far."""
+    start = (view.standing["first_paid_on"] - pd.Timestamp(0)).dt.days.astype(float)
+    covered = start * float("nan")
+    if view.has("usage", "feature_catalog") and _has_milestone(view):
+        feed = view.feeds["usage"]
+        covered = start.where(start >= feed.starts - feed.grain)
+    return {"adoption__start": covered, "adoption__age": view.today - start}
+
+
+def _has_milestone(view: View) -> bool:
+    catalog = view.book.table("feature_catalog").filter(nw.col("activation"))
+    return bool(catalog.select(nw.len()).collect().item())
+
+
+def _seen(part: str) -> nw.Expr:
+    """Take a count: zero for an account that was seen before and has none."""
+    seen = ~nw.col("usage_events_28d").is_null()
+    return nw.when(seen).then(nw.col(f"adoption__{part}").fill_null(0.0))
+
+
+def _listed(part: str) -> nw.Expr:
+    """Take a count that only a catalogue gives a meaning."""
+    return nw.when(~nw.col("adoption__entitled_core").is_null()).then(_seen(part))
 
 
 def _signal(
     slug: str,
     unit: str,
-    churn: Sign,
-    expansion: Sign,
     meaning: str,
     phrase: str,
+    value: nw.Expr,
     missing: str = SILENT,
+    *,
+    window: int | None = MONTH,
+    signs: tuple[Sign, Sign] = (-1, 1),
 ) -> Signal:
-    name, window = f"adoption_{slug}", None if "activat" in slug else MONTH
+    tables = ("usage", "feature_catalog") if missing in (NO_CATALOG, UNJUDGED) else ("usage",)
     return Signal(
-        name, "adoption", "usage", unit, window, churn, expansion, meaning, missing, phrase
-    )
+        f"adoption_{slug}", "adoption", "usage", unit, window, *signs, meaning, missing, phrase,
+        value, tables=tables,
+    )  # fmt: skip
 
 
+taken = (nw.col("adoption__reached") - nw.col("adoption__start")).clip(0.0)
+judged = ~(nw.col("adoption__start").is_null() | nw.col("usage_events_28d").is_null())
+reached, old = nw.col("adoption_days_to_activation"), nw.col("adoption__age")
 SIGNALS = (
-    _signal("features_28d", "features", -1, 1, "distinct features used in 28 days",
-            "{value:.0f} features in use"),
-    _signal("share_28d", "share", -1, 1, "features used in 28 days / all features of the book",
-            "{value:.0%} of all features in use"),
-    _signal("features_adopted", "features", -1, 1, "features used on at least 3 days of 28",
-            "{value:.0f} features adopted"),
-    _signal("breadth_change", "features", -1, 1, "features used in 28 days less those used in "
-            "the 28 days before", "{value:+.0f} features against the 28 days before"),
-    _signal("core_share_28d", "share", -1, 1, "core features used in 28 days / all core features",
-            "{value:.0%} of the core features in use", NO_CATALOG),
-    _signal("core_adopted", "share", -1, 1, "core features adopted / all core features",
-            "{value:.0%} of the core features adopted", NO_CATALOG),
-    _signal("advanced_28d", "features", -1, 1, "advanced features used in 28 days",
-            "{value:.0f} advanced features explored", NO_CATALOG),
-    _signal("integrations_28d", "features", -1, 1, "integration features used in 28 days",
-            "{value:.0f} integrations in use", NO_CATALOG),
-    _signal("activated_30d", "flag", -1, 1, "1 where the milestone feature was used within 30 "
-            "days of the first paid day", "activated within 30 days ({value:.0f})",
-            "no usage, younger than 30 days, no milestone, or usage begins later than the account"),
-    _signal("days_to_activation", "days", 1, -1, "days from the first paid day to the first use "
-            "of the milestone feature", "activated after {value:.0f} days",
-            "not activated, no milestone declared, or usage begins later than the account"),
+    _signal("features_28d", "features", "distinct features used in 28 days",
+            "{value:.0f} features in use", _seen("used")),
+    _signal("share_28d", "share", "features used in 28 days that the account is entitled to / all "
+            "features that it is entitled to (without a feature_catalog: / all features of the "
+            "book)", "{value:.0%} of all features in use",
+            ratio(_seen("of_right"), "adoption__entitled")),
+    _signal("features_adopted", "features", "features used on at least 3 days of 28",
+            "{value:.0f} features adopted", _seen("adopted")),
+    _signal("breadth_change", "features", "features used in 28 days less those used in the 28 days "
+            "before", "{value:+.0f} features against the 28 days before",
+            _seen("used") - _seen("used_before")),
+    _signal("core_share_28d", "share", "core features used in 28 days / core features that the "
+            "account is entitled to", "{value:.0%} of the core features in use",
+            ratio(_listed("core"), "adoption__entitled_core"), NO_CATALOG),
+    _signal("core_adopted", "share", "core features adopted / core features that the account is "
+            "entitled to", "{value:.0%} of the core features adopted",
+            ratio(_listed("core_adopted"), "adoption__entitled_core"), NO_CATALOG),
+    _signal("advanced_28d", "features", "advanced features used in 28 days",
+            "{value:.0f} advanced features explored", _listed("advanced"), NO_CATALOG),
+    _signal("integrations_28d", "features", "integration features used in 28 days",
+            "{value:.0f} integrations in use", _listed("integration"), NO_CATALOG),
+    _signal("days_to_activation", "days", "days from the first paid day to the first use of the "
+            "milestone feature", "activated after {value:.0f} days", nw.when(judged).then(taken),
+            UNJUDGED, window=None, signs=(1, -1)),
+    _signal("activated_30d", "flag", "1 where the milestone feature was used within 30 days of the "
+            "first paid day, 0 once they are over (from the 31st day)",
+            "activated within 30 days ({value:.0f})",
+            nw.when(judged & ((old > ACTIVATION_DAYS) | (reached <= ACTIVATION_DAYS))).then(
+                (reached <= ACTIVATION_DAYS).cast(nw.Float64)),
+            UNJUDGED, window=None),
+    _signal("cliff_90d", "flag", "1 in the first 90 days while the milestone feature was never "
+            "used, else 0", "in its first 90 days and not activated ({value:.0f})",
+            nw.when(judged).then(((old <= CLIFF_DAYS) & reached.is_null()).cast(nw.Float64)),
+            UNJUDGED, window=None, signs=(1, -1)),
 )  # fmt: skip
 
-
-def measure(view: View, so_far: pd.DataFrame) -> pd.DataFrame:
-    """Measure the family: one row per paying account, one column per signal."""
-    slugs = [signal.slug for signal in SIGNALS]
-    if not view.fresh("usage"):
-        return view.empty(slugs)
-    seen = so_far["usage_events_28d"].notna()
-    columns = _breadth(view, seen)
-    if view.book.has("feature_catalog"):
-        columns |= _activation(view, seen)
-    renamed = {f"adoption_{name}": values for name, values in columns.items()}
-    return pd.DataFrame(renamed, index=view.standing.index).reindex(columns=slugs)
-
-
-def _rows(view: View) -> nw.LazyFrame[Any]:
-    feed = view.feeds["usage"]
-    rows = view.book.rolled("usage_by_feature").filter(
-        nw.col("known_day") < view.today,
-        nw.col("day") <= feed.end - feed.grain,
-        nw.col("count") > 0,
-    )
-    return rows.with_columns(age=feed.end - feed.grain - nw.col("day"))
-
-
-def _breadth(view: View, seen: pd.Series) -> dict[str, pd.Series]:
-    """Count features in use: zero for an account that was seen before and used none."""
-    counts = view.collect(_counts(view))
-    counts = counts.fillna(0.0).where(seen, axis=0)
-    books = _rows(view).select(nw.col("feature").n_unique()).collect().item()
-    columns = {
-        "features_28d": counts["used"],
-        "share_28d": counts["used"] / books,
-        "features_adopted": counts["adopted"],
-        "breadth_change": counts["used"] - counts["used_before"],
-    }
-    return columns | (_by_tier(view, counts) if view.book.has("feature_catalog") else {})
-
-
-def _by_tier(view: View, counts: pd.DataFrame) -> dict[str, pd.Series]:
-    tiers = view.book.table("feature_catalog").group_by("tier").agg(nw.len().alias("n"))
-    sizes = tiers.collect("pandas").to_native().set_index("tier")["n"]
-    core = pd.Series(float(sizes.get("core", 0)), index=counts.index)
-    return {
-        "core_share_28d": share(counts["core"], core),
-        "core_adopted": share(counts["core_adopted"], core),
-        "advanced_28d": counts["advanced"],
-        "integrations_28d": counts["integration"],
-    }
-
-
-def _counts(view: View) -> nw.LazyFrame[Any]:
-    """Count features per account: used now and in the 28 days before, adopted, and by tier."""
-    used = _features(view)
-    if view.book.has("feature_catalog"):
-        tiers = view.book.table("feature_catalog").select("feature", "tier").unique("feature")
-        used = used.join(tiers, on="feature", how="left")
-    else:
-        used = used.with_columns(tier=nw.lit("core"))
-    adopted = nw.col("days") >= ADOPTED[view.feeds["usage"].grain]
-    now = nw.col("days") > 0
-    return used.group_by("account_id").agg(
-        total(now).alias("used"),
-        total(nw.col("days_before") > 0).alias("used_before"),
-        total(adopted).alias("adopted"),
-        total(adopted & (nw.col("tier") == "core")).alias("core_adopted"),
-        *(total(now & (nw.col("tier") == tier)).alias(tier) for tier in TIERS),
-    )
-
-
-def _features(view: View) -> nw.LazyFrame[Any]:
-    """Give one row per account and feature, with its active days now and in the 28 days before."""
-    recent = _rows(view).filter(nw.col("age") < 2 * MONTH)
-    days = recent.select("account_id", "feature", "age").unique()
-    return days.group_by("account_id", "feature").agg(
-        total(nw.col("age") < MONTH).alias("days"),
-        total(nw.col("age") >= MONTH).alias("days_before"),
-    )
-
-
-def _activation(view: View, seen: pd.Series) -> dict[str, pd.Series]:
-    """Date the first use of a milestone feature, where usage reaches back to the first day."""
-    catalog = view.book.table("feature_catalog").filter(nw.col("activation"))
-    milestones = catalog.select("feature").unique()
-    if milestones.select(nw.len()).collect().item() == 0:
-        return {}
-    first = _rows(view).join(milestones, on="feature", how="inner").group_by("account_id")
-    day = view.collect(first.agg(nw.col("day").min().cast(nw.Float64)))["day"]
-    start = (view.standing["first_paid_on"] - pd.Timestamp(0)).dt.days
-    covered = seen & (start >= view.feeds["usage"].starts - view.feeds["usage"].grain)
-    taken = (day - start).clip(lower=0).where(covered)
-    old = (view.today - start) > ACTIVATION_DAYS
-    reached = (taken <= ACTIVATION_DAYS).astype(float)
-    return {
-        "days_to_activation": taken,
-        "activated_30d": reached.where(covered & (old | (reached > 0))),
-    }
+FAMILY = Family("adoption", SIGNALS, PARTS, (_entitled, _start))

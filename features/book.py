@@ -137,7 +137,7 @@ class Book:
         if self.engine == "duckdb":
             return self.table(name)
         return self.once(
-            f"beside {name}", lambda: self._taken(self.table(name).collect().to_native())
+            f"beside {name}", lambda: self.laid(self.table(name).collect().to_native())
         )
 
     def rolled(self, name: str, since: int | None = None) -> nw.LazyFrame[Any]:
@@ -155,7 +155,7 @@ class Book:
         months = self.partitions[name]
         files = tuple(each.file for each in months if since is None or each.end > since)
         if not files:
-            return self.once(f"rolled {name} of nothing", lambda: self._taken(self._no_rows(name)))
+            return self.once(f"rolled {name} of nothing", lambda: self.laid(self._no_rows(name)))
         engine = chosen(self.engine, self.connection)
         return self.once(f"rolled {name} of {len(files)}", lambda: engine.parquet(files))
 
@@ -165,7 +165,8 @@ class Book:
             self._kept[what] = made()
         return self._kept[what]
 
-    def _taken(self, rows: pa.Table) -> nw.LazyFrame[Any]:
+    def laid(self, rows: pa.Table) -> nw.LazyFrame[Any]:
+        """Lay a small table beside the feeds, on their engine."""
         return chosen(self.engine, self.connection).arrow(rows)
 
     def _rolled_up(self, name: str) -> nw.LazyFrame[Any]:
@@ -177,7 +178,7 @@ class Book:
         made = f"_{name}"
         self.connection.execute(f"CREATE TEMP TABLE {made} AS {rolled(name, source)}")
         rows = self.connection.table(made)
-        return nw.from_native(rows) if self.engine == "duckdb" else self._taken(_arrow(rows))
+        return nw.from_native(rows) if self.engine == "duckdb" else self.laid(_arrow(rows))
 
     def _no_rows(self, name: str) -> pa.Table:
         """Give a roll-up without rows, in its types."""
