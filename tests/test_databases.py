@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -23,10 +24,12 @@ from features.faults import (
     InputMissing,
     NotPermitted,
 )
+from features.ingest import check, ingest, is_current
 from features.mapping import TableSettings, Workspace, read_workspace
 from features.row_file import RowFile
 from features.selecting import SqlSource, one_select
 
+NOW = datetime(2025, 7, 1, tzinfo=UTC)
 CRM = """
 create table firms (account_id text, name text, signed_on text, seats int, mrr real, live boolean);
 insert into firms values ('a', 'Ada''s', '2025-01-31', 5, 99.9, true), ('b', null, null, 7, 1e3, 0);
@@ -112,6 +115,38 @@ def test_the_file_of_the_mapping_is_read(crm: Path, monkeypatch: pytest.MonkeyPa
     assert {name: len(each) for name, each in rows(read_workspace(crm / "perennial.toml")).items()}
     staged = extract(read_workspace(crm / "perennial.toml"), crm / "staged")
     assert staged["accounts"].label == "accounts (env:CRM_URL)"
+
+
+@pytest.mark.ci
+def test_a_book_is_ingested_from_a_database(crm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (crm / "perennial.toml").write_text(
+        '[tables.accounts]\nsource = { url = "env:CRM_URL", table = "firms" }\n'
+        "[tables.subscriptions]\n"
+        'source = { url = "env:CRM_URL", query = "select * from firms where mrr < 100" }\n'
+        'columns = { starts_on = "signed_on" }\n'
+        "[tables.usage]\n"
+        'source = { url = "env:CRM_URL", query = "select *, \'?\' as odd from clicks" }\n'
+        'columns = { count = "n" }\nwhere = "feature <> \'x\'"\n'
+    )
+    workspace, home = read_workspace(crm / "perennial.toml"), crm / "home"
+    unset = check(workspace, NOW).refusals
+    assert str(unset[0]).startswith("perennial.toml:2: [tables.accounts] source: CRM_URL is not")
+    monkeypatch.setenv("CRM_URL", "sqlite:///crm.db")
+    report = check(workspace, NOW)
+    usage = report.tables["usage"]
+    assert (report.exit_code, usage.accepted, usage.filtered) == (0, 1, 1)
+    assert report.tables["accounts"].files.keys() == {"accounts (env:CRM_URL)"}
+    first = ingest(workspace, home, NOW)
+    assert (first.status, ingest(workspace, home, NOW).status) == ("published", "already_ingested")
+    with sqlite3.connect(crm / "crm.db") as database:
+        database.execute("insert into clicks values ('b', '2025-06-03', 'search', 9)")
+    database.close()
+    assert not is_current(workspace, home)
+    assert ingest(workspace, home, NOW).tables["usage"].accepted == 2
+    monkeypatch.setenv("CRM_URL", "sqlite:///gone.db")
+    with pytest.raises(InputMissing):
+        ingest(workspace, home, NOW)
+    assert not list(home.rglob("*.query.parquet"))
 
 
 @pytest.mark.fault("I43")

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from features import extraction
 from features.databases import extract
 from features.faults import DataRejected, DependencyDown, Fault, NotPermitted
+from features.ingest import ingest
 from features.mapping import BookSettings, TableSettings, Workspace
 from features.row_file import RowFile
 from features.selecting import SqlSource
@@ -236,6 +237,21 @@ def test_a_user_without_the_right_is_77(
     outsider = database.set(username="outsider").render_as_string(hide_password=False)
     monkeypatch.setenv("DATABASE_URL", outsider)
     refused(workspace, NotPermitted, "extract.denied", "permission denied for table clicks")
+
+
+def test_no_secret_is_written_anywhere(
+    asking: Asking, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    lines = "select account_id, '2025-01-01'::date as starts_on, 9.5 as mrr from crm.firms"
+    events = "select account_id, timestamp '2025-06-01' as occurred_at, 'x' as kind from crm.firms"
+    book = asking(accounts="crm.firms", subscriptions=lines, events=events)
+    report = ingest(book, tmp_path / "home", datetime(2025, 7, 1, tzinfo=UTC))
+    assert report.status == "published"
+    assert [report.tables[name].accepted for name in book.tables] == [2, 2, 2]
+    written = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
+    for secret in ("pa:ss/word", "pa%3Ass", "ss%2Fword"):
+        assert not any(secret.encode() in content for content in written)
+        assert secret not in str(report) + str(capfd.readouterr())
 
 
 MEASURED = """
