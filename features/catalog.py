@@ -3,33 +3,33 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from types import ModuleType
+from collections.abc import Mapping, Sequence
 
-import pandas as pd
-
-from features import adoption, commercial, expansion, relationship, support, usage
+from features import (
+    adjacency,
+    adoption,
+    billing,
+    commercial,
+    expansion,
+    growth,
+    maturity,
+    payments,
+    relationship,
+    support,
+    timing,
+    usage,
+)
 from features.signal import Family, Signal
-from features.view import View
 
 __all__ = ["CATALOG", "FAMILIES", "as_markdown"]
 
-Measure = Callable[[View, pd.DataFrame], pd.DataFrame]
+_FILES = (
+    usage, adoption, support, relationship, commercial, payments, billing, expansion, adjacency,
+    growth, timing, maturity,
+)  # fmt: skip
 
-_FILES = (usage, adoption, support, relationship, commercial, expansion)
-
-
-def _declared(family: ModuleType) -> Family | None:
-    declared = getattr(family, "FAMILY", None)
-    return declared if isinstance(declared, Family) else None
-
-
-FAMILIES: tuple[Family | Measure, ...] = tuple(_declared(f) or f.measure for f in _FILES)
-CATALOG: tuple[Signal, ...] = tuple(
-    signal
-    for family in _FILES
-    for signal in (getattr(_declared(family), "signals", None) or family.SIGNALS)
-)
+FAMILIES: tuple[Family, ...] = tuple(file.FAMILY for file in _FILES)
+CATALOG: tuple[Signal, ...] = tuple(signal for family in FAMILIES for signal in family.signals)
 
 _PLACE = re.compile(r"\{value[^}]*\}")
 _SIGNS = {-1: "−", 0: "", 1: "+"}

@@ -7,173 +7,148 @@ from typing import Any
 import narwhals.stable.v2 as nw
 import pandas as pd
 
-from features.signal import Sign, Signal
+from features.allowances import ALLOWANCES, IS_SEATS, NO_LIMITS, QUARTER, tightest
+from features.contract_moves import seats_before
+from features.growth import GROWTH, NO_GROWTH, signs
+from features.moments import EVENTS, NO_EVENTS, events_of
+from features.signal import Family, Group, Part, Rows, Sign, Signal
 from features.sums import total
-from features.terms import alive
 from features.view import View
 
-__all__ = ["FAR", "SIGNALS", "measure"]
+__all__ = ["FAMILY"]
 
-MONTH, QUARTER = 30, 91
-FAR = 365.0  # a limit that is not in sight
-RATE_DAYS = 28
-RESET_SHARE = 0.5  # a metered value that falls below this share of the last one was reset
-RESET_EVERY = 30
-SEATS = "seats"
-GOVERNANCE = "sso|saml|scim|audit|role|permission|retention|compliance|sla"
-NO_EVENTS = "the book has no events, or their feed is behind"
-NO_LIMITS = "no limit of this kind observed for the account in 91 days"
-KINDS = {
-    "gate_hits_30d": ("gate_hit",),
-    "limit_hits_30d": ("limit_hit",),
-    "pricing_views_30d": ("pricing_view",),
-    "locked_searches_30d": ("locked_search",),
-    "invites_30d": ("invite_sent",),
-    "shares_30d": ("external_share", "invite_bounced"),
-}
-GROWTH = ["headcount", "funding", "hiring", "region", "intent"]
+MONTH = 30
+GOVERNANCE = (
+    "(^|[^a-z])(sso|saml|scim|sla|slas|role|roles|rbac)([^a-z]|$)"
+    "|audit|permission|retention|compliance"
+)
+ASKS = ["gate_hit", "locked_search", "pricing_view"]
+SIGNS_OF_GROWTH = ["headcount", "funding", "hiring", "region", "intent"]
+QUOTED = ("limit_metric", "limit_days", "gate_feature")
+
+
+def _gates(view: View) -> nw.LazyFrame[Any]:
+    """Give one row per account and locked feature that was hit in 30 days, with its hits."""
+    recent = view.rows("events").filter(nw.col("kind") == "gate_hit", nw.col("age") < MONTH)
+    named = recent.filter(~nw.col("feature").is_null())
+    return named.group_by("account_id", "feature").agg(hits=nw.col("count").sum())
+
+
+def _gate_users(view: View) -> nw.LazyFrame[Any]:
+    """Give one row per account and user who hit a locked feature in 30 days."""
+    recent = view.rows("events").filter(nw.col("kind") == "gate_hit", nw.col("age") < MONTH)
+    return recent.filter(~nw.col("user_id").is_null()).select("account_id", "user_id").unique()
+
+
+GATES = Rows("locked features", ("events",), _gates)
+GATE_USERS = Rows("users at locked features", ("events",), _gate_users)
+GOVERNED = (
+    nw.col("kind").is_in(ASKS) & nw.col("about").str.contains(GOVERNANCE) & (nw.col("age") < MONTH)
+)
+
+
+def _then(view: View) -> dict[str, pd.Series]:
+    """Count the paid seats of 30 days before."""
+    return {"expansion__paid_then": seats_before(view, MONTH)}
+
+
+def _quoted(view: View) -> dict[str, pd.Series]:
+    """Name the tightest limit, and the locked feature that was hit most often."""
+    told = {name: pd.Series(None, view.standing.index, "object") for name in QUOTED}
+    if view.fresh("limits"):
+        metrics = view.collect(tightest(view))
+        told |= {"limit_metric": metrics["metric"], "limit_days": metrics["days"]}
+    if view.fresh("events"):
+        gates = _gates(view).with_columns(fewer=-nw.col("hits"))
+        most = gates.unique("account_id", keep="first", order_by=["fewer", "feature"])
+        told["gate_feature"] = view.collect(most.select("account_id", "feature"))["feature"]
+    return told
+
+
+PARTS = (
+    Part("expansion__seats_left", nw.when(IS_SEATS).then("left").max(), ALLOWANCES),
+    Part("expansion__seats_added",
+         nw.when(IS_SEATS).then(nw.col("used") - nw.col("used_before")).max(), ALLOWANCES),
+)  # fmt: skip
+
+
+def _else(seen: str, instead: nw.Expr) -> nw.Expr:
+    """Take what was observed, else what stands in for it."""
+    return nw.when(~nw.col(seen).is_null()).then(nw.col(seen)).otherwise(instead)
 
 
 def _signal(
     slug: str,
     unit: str,
     window: int | None,
-    signs: tuple[Sign, Sign],
+    pull: tuple[Sign, Sign],
     meaning: str,
     phrase: str,
+    value: nw.Expr,
+    rows: Rows | None = EVENTS,
     missing: str = NO_EVENTS,
+    tables: tuple[str, ...] = (),
 ) -> Signal:
-    group = "seats" if SEATS in slug or "seat" in slug else "usage"
-    name = f"expansion_{slug}"
-    if group == "seats":
-        return Signal(name, "expansion", "seats", unit, window, *signs, meaning, missing, phrase)
-    return Signal(name, "expansion", "usage", unit, window, *signs, meaning, missing, phrase)
+    """Declare a signal; a count is zero in silence, a reading of limits is missing."""
+    group: Group = "seats" if "seat" in slug else "usage"
+    silent = None if rows in (None, ALLOWANCES) else 0.0
+    return Signal(
+        f"expansion_{slug}", "expansion", group, unit, window, *pull, meaning, missing, phrase,
+        value, rows, silent, tables,
+    )  # fmt: skip
 
 
 SIGNALS = (
-    _signal("limit_share", "share", QUARTER, (0, 1), "used / limit, the largest over all metrics but seats",
-            "{value:.0%} of its tightest limit used", NO_LIMITS),
+    _signal("limit_share", "share", QUARTER, (0, 1), "used / limit, the largest over all metrics "
+            "but seats", "{value:.0%} of its tightest limit used",
+            nw.when(~IS_SEATS).then("share").max(), ALLOWANCES, NO_LIMITS),
+    _signal("limit_growth_28d", "share", 28, (0, 1), "rise of used / limit in 28 days (resets "
+            "aside), the largest over all metrics but seats",
+            "use of a limit rising by {value:.0%} of it in 28 days",
+            nw.when(~IS_SEATS).then("growth").max(), ALLOWANCES,
+            "fewer than two readings in 28 days, or no limit of this kind"),
     _signal("days_to_limit", "days", QUARTER, (0, -1), "days until the first limit is reached at "
-            "the pace of 28 days (365: not in sight)", "a limit is reached in {value:.0f} days",
-            NO_LIMITS),
-    _signal("seats_left", "seats", None, (1, -1), "paid seats less seats in use",
-            "{value:.0f} seats left", "seats or users not known"),
+            "the pace of 28 days (365: not in sight, or reset before)",
+            "a limit is reached in {value:.0f} days",
+            nw.when(~IS_SEATS).then("days").min(), ALLOWANCES, NO_LIMITS),
+    _signal("seats_left", "seats", None, (1, -1), "seats allowed less seats in use (paid seats "
+            "less active users of 28 days, where use is not observed)", "{value:.0f} seats left",
+            _else("expansion__seats_left", nw.col("paid_seats") - nw.col("usage_users_28d")),
+            None, "seats or users not known", ("limits",)),
     _signal("seat_velocity_30d", "seats", MONTH, (-1, 1), "seats in use now less 30 days before "
             "(paid seats, where use is not observed)", "{value:+.0f} seats in 30 days",
-            "seats not known now or then"),
+            _else("expansion__seats_added", nw.col("paid_seats") - nw.col("expansion__paid_then")),
+            None, "seats not known now or then"),
     _signal("gate_hits_30d", "events", MONTH, (0, 1), "hits on locked features in 30 days",
-            "{value:.0f} hits on locked features in 30 days"),
+            "{value:.0f} hits on locked features in 30 days", events_of(["gate_hit"], MONTH)),
     _signal("gate_users_30d", "users", MONTH, (0, 1), "distinct users who hit a locked feature",
-            "{value:.0f} users hit a locked feature in 30 days"),
+            "{value:.0f} users hit a locked feature in 30 days", nw.len().cast(nw.Float64),
+            GATE_USERS),
+    _signal("gate_features_30d", "features", MONTH, (0, 1), "distinct locked features hit in 30 "
+            "days", "{value:.0f} locked features hit in 30 days", nw.len().cast(nw.Float64), GATES),
+    _signal("gate_most_30d", "events", MONTH, (0, 1), "hits in 30 days on the locked feature that "
+            "was hit most", "{value:.0f} hits on one locked feature in 30 days",
+            nw.col("hits").max().cast(nw.Float64), GATES),
     _signal("limit_hits_30d", "events", MONTH, (0, 1), "hits on a limit in 30 days",
-            "{value:.0f} hits on a limit in 30 days"),
+            "{value:.0f} hits on a limit in 30 days", events_of(["limit_hit"], MONTH)),
     _signal("pricing_views_30d", "events", MONTH, (0, 1), "views of the pricing page in 30 days",
-            "{value:.0f} views of the pricing page in 30 days"),
-    _signal("locked_searches_30d", "events", MONTH, (0, 1), "searches for locked features",
-            "{value:.0f} searches for locked features in 30 days"),
+            "{value:.0f} views of the pricing page in 30 days",
+            events_of(["pricing_view"], MONTH)),
+    _signal("locked_searches_30d", "events", MONTH, (0, 1), "searches for locked features in 30 "
+            "days", "{value:.0f} searches for locked features in 30 days",
+            events_of(["locked_search"], MONTH)),
     _signal("invites_30d", "events", MONTH, (-1, 1), "invitations sent in 30 days",
-            "{value:.0f} invitations in 30 days"),
+            "{value:.0f} invitations in 30 days", events_of(["invite_sent"], MONTH)),
     _signal("shares_30d", "events", MONTH, (-1, 1), "shares with non-members and invitations "
-            "bounced in 30 days", "{value:.0f} shares outside the account in 30 days"),
+            "bounced in 30 days", "{value:.0f} shares outside the account in 30 days",
+            events_of(["external_share", "invite_bounced"], MONTH)),
     _signal("governance_30d", "events", MONTH, (0, 1), "interest in sign-on, audit, roles, "
-            "retention or SLA features in 30 days", "{value:.0f} signs of interest in governance"),
+            "retention or SLA features in 30 days", "{value:.0f} signs of interest in governance",
+            total(GOVERNED, "count")),
     _signal("business_growth_91d", "events", QUARTER, (-1, 1), "signs of business growth in 91 "
-            "days (headcount, funding, hiring, region, intent)",
-            "{value:.0f} signs of business growth in 91 days", "the book has no growth table"),
+            "days (headcount, funding, hiring, region, intent), unless their value is negative",
+            "{value:.0f} signs of business growth in 91 days", signs(SIGNS_OF_GROWTH), GROWTH,
+            NO_GROWTH),
 )  # fmt: skip
 
-
-def measure(view: View, so_far: pd.DataFrame) -> pd.DataFrame:
-    """Measure the family: one row per paying account, one column per signal."""
-    columns: dict[str, pd.Series] = {}
-    if view.fresh("events"):
-        columns |= _interest(view)
-    if view.fresh("limits"):
-        columns |= _limits(view)
-    if view.fresh("growth"):
-        columns |= _growth(view)
-    columns |= _seats(view, so_far, columns)
-    renamed = {f"expansion_{name}": values for name, values in columns.items()}
-    frame = pd.DataFrame(renamed, index=view.standing.index)
-    return frame.reindex(columns=[signal.slug for signal in SIGNALS])
-
-
-def _interest(view: View) -> dict[str, pd.Series]:
-    """Count 30 days of events by kind: the feed covers the book, so silence is zero."""
-    events = view.rows("events").filter(nw.col("age") < MONTH)
-    kind, about = nw.col("kind"), nw.col("feature").str.to_lowercase().fill_null("")
-    gate, asks = kind == "gate_hit", ["gate_hit", "locked_search", "pricing_view"]
-    governed = kind.is_in(asks) & about.str.contains(GOVERNANCE)
-    counts = events.group_by("account_id").agg(
-        *(total(kind.is_in(list(kinds))).alias(name) for name, kinds in KINDS.items()),
-        total(governed).alias("governance_30d"),
-    )
-    users = events.filter(gate, ~nw.col("user_id").is_null()).select("account_id", "user_id")
-    people = users.unique().group_by("account_id").agg(nw.len().alias("gate_users_30d"))
-    found = view.collect(counts).join(view.collect(people)).fillna(0.0).astype(float)
-    return {name: found[name] for name in found.columns}
-
-
-def _limits(view: View) -> dict[str, pd.Series]:
-    """Measure each metric's last observation, and its pace; the tightest one counts."""
-    steps = _steps(view).with_columns(
-        rate=nw.col("risen") / nw.col("spanned"), left=nw.col("limit") - nw.col("used")
-    )
-    days = nw.when(nw.col("rate") > 0).then(nw.col("left") / nw.col("rate")).otherwise(FAR)
-    steps = steps.with_columns(days=days.clip(0.0, FAR))
-    reset_first = nw.col("days") > RESET_EVERY - nw.col("reset_age")
-    steps = steps.with_columns(days=nw.when(reset_first).then(FAR).otherwise(nw.col("days")))
-    seats = nw.col("metric") == SEATS
-    found = view.collect(
-        steps.group_by("account_id").agg(
-            nw.when(~seats).then(nw.col("used") / nw.col("limit")).max().alias("limit_share"),
-            nw.when(~seats).then("days").min().alias("days_to_limit"),
-            nw.when(seats).then("left").max().alias("seats_left"),
-            nw.when(seats).then(nw.col("used") - nw.col("used_before")).max().alias("velocity"),
-        )
-    )
-    names = {"velocity": "seat_velocity_30d"}
-    return {names.get(name, name): found[name].astype(float) for name in found.columns}
-
-
-def _steps(view: View) -> nw.LazyFrame[Any]:
-    """Give one row per account and metric: last used and limit, rises of 28 days, last reset."""
-    keys, order = ["account_id", "metric"], ["observed_on", "used", "limit"]
-    seen = view.rows("limits").filter(
-        nw.col("age") < QUARTER, nw.col("limit") > 0, ~nw.col("used").is_null()
-    )
-    seen = seen.unique([*keys, "day"], keep="last", order_by=order)
-    before = nw.col("used").shift(1).over(*keys, order_by="day")
-    since = (nw.col("day") - nw.col("day").shift(1)).over(*keys, order_by="day")
-    seen = seen.with_columns(rise=nw.col("used") - before, since=since, before=before)
-    reset = (nw.col("used") < RESET_SHARE * nw.col("before")) & (nw.col("metric") != SEATS)
-    lately = (nw.col("age") < RATE_DAYS) & ~nw.col("rise").is_null()
-    paces = seen.group_by(*keys).agg(
-        nw.when(lately & (nw.col("rise") > 0)).then("rise").otherwise(0.0).sum().alias("risen"),
-        nw.when(lately).then("since").sum().cast(nw.Float64).alias("spanned"),
-        nw.when(reset).then("age").min().alias("reset_age"),
-    )
-    then = seen.filter(nw.col("age") >= MONTH).unique(keys, keep="last", order_by=["day"])
-    then = then.select(*keys, used_before=nw.col("used"))
-    last = seen.unique(keys, keep="last", order_by=["day"]).select(*keys, "used", "limit")
-    return last.join(paces, on=keys, how="left").join(then, on=keys, how="left")
-
-
-def _growth(view: View) -> dict[str, pd.Series]:
-    recent = view.rows("growth").filter(nw.col("age") < QUARTER)
-    signs = nw.col("kind").is_in(GROWTH) & ~(nw.col("value").fill_null(1.0) < 0)
-    counts = recent.group_by("account_id").agg(total(signs).alias("n"))
-    return {"business_growth_91d": view.collect(counts)["n"].fillna(0.0)}
-
-
-def _seats(view: View, so_far: pd.DataFrame, seen: dict[str, pd.Series]) -> dict[str, pd.Series]:
-    """Fall back on paid seats and active users where seats in use are not observed."""
-    paid = view.standing["paid_seats"].astype(float)
-    left = paid - so_far["usage_users_28d"]
-    lines = view.lines.filter(alive(view.today - 1 - MONTH))
-    then = lines.group_by("account_id").agg(nw.col("seats").sum().cast(nw.Float64))
-    moved = paid - view.collect(then)["seats"]
-    return {
-        "seats_left": seen.get("seats_left", left).fillna(left),
-        "seat_velocity_30d": seen.get("seat_velocity_30d", moved).fillna(moved),
-    }
+FAMILY = Family("expansion", SIGNALS, PARTS, (_then, _quoted), QUOTED)

@@ -25,7 +25,10 @@ __all__ = ["Fact", "Family", "FamilyName", "Group", "Part", "Rows", "Sign", "Sig
 
 Sign = Literal[-1, 0, 1]
 Group = Literal["usage", "support", "relationship", "seats", "commercial"]
-FamilyName = Literal["usage", "adoption", "support", "relationship", "commercial", "expansion"]
+FamilyName = Literal[
+    "usage", "adoption", "support", "relationship", "commercial", "payments", "billing",
+    "expansion", "adjacency", "growth", "timing", "maturity",
+]  # fmt: skip
 FLAGGED = re.compile(r" \(\{value[^}]*\}\)")
 ONE = re.compile(r"(?<![\d.,%])1 (\w+(?:[^se]|[^i]e))s\b")
 Fact = Callable[["View"], Mapping[str, pd.Series]]
@@ -168,9 +171,12 @@ class Family:
         What they share; row-wise parts are worked out before the family's signals.
     facts : tuple of callable
         From a view to columns by account that come from contracts, not from feeds.
+    evidence : tuple of str
+        Those of the facts that triggers quote as evidence (names, mostly): never signals.
     """
 
     name: FamilyName
     signals: tuple[Signal, ...]
     parts: tuple[Part, ...] = ()
     facts: tuple[Fact, ...] = ()
+    evidence: tuple[str, ...] = ()

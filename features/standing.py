@@ -16,7 +16,7 @@ from features.rollup import number_of
 from features.sums import total
 from features.terms import alive
 
-__all__ = ["standing"]
+__all__ = ["main_lines", "standing"]
 
 MONTHLY = 1
 
@@ -41,7 +41,7 @@ def standing(
     -------
     DataFrame
         Index as ``paying``; product, plan, currency, seats, discount, auto_renew, list_micros,
-        line_micros, review_on, term_months (NaN = unknown), decision, next_renewal_on (NaT unless
+        line_micros, start_day, review_on, term_months (NaN = unknown), decision, next_renewal_on (NaT unless
         there is a term), first_paid_on, lines, usage_lines, products, paid_seats, notice_ends_on,
         successor_on, successor_mrr_micros (NaN where nothing is signed).
     """
@@ -52,8 +52,8 @@ def standing(
     return _decided(facts, late_days)
 
 
-def _main(lines: nw.LazyFrame[Any], today: int) -> pd.DataFrame:
-    """Pick each account's main line."""
+def main_lines(lines: nw.LazyFrame[Any], today: int) -> nw.LazyFrame[Any]:
+    """Pick each account's main line, as it stood on the day before ``today`` (a day number)."""
     started = lines.filter(nw.col("start_day") < today)
     ended = nw.when(alive(today - 1)).then(0).otherwise(today - nw.col("end_day"))
     ranked = started.with_columns(
@@ -63,11 +63,16 @@ def _main(lines: nw.LazyFrame[Any], today: int) -> pd.DataFrame:
         older=-nw.col("start_day"),
     )
     order = ["ended", "second", "smaller", "older", "product", "plan", "due_on"]
-    main = ranked.unique("account_id", keep="first", order_by=order)
+    return ranked.unique("account_id", keep="first", order_by=order)
+
+
+def _main(lines: nw.LazyFrame[Any], today: int) -> pd.DataFrame:
+    """Tell the terms of each account's main line."""
     return _frame(
-        main.select(
+        main_lines(lines, today).select(
             "account_id", "product", "plan", "currency", "seats", "discount", "auto_renew",
-            "list_micros", "term", "due_on", "review_on", line_micros=nw.col("mrr_micros"),
+            "list_micros", "term", "start_day", "due_on", "review_on",
+            line_micros=nw.col("mrr_micros"),
         )
     )  # fmt: skip
 

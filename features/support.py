@@ -9,20 +9,52 @@ from __future__ import annotations
 from typing import Any
 
 import narwhals.stable.v2 as nw
-import pandas as pd
 
 from features.rollup import SCALE
-from features.signal import Sign, Signal
-from features.sums import share, total
+from features.signal import Family, Part, Rows, Sign, Signal
+from features.sums import ratio, total
 from features.view import View
 
-__all__ = ["SIGNALS", "measure"]
+__all__ = ["FAMILY"]
 
 WEEK, MONTH, QUARTER = 7, 30, 91
 FUNDAMENTAL = "bug|outage|login|data.?loss"
 GRAVE = ["high", "urgent"]
 NO_FEED = "the book has no tickets, or their feed is behind"
 NO_CLOSED = "no ticket closed in 91 days"
+NO_TICKET = "no ticket in 91 days"
+
+
+def _tickets(view: View) -> nw.LazyFrame[Any]:
+    """Give one row per ticket, with what is known of it now."""
+    closed_age = view.today - 1 - nw.col("closed_day")
+    return view.rows("tickets").with_columns(
+        open=nw.col("closed_day").is_null(),
+        took=nw.col("closed_day") - nw.col("day"),
+        lately=closed_age.fill_null(QUARTER) < QUARTER,
+        severity=nw.col("severity").str.to_lowercase().fill_null(""),
+        about=nw.col("category").str.to_lowercase().fill_null(""),
+    )
+
+
+TICKETS = Rows("tickets", ("tickets",), _tickets)
+age, lately, grade = nw.col("age"), nw.col("lately"), nw.col("severity")
+RATED = lately & ~nw.col("csat").is_null()
+URGENT = nw.col("open") & (grade == "urgent")
+FUNDAMENTALS = (age < QUARTER) & grade.is_in(GRAVE) & nw.col("about").str.contains(FUNDAMENTAL)
+SCORE = (nw.col("csat") * SCALE).round().cast(nw.Int64)
+
+
+def _part(name: str, value: nw.Expr) -> Part:
+    return Part(f"support__{name}", value, TICKETS, silent=0.0)
+
+
+PARTS = (
+    _part("closed", total(lately)),
+    _part("rated", total(RATED)),
+    _part("score", nw.when(RATED).then(SCORE).otherwise(0).sum().cast(nw.Float64)),
+    _part("fundamental", total(FUNDAMENTALS)),
+)
 
 
 def _signal(
@@ -32,88 +64,88 @@ def _signal(
     churn: Sign,
     meaning: str,
     phrase: str,
+    value: nw.Expr,
     missing: str = NO_FEED,
+    *,
+    silent: float | None = 0.0,
 ) -> Signal:
+    """Declare a signal over the tickets, zero for an account without any unless said otherwise."""
     name = f"support_{slug}"
-    return Signal(name, "support", "support", unit, window, churn, 0, meaning, missing, phrase)
+    return Signal(
+        name, "support", "support", unit, window, churn, 0, meaning, missing, phrase,
+        value, TICKETS, silent,
+    )  # fmt: skip
+
+
+def _worked_out(
+    slug: str,
+    unit: str,
+    churn: Sign,
+    meaning: str,
+    phrase: str,
+    value: nw.Expr,
+    missing: str,
+    tables: tuple[str, ...] = ("tickets",),
+) -> Signal:
+    """Declare a signal of 91 days that is made of the others."""
+    name = f"support_{slug}"
+    return Signal(
+        name, "support", "support", unit, QUARTER, churn, 0, meaning, missing, phrase,
+        value, tables=tables,
+    )  # fmt: skip
+
+
+def _of(severity: str) -> Signal:
+    return _signal(f"{severity}_91d", "tickets", QUARTER, 0, f"tickets of {severity} severity "
+                   "opened in 91 days", "{value:.0f} tickets of " + f"{severity} severity in 91 "
+                   "days", total((age < QUARTER) & (grade == severity)))  # fmt: skip
 
 
 SIGNALS = (
     _signal("tickets_7d", "tickets", WEEK, 0, "tickets opened in 7 days",
-            "{value:.0f} tickets in 7 days"),
+            "{value:.0f} tickets in 7 days", total(age < WEEK)),
     _signal("tickets_30d", "tickets", MONTH, 0, "tickets opened in 30 days",
-            "{value:.0f} tickets in 30 days"),
+            "{value:.0f} tickets in 30 days", total(age < MONTH)),
     _signal("tickets_91d", "tickets", QUARTER, 0, "tickets opened in 91 days",
-            "{value:.0f} tickets in 91 days"),
-    _signal("tickets_per_user", "tickets", QUARTER, 0, "tickets of 91 days / users of 91 days",
-            "{value:.2f} tickets per active user", "no active user, or users not known"),
-    _signal("burst_7d", "ratio", QUARTER, 0, "tickets of 7 days / what 91 days' rate would bring",
-            "{value:.1f} times its usual number of tickets", "no ticket in 91 days"),
-    _signal("open", "tickets", None, 0, "tickets open now", "{value:.0f} open tickets"),
+            "{value:.0f} tickets in 91 days", total(age < QUARTER)),
+    *(_of(severity) for severity in ("low", "normal", "high", "urgent")),
+    _worked_out("tickets_per_user", "tickets", 0, "tickets of 91 days / users of 91 days",
+                "{value:.2f} tickets per active user",
+                ratio("support_tickets_91d", "usage_users_91d"),
+                "no active user, or users not known", ("tickets", "usage")),
+    _worked_out("burst_7d", "ratio", 0, "tickets of 7 days / what 91 days' rate would bring",
+                "{value:.1f} times its usual number of tickets",
+                ratio("support_tickets_7d", nw.col("support_tickets_91d") * WEEK / QUARTER),
+                NO_TICKET),
+    _signal("open", "tickets", None, 0, "tickets open now", "{value:.0f} open tickets",
+            total(nw.col("open"))),
     _signal("urgent_open_days", "days", None, 1, "age of the oldest open urgent ticket (0: none)",
-            "an urgent ticket open for {value:.0f} days"),
+            "an urgent ticket open for {value:.0f} days",
+            nw.when(URGENT).then(age + 1).otherwise(0).max().cast(nw.Float64)),
     _signal("reopened_91d", "tickets", QUARTER, 1, "tickets closed in 91 days that were reopened",
-            "{value:.0f} reopened tickets"),
+            "{value:.0f} reopened tickets", total(lately & nw.col("reopened"))),
     _signal("escalated_91d", "tickets", QUARTER, 1, "tickets closed in 91 days after escalation",
-            "{value:.0f} escalated tickets"),
-    _signal("fundamental_91d", "share", QUARTER, 1, "share of the tickets of 91 days that are high "
-            "or urgent and about bugs, outages, log-in or lost data",
-            "{value:.0%} of its tickets are about fundamental issues", "no ticket in 91 days"),
+            "{value:.0f} escalated tickets", total(lately & nw.col("escalated"))),
+    _worked_out("fundamental_91d", "share", 1, "share of the tickets of 91 days that are high or "
+                "urgent and about bugs, outages, log-in or lost data",
+                "{value:.0%} of its tickets are about fundamental issues",
+                ratio("support__fundamental", "support_tickets_91d"), NO_TICKET),
     _signal("first_response_91d", "minutes", QUARTER, 1, "median first response of tickets closed "
-            "in 91 days", "first answers after {value:,.0f} minutes", NO_CLOSED),
+            "in 91 days", "first answers after {value:,.0f} minutes",
+            nw.when(lately).then("first_response_minutes").median(), NO_CLOSED, silent=None),
     _signal("resolution_91d", "days", QUARTER, 1, "median days from open to close, tickets closed "
-            "in 91 days", "tickets take {value:.1f} days", NO_CLOSED),
-    _signal("csat_91d", "points", QUARTER, -1, "mean satisfaction (1 to 5), tickets closed in 91 "
-            "days", "satisfaction {value:.1f} of 5", "nobody answered"),
+            "in 91 days", "tickets take {value:.1f} days",
+            nw.when(lately).then("took").median(), NO_CLOSED, silent=None),
+    _worked_out("csat_91d", "points", -1, "mean satisfaction (1 to 5), tickets closed in 91 "
+                "days", "satisfaction {value:.1f} of 5",
+                ratio(nw.col("support__score") / SCALE, "support__rated"), "nobody answered"),
     _signal("csat_worst_91d", "points", QUARTER, -1, "lowest satisfaction, tickets closed in 91 "
-            "days", "lowest satisfaction {value:.0f} of 5", "nobody answered"),
-    _signal("csat_missing_91d", "share", QUARTER, 1, "share of the tickets closed in 91 days "
-            "without an answer", "{value:.0%} of closed tickets unrated", NO_CLOSED),
+            "days", "lowest satisfaction {value:.0f} of 5",
+            nw.when(RATED).then("csat").min().cast(nw.Float64), "nobody answered", silent=None),
+    _worked_out("csat_missing_91d", "share", 1, "share of the tickets closed in 91 days "
+                "without an answer", "{value:.0%} of closed tickets unrated",
+                ratio(nw.col("support__closed") - nw.col("support__rated"), "support__closed"),
+                NO_CLOSED),
 )  # fmt: skip
 
-MEANS = ("first_response_91d", "resolution_91d", "csat_worst_91d")
-
-
-def measure(view: View, so_far: pd.DataFrame) -> pd.DataFrame:
-    """Measure the family: one row per paying account, one column per signal."""
-    slugs = [signal.slug for signal in SIGNALS]
-    if not view.fresh("tickets"):
-        return view.empty(slugs)
-    found = view.collect(_tickets(view))
-    counted = [name for name in found.columns if name not in MEANS]
-    found = found.assign(**{name: found[name].fillna(0.0) for name in counted})
-    found["burst_7d"] = share(found["tickets_7d"], found["tickets_91d"] * WEEK / QUARTER)
-    found["tickets_per_user"] = share(found["tickets_91d"], so_far["usage_users_91d"])
-    found["fundamental_91d"] = share(found["fundamental"], found["tickets_91d"])
-    found["csat_91d"] = share(found["csat_sum"] / SCALE, found["rated"])
-    found["csat_missing_91d"] = share(found["closed"] - found["rated"], found["closed"])
-    return found.add_prefix("support_").reindex(columns=slugs)
-
-
-def _tickets(view: View) -> nw.LazyFrame[Any]:
-    """Count what was opened, what is open, and how what was closed came out."""
-    rows = view.rows("tickets").with_columns(
-        open=nw.col("closed_day").is_null(),
-        closed_age=view.today - 1 - nw.col("closed_day"),
-        severity=nw.col("severity").str.to_lowercase().fill_null(""),
-        about=nw.col("category").str.to_lowercase().fill_null(""),
-    )
-    age, lately = nw.col("age"), nw.col("closed_age").fill_null(QUARTER) < QUARTER
-    rated = lately & ~nw.col("csat").is_null()
-    grave = nw.col("severity").is_in(GRAVE) & nw.col("about").str.contains(FUNDAMENTAL)
-    urgent = nw.col("open") & (nw.col("severity") == "urgent")
-    scaled = (nw.col("csat") * SCALE).round().cast(nw.Int64)
-    return rows.group_by("account_id").agg(
-        *(total(age < n).alias(f"tickets_{n}d") for n in (WEEK, MONTH, QUARTER)),
-        total(nw.col("open")).alias("open"),
-        nw.when(urgent).then(age + 1).otherwise(0).max().cast(nw.Float64).alias("urgent_open_days"),
-        total(lately & nw.col("reopened")).alias("reopened_91d"),
-        total(lately & nw.col("escalated")).alias("escalated_91d"),
-        total((age < QUARTER) & grave).alias("fundamental"),
-        nw.when(lately).then("first_response_minutes").median().alias("first_response_91d"),
-        nw.when(lately).then(age - nw.col("closed_age")).median().alias("resolution_91d"),
-        nw.when(rated).then(scaled).otherwise(0).sum().cast(nw.Float64).alias("csat_sum"),
-        nw.when(rated).then("csat").min().cast(nw.Float64).alias("csat_worst_91d"),
-        total(rated).alias("rated"),
-        total(lately).alias("closed"),
-    )
+FAMILY = Family("support", SIGNALS, PARTS)

@@ -14,7 +14,7 @@ import pandas as pd
 from pydantic import Field
 
 from features.configuration import Section
-from features.expansion import FAR
+from features.allowances import FAR
 
 __all__ = ["TRIGGERS", "Trigger", "TriggerSettings", "fire"]
 

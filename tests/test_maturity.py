@@ -13,6 +13,7 @@ NOTHING = {
     "adoption_advanced_28d": 0.0,
     "adoption_integrations_28d": 0.0,
     "relationship_advocacy_365d": 0.0,
+    "expansion_invites_30d": 0.0,
 }
 
 
@@ -47,7 +48,7 @@ def test_the_stage_is_the_furthest_with_evidence(values, expected, score):
 def test_parts_that_are_not_known_are_left_out():
     unknown = {"adoption_activated_30d": np.nan, "adoption_core_adopted": np.nan}
     unknown |= {"adoption_advanced_28d": np.nan, "adoption_integrations_28d": np.nan}
-    unknown |= {"relationship_advocacy_365d": np.nan}
+    unknown |= {"relationship_advocacy_365d": np.nan, "expansion_invites_30d": np.nan}
     account = placed(usage_active_weeks_8w=4.0, **unknown)
     assert account.maturity_score == 50
     assert np.isnan(account.maturity_advanced)

@@ -1,0 +1,106 @@
+"""Adjacency: which further product the book itself suggests, from what similar accounts own.
+
+Similar to an account are those of its peers (dated segment, else band of annual contract value)
+that own all of its products. Its neighbour is the product that most of them own and it does not.
+It is found over the whole book, before any account is picked out of it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import narwhals.stable.v2 as nw
+import numpy as np
+import pandas as pd
+
+from features.signal import Family, Signal
+from features.terms import alive
+from features.view import View
+
+__all__ = ["FAMILY", "neighbours"]
+
+FEWEST = 5
+MOST_PRODUCTS = 62
+Numbers = np.ndarray[Any, np.dtype[np.int64]]
+
+
+def neighbours(held: pd.DataFrame) -> pd.DataFrame:
+    """Find the neighbour of every account.
+
+    Parameters
+    ----------
+    held : DataFrame
+        ``account_id, product, peers``: one row per account and product in force.
+
+    Returns
+    -------
+    DataFrame
+        Index account_id, sorted; ``share`` of the similar accounts that own the neighbour (NaN:
+        fewer than 5 similar accounts, or a book of one product; 0: they own nothing else) and
+        ``product``, its name (None where there is none; of equals the first by name).
+
+    Examples
+    --------
+    >>> owned = [("a", "crm")] + [(f"b{n}", p) for n in range(5) for p in ("crm", "mail")]
+    >>> held = pd.DataFrame(owned, columns=["account_id", "product"]).assign(peers="smb")
+    >>> neighbours(held).loc["a"].to_dict()
+    {'share': 1.0, 'product': 'mail'}
+    """
+    if held["product"].nunique() < 2:
+        return pd.DataFrame(columns=["share", "product"])
+    groups = [_of_peers(group) for _, group in held.groupby("peers", sort=True)]
+    return pd.concat(groups).sort_index()
+
+
+def _of_peers(held: pd.DataFrame) -> pd.DataFrame:
+    """Find the neighbours within one group of peers."""
+    products = _products(held)
+    bit = held["product"].map({name: 1 << place for place, name in enumerate(products)})
+    sets = bit.fillna(0).astype(np.int64).groupby(held["account_id"]).sum()
+    kinds, of_kind, many = np.unique(sets.to_numpy(), return_inverse=True, return_counts=True)
+    owns = (kinds[:, None] >> np.arange(len(products))) & 1
+    told = [_of_kind(place, kinds, many, owns, products) for place in range(len(kinds))]
+    shares, names = zip(*told, strict=True)
+    rows = {"share": np.array(shares)[of_kind], "product": np.array(names, dtype=object)[of_kind]}
+    return pd.DataFrame(rows, index=sets.index)
+
+
+def _products(held: pd.DataFrame) -> list[str]:
+    """List the products by name: those owned most often, where there are very many."""
+    owners = held["product"].value_counts().rename_axis("name").reset_index(name="owners")
+    most = owners.sort_values(["owners", "name"], ascending=[False, True])
+    return sorted(most["name"].head(MOST_PRODUCTS))
+
+
+def _of_kind(
+    place: int, kinds: Numbers, many: Numbers, owns: Numbers, products: list[str]
+) -> tuple[float, str | None]:
+    """Find the neighbour of the accounts that own one set of products."""
+    similar = (kinds & kinds[place]) == kinds[place]
+    others = int(many[similar].sum()) - 1
+    if others < FEWEST:
+        return float("nan"), None
+    owners = (many[similar] @ owns[similar]) * (1 - owns[place])
+    best = int(np.argmax(owners))
+    return float(owners[best] / others), products[best] if owners[best] else None
+
+
+def _neighbour(view: View) -> dict[str, pd.Series]:
+    """Give each account's neighbour: its name, and the share of similar accounts that own it."""
+    now = view.lines.filter(alive(view.today - 1), nw.col("product") != "")
+    owned = now.select("account_id", "product").unique().collect("pandas").to_native()
+    held = owned.join(view.standing["peers"], on="account_id", how="inner")
+    told = neighbours(held).reindex(view.standing.index)
+    return {"adjacency__share": told["share"].astype(float), "adjacent_product": told["product"]}
+
+
+SIGNALS = (
+    Signal("adjacency_share", "adjacency", "commercial", "share", None, 0, 1,
+           "share of similar accounts (same peers, owning all of its products) that own the "
+           "product which most of them own and it lacks",
+           "fewer than 5 similar accounts, or the book sells one product",
+           "{value:.0%} of similar accounts own a product that it lacks",
+           nw.col("adjacency__share")),
+)  # fmt: skip
+
+FAMILY = Family("adjacency", SIGNALS, facts=(_neighbour,), evidence=("adjacent_product",))

@@ -1,0 +1,123 @@
+"""Billing: the bill that is coming, limits that were overrun unannounced, and what was committed.
+
+A bill shock is a bill far above the usual one. The bill of an account is what it pays for lines
+of a fixed price, and for usage-priced lines what it uses.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import narwhals.stable.v2 as nw
+import pandas as pd
+
+from features.allowances import ALLOWANCES
+from features.moments import EVENTS
+from features.signal import Family, Part, Rows, Sign, Signal
+from features.sums import ratio, total
+from features.terms import alive
+from features.usage import known_usage
+from features.view import View
+
+__all__ = ["FAMILY"]
+
+SPAN = 28
+SPANS_BEFORE = 3
+REACH = SPAN * (1 + SPANS_BEFORE)
+OVERAGE, WARNED = 30, 61
+COMMITTED = "commit|prepaid|credit"
+NOTICES = ["limit_hit", "limit_notice", "limit_warning"]
+NONE = -1.0
+
+
+def _billed(view: View) -> nw.LazyFrame[Any]:
+    return known_usage(view, "usage_by_day", REACH)
+
+
+def _readings(view: View) -> nw.LazyFrame[Any]:
+    over = (
+        (nw.col("used") > nw.col("limit")) & (nw.col("limit") > 0) & (nw.col("metric") != "seats")
+    )
+    return view.rows("limits").with_columns(over=over)
+
+
+BILLED = Rows("billed usage", ("usage",), _billed)
+READINGS = Rows("readings of limits", ("limits",), _readings)
+age = nw.col("age")
+IS_COMMIT = nw.col("metric").str.to_lowercase().str.contains(COMMITTED)
+
+
+def _priced(view: View) -> dict[str, pd.Series]:
+    """Give the share of usage-priced lines in what the lines in force pay."""
+    now = view.lines.filter(alive(view.today - 1)).group_by("account_id")
+    metered = nw.when(nw.col("kind") == "usage").then("mrr_micros").otherwise(0)
+    sums = view.collect(
+        now.agg(
+            metered.sum().cast(nw.Float64).alias("metered"),
+            nw.col("mrr_micros").sum().cast(nw.Float64).alias("all"),
+        )
+    )
+    metered_share = sums["metered"] / sums["all"]
+    return {"billing__metered": metered_share.where(metered_share > 0)}
+
+
+PARTS = (
+    Part("billing__now", total(age < SPAN, "quantity"), BILLED),
+    Part("billing__before", total(age >= SPAN, "quantity"), BILLED),
+    Part("billing__reach", age.max().cast(nw.Float64), BILLED),
+    Part("billing__overran", nw.when(nw.col("over") & (age < OVERAGE)).then(age).otherwise(NONE)
+         .max().cast(nw.Float64), READINGS),
+    Part("billing__warned", nw.when(nw.col("kind").is_in(NOTICES) & (age < WARNED)).then(age)
+         .otherwise(NONE).max().cast(nw.Float64), EVENTS, silent=NONE),
+    Part("billing__committed", nw.when(IS_COMMIT).then("share").max(), ALLOWANCES),
+)  # fmt: skip
+
+TIMES = ratio(SPANS_BEFORE * nw.col("billing__now"), "billing__before")
+REACHES = nw.col("billing__reach") >= REACH - SPAN
+OVERRAN, SILENT = nw.col("billing__overran"), nw.col("billing__warned")
+UNANNOUNCED = nw.when(~SILENT.is_null()).then(
+    nw.when((OVERRAN >= 0) & (SILENT < OVERRAN)).then(1.0).otherwise(0.0)
+)
+
+
+def _signal(
+    slug: str,
+    unit: str,
+    window: int,
+    pull: tuple[Sign, Sign],
+    meaning: str,
+    missing: str,
+    phrase: str,
+    value: nw.Expr,
+    tables: tuple[str, ...] = (),
+    rows: Rows | None = None,
+) -> Signal:
+    return Signal(
+        f"billing_{slug}", "billing", "commercial", unit, window, *pull, meaning, missing, phrase,
+        value, rows, tables=tables,
+    )  # fmt: skip
+
+
+SIGNALS = (
+    _signal("projected_ratio", "ratio", REACH, (0, 1), "bill at the pace of the last 28 days / its "
+            "mean over the three spans of 28 days before: 1 + share of usage-priced lines in MRR x "
+            "(billable quantity / mean of the spans before - 1)",
+            "no usage-priced line in force, or less than 84 days of billable usage before",
+            "the bill is heading for {value:.1f} times its mean",
+            nw.when(REACHES).then(1 + nw.col("billing__metered") * (TIMES - 1)), ("usage",)),
+    _signal("overage_unannounced", "flag", OVERAGE, (1, 0), "1 where a limit but seats was overrun "
+            "in 30 days, and no limit_hit or limit_notice came in the 30 days before or on the day",
+            "no limits or no events, or their feed is behind",
+            "a limit overrun without a notice ({value:.0f})",
+            nw.when(~OVERRAN.is_null()).then(UNANNOUNCED), ("limits", "events")),
+    _signal("commit_days", "days", 91, (0, -1), "days until the first commitment (a limit named "
+            "commit, prepaid or credit) is used up at the pace of 28 days (365: not in sight)",
+            "no commitment observed in 91 days", "its commitment is used up in {value:.0f} days",
+            nw.when(IS_COMMIT).then("pace_days").min(), rows=ALLOWANCES),
+    _signal("commit_unused", "share", 91, (1, -1), "share of the commitment that is not used yet, "
+            "the smallest over all", "no commitment observed in 91 days",
+            "{value:.0%} of its commitment is unused", (1 - nw.col("billing__committed")).clip(0.0),
+            ("limits",)),
+)  # fmt: skip
+
+FAMILY = Family("billing", SIGNALS, PARTS, (_priced,))

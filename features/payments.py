@@ -1,0 +1,80 @@
+"""Payments: which invoices are past due, and how punctually an account pays.
+
+A payment counts from the day after it was made: an invoice whose ``paid_on`` is not yet known
+reads unpaid. Refunds and credits are no invoices.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import narwhals.stable.v2 as nw
+
+from features.asof import instant
+from features.rollup import day_number
+from features.signal import Family, Part, Rows, Sign, Signal
+from features.sums import ratio, total
+from features.view import View
+
+__all__ = ["FAMILY"]
+
+QUARTER, YEAR = 91, 365
+TOLD = ("payments",)
+NO_INVOICE = "the book has no payments, or no invoice of the account was due"
+
+
+def _invoices(view: View) -> nw.LazyFrame[Any]:
+    """Give the invoices known and due before the as-of date, with what was known of them."""
+    rows = view.book.table("payments").filter(
+        nw.col("known_at") < nw.lit(instant(view.as_of)),
+        nw.col("kind").fill_null("invoice") == "invoice",
+        nw.col("amount_micros").fill_null(1) > 0,
+    )
+    paid, due = day_number("paid_on"), day_number("due_on")
+    days = rows.with_columns(due=due, paid=nw.when(paid < view.today).then(paid))
+    days = days.filter(nw.col("due") < view.today)
+    until = nw.when(nw.col("paid").is_null()).then(view.today).otherwise(nw.col("paid"))
+    return days.with_columns(
+        past=view.today - nw.col("due"), late=until - nw.col("due"), open=nw.col("paid").is_null()
+    )
+
+
+INVOICES = Rows("invoices", TOLD, _invoices)
+PAST, OPEN = nw.col("past"), nw.col("open")
+OVERDUE = OPEN & (PAST <= QUARTER)
+
+PARTS = (
+    Part("payments__due", total(PAST <= YEAR), INVOICES),
+    Part("payments__late", total((PAST <= YEAR) & (nw.col("late") > 0)), INVOICES),
+)
+
+
+def _signal(
+    slug: str,
+    unit: str,
+    window: int,
+    pull: tuple[Sign, Sign],
+    meaning: str,
+    phrase: str,
+    value: nw.Expr,
+    rows: Rows | None = INVOICES,
+    missing: str = NO_INVOICE,
+) -> Signal:
+    return Signal(
+        f"payments_{slug}", "payments", "commercial", unit, window, *pull, meaning, missing,
+        phrase, value, rows, tables=() if rows else TOLD,
+    )  # fmt: skip
+
+
+SIGNALS = (
+    _signal("overdue", "invoices", QUARTER, (1, -1), "invoices due in 91 days that are past due "
+            "and not known to be paid", "{value:.0f} invoices past due", total(OVERDUE)),
+    _signal("overdue_days", "days", QUARTER, (1, -1), "days that the oldest of them is past due "
+            "(0: none)", "an invoice is {value:.0f} days past due",
+            nw.when(OVERDUE).then(PAST).otherwise(0).max().cast(nw.Float64)),
+    _signal("late_365d", "share", YEAR, (1, 0), "share of the invoices due in 365 days that were "
+            "paid after their day, or are still open", "{value:.0%} of its invoices paid late",
+            ratio("payments__late", "payments__due"), None, "no invoice due in 365 days"),
+)  # fmt: skip
+
+FAMILY = Family("payments", SIGNALS, PARTS)

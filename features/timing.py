@@ -1,0 +1,84 @@
+"""Timing: whether this is a moment to speak, and of what.
+
+A cross-sell talk belongs to a calm time after a success: after a business review or a milestone,
+and outside the negotiation of a renewal.
+"""
+
+from __future__ import annotations
+
+import narwhals.stable.v2 as nw
+
+from features.relationship import TOUCHES
+from features.signal import Family, Group, Rows, Sign, Signal
+
+__all__ = ["FAMILY"]
+
+QUARTER = 91
+FIRST_DAYS = 90
+ANNIVERSARY = 28
+RENEWAL_AHEAD = 90
+NEGOTIATION = 60
+TENURE, RENEWAL = nw.col("commercial_tenure_days"), nw.col("commercial_days_to_renewal")
+REACHED = nw.col("adoption_days_to_activation")
+REVIEWED = nw.col("relationship_days_since_review") <= QUARTER
+TOLD = ("touchpoints",)
+
+
+def _flag(condition: nw.Expr) -> nw.Expr:
+    return nw.when(condition).then(1.0).otherwise(0.0)
+
+
+CLIFF = (
+    nw.when((TENURE > FIRST_DAYS) | ~REACHED.is_null())
+    .then(0.0)
+    .otherwise(1.0 - nw.col("adoption_activated_30d"))
+)
+
+
+def _signal(
+    slug: str,
+    group: Group,
+    unit: str,
+    pull: tuple[Sign, Sign],
+    meaning: str,
+    missing: str,
+    phrase: str,
+    value: nw.Expr,
+    tables: tuple[str, ...] = (),
+    rows: Rows | None = None,
+) -> Signal:
+    return Signal(
+        f"timing_{slug}", "timing", group, unit, None, *pull, meaning, missing, phrase, value,
+        rows, tables=tables,
+    )  # fmt: skip
+
+
+SIGNALS = (
+    _signal("anniversary", "commercial", "flag", (0, 0), "1 where the account became 90 days old "
+            "in the last 28 days", "never", "90 days a customer of late ({value:.0f})",
+            _flag((TENURE >= FIRST_DAYS) & (TENURE < FIRST_DAYS + ANNIVERSARY))),
+    _signal("cliff", "usage", "flag", (1, -1), "1 in the first 90 days of an account that did not "
+            "reach the milestone in 30", "not activated, and activation within 30 days is unknown",
+            "in its first 90 days and not activated ({value:.0f})", CLIFF,
+            ("usage", "feature_catalog")),
+    _signal("reviewed", "relationship", "flag", (-1, 1), "1 where a business review or executive "
+            "meeting was held in 91 days", "the book has no touchpoints, or their feed is behind",
+            "a business review in 91 days ({value:.0f})",
+            nw.when(~nw.col("relationship_meetings_91d").is_null()).then(_flag(REVIEWED)), TOLD),
+    _signal("days_since_milestone", "relationship", "days", (0, -1), "days since the last "
+            "milestone of the account was reached", "none reached, or no touchpoints",
+            "a milestone reached {value:.0f} days ago",
+            nw.when(nw.col("kind") == "milestone").then(nw.col("age") + 1).min().cast(nw.Float64),
+            rows=TOUCHES),
+    _signal("calm", "commercial", "flag", (0, 0), "1 outside the 60 days before a renewal",
+            "the term is unknown", "outside a renewal negotiation ({value:.0f})",
+            nw.when(~nw.col("commercial_monthly").is_null()).then(1.0 - _flag(
+                RENEWAL <= NEGOTIATION))),
+    _signal("silence_before_renewal", "relationship", "days", (1, 0), "days since the last two-way "
+            "contact, where the renewal is at most 90 days ahead",
+            "no renewal in 90 days, or never in contact",
+            "a renewal is near, and no two-way contact for {value:.0f} days",
+            nw.when(RENEWAL <= RENEWAL_AHEAD).then(nw.col("relationship_days_since_contact")), TOLD),
+)  # fmt: skip
+
+FAMILY = Family("timing", SIGNALS)
