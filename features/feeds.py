@@ -228,11 +228,11 @@ class _Feed:
             ]
         )
         lost = judged(self.connection, self.files.contract, rivals)
-        by_key = rivals.group_by("__key").aggregate([("__month", "distinct")])
+        held = {month: np.unique(rows["__key"].to_numpy()) for month, rows in found.items()}
         pairs = {
-            pair
-            for months in by_key["__month_distinct"].unique().to_pylist()
-            for pair in combinations(sorted(months), 2)
+            (one, other)
+            for one, other in combinations(sorted(held), 2)
+            if len(shared(held[one], held[other]))
         }
         return {
             month: lost.filter(pc.equal(lost["__month"], month)).drop_columns("__month")
