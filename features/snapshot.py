@@ -16,7 +16,6 @@ from features.catalog import CATALOG, FAMILIES
 from features.faults import DataRejected
 from features.measuring import measure
 from features.rules import Rules
-from features.signal import Family
 from features.terms import forget_terms
 from features.view import View, view_of
 
@@ -95,17 +94,7 @@ def data_coverage(frame: pd.DataFrame) -> pd.Series:
 
 
 def _measured(view: View) -> pd.DataFrame:
-    """Measure family after family; a later one may read what an earlier one found."""
-    signals = pd.DataFrame(index=view.standing.index)
-    seen: list[Family] = []
-    for family in FAMILIES:
-        if isinstance(family, Family):
-            seen.append(family)
-            found = measure(view, seen)
-            signals = found.join(signals[[c for c in signals if c not in found]])
-        else:
-            signals = pd.concat([signals, family(view, signals)], axis=1)
-    signals = signals[[signal.slug for signal in CATALOG]].astype(np.float64) + 0.0
+    signals = measure(view, FAMILIES)
     _finite(signals)
     return signals
 
