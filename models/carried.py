@@ -15,6 +15,7 @@ from models.bands import Bands
 from models.bundle import Bundle
 from models.calibration import well_calibrated
 from models.prediction import HealthModel
+from models.schema import refuse_other_schema, schema_of
 from models.score import RUNGS
 from models.sizes import Sizes
 from models.target import TargetModel
@@ -79,6 +80,7 @@ class Carried:
         return {
             "signals": list(model.signals),
             "catalog": [signal.slug for signal in CATALOG],
+            "schema": schema_of(model.signals, CATALOG),
             "targets": {name: target.to_json() for name, target in model.targets.items()},
             "locked_rate": model.locked_rate,
             "returns": model.returns.tolist(),
@@ -107,7 +109,7 @@ def read_bundle(bundle: Bundle) -> Carried:
     Raises
     ------
     DataRejected
-        ``feature.schema_mismatch`` if the model wants signals that the catalogue no longer has;
+        ``feature.schema_mismatch`` if the signals that it was trained on are not those of today;
         ``model.incompatible`` if it was written by a version that said less of itself.
     """
     try:
@@ -119,12 +121,7 @@ def read_bundle(bundle: Bundle) -> Carried:
 
 def _read(bundle: Bundle) -> Carried:
     said = bundle.contract
-    known = {signal.slug for signal in CATALOG}
-    gone = [slug for slug in said["signals"] if slug not in known]
-    if gone:
-        raise DataRejected(
-            "feature.schema_mismatch", f"the model wants {', '.join(gone)}", "train again"
-        )
+    refuse_other_schema(said, CATALOG)
     targets = {
         name: TargetModel.from_json(values, bundle.boosters.get(name))
         for name, values in said["targets"].items()

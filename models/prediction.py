@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from features.asof import as_dates, lead_of
-from features.faults import DataRejected
 from models.calendar import CalendarFacts, calendar_facts
 from models.outcomes import LEADS, Outlook
+from models.schema import refuse_other_types
 from models.score import Score
 from models.sizes import Sizes
 from models.target import TARGETS, TargetModel
@@ -55,13 +55,10 @@ class HealthModel:
         Raises
         ------
         DataRejected
-            ``feature.schema_mismatch`` if a signal of the model is not in the snapshot.
+            ``feature.schema_mismatch`` if a signal of the model is not in the snapshot, or is no
+            number there.
         """
-        absent = [slug for slug in self.signals if slug not in frame.columns]
-        if absent:
-            raise DataRejected(
-                "feature.schema_mismatch", f"signals not in the snapshot: {', '.join(absent)}"
-            )
+        refuse_other_types(self.signals, frame)
         return frame.loc[:, list(self.signals)].to_numpy(dtype=float)
 
     def served_by(self, serves: Mapping[str, str]) -> HealthModel:

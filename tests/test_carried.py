@@ -45,10 +45,44 @@ def test_everything_else_comes_out_as_it_went_in(carried, bundle):
     assert list(again.periods) == list(carried.periods)
 
 
+@pytest.mark.fault("F07")
 def test_a_signal_that_the_catalogue_lost_is_named(bundle):
-    said = bundle.contract | {"signals": ["usage_wau_ratio", "a_lost_signal"]}
-    with pytest.raises(DataRejected, match="a_lost_signal"):
+    said = bundle.contract | {"signals": [*bundle.contract["signals"], "a_lost_signal"]}
+    said["catalog"] = [slug for slug in said["catalog"] if slug != "usage_wau_ratio"]
+    with pytest.raises(DataRejected) as caught:
         read_bundle(replace(bundle, contract=said))
+    assert (caught.value.code, caught.value.exit_code) == ("feature.schema_mismatch", 65)
+    assert caught.value.message.endswith("removed a_lost_signal; added usage_wau_ratio")
+
+
+@pytest.mark.fault("F07")
+def test_a_signal_that_measures_something_else_now_is_named(bundle):
+    schema = bundle.contract["schema"] | {"usage_wau_ratio": "float64 ratio 28 days"}
+    with pytest.raises(DataRejected, match=r"changed usage_wau_ratio \(float64 ratio 28 days, now"):
+        read_bundle(replace(bundle, contract=bundle.contract | {"schema": schema}))
+
+
+@pytest.mark.fault("F07")
+def test_a_signal_that_came_since_is_no_reason_to_refuse(bundle):
+    said = bundle.contract | {"catalog": bundle.contract["signals"][:1]}
+    assert read_bundle(replace(bundle, contract=said)).model.signals
+
+
+@pytest.mark.fault("F07")
+def test_a_snapshot_of_other_types_is_refused(carried):
+    frame = latest(LAW)
+    text = frame.assign(usage_wau_ratio="half").drop(columns="usage_days_since_last")
+    with pytest.raises(DataRejected, match=r"snapshot: usage_days_since_last; of another type: us"):
+        carried.model.predict(text)
+
+
+@pytest.mark.fault("F04")
+def test_a_category_that_nobody_saw_changes_no_probability(carried):
+    frame = latest(LAW)
+    unseen = frame.assign(segment="moon base", region="far side", csm="nobody")
+    one, two = carried.model.predict(frame), carried.model.predict(unseen)
+    for name in ("p_churn", "p_expand", "p_contract"):
+        assert np.array_equal(getattr(one, name), getattr(two, name))
 
 
 @pytest.mark.fault("T01")
