@@ -41,7 +41,7 @@ def gains(book: Book, as_of: date, reach: Mapping[str, Mapping[str, Any]]) -> li
     Returns
     -------
     list of dict
-        First the tables that are absent: ``table``, ``with`` (other absent tables that some of
+        First the tables that are absent, the richest first: ``table``, ``with`` (other absent tables that some of
         the signals need too), ``signals`` (slugs), ``triggers`` (names of those that look at
         them), ``said``. Then the feeds that are behind: the same with ``behind`` (true) instead
         of ``with``. Last the tables that are there without some of their optional columns, where
@@ -66,7 +66,7 @@ def _tables(book: Book) -> list[dict[str, Any]]:
             too = f"; some need {' and '.join(others)} too" if others else ""
             said = f"{_wanted(book, table)} would bring {_brought(asking)}{too}"
             found.append(_gain(table, asking, said) | {"with": others})
-    return found
+    return sorted(found, key=lambda gain: -len(gain["signals"]))
 
 
 def _late(table: str, held: Sequence[Signal]) -> dict[str, Any]:

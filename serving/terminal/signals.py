@@ -12,6 +12,7 @@ from serving.terminal.paper import Body, figures, percent, show, tabulated, tell
 __all__ = ["known", "signals"]
 
 _ALL = 1.0
+SUCH = 2  # signals that the page names of a table
 
 
 def signals(body: Body) -> None:
@@ -40,8 +41,25 @@ def known(coverage: Body) -> None:
             mean = percent(sum(shares) / len(shares))
             table.add_row(name, *(f"{count:,}" for count in counts), mean)
         show(table)
+    _absent([gain for gain in coverage.get("gains", ()) if "with" in gain])
     for gain in coverage.get("gains", ()):
-        tell(f"absent: {gain['said']}")
+        if "with" not in gain:
+            tell(f"note: {gain['said']}")
+
+
+def _absent(gains: Sequence[Body]) -> None:
+    """Show what each absent table would bring."""
+    if not gains:
+        return
+    heads = ("absent table", "signals", "such as", "triggers that look at them")
+    table = tabulated("What further tables would bring (--json names every signal)", *heads)
+    table.columns[1].justify = "right"
+    for gain in gains:
+        also = f"\n(some need {', '.join(gain['with'])} too)" if gain["with"] else ""
+        few = "\n".join(gain["signals"][:SUCH])
+        triggers = ", ".join(gain["triggers"]) or "–"
+        table.add_row(gain["table"] + also, f"{len(gain['signals']):,}", few, triggers)
+    show(table)
 
 
 def _one(row: Mapping[str, float | None]) -> None:
