@@ -16,7 +16,7 @@ from features.book import Book
 from features.entitlement import rights_of
 from features.signal import Family, Part, Rows, Sign, Signal
 from features.sums import ratio, total
-from features.usage import known_usage
+from features.usage_rows import known_usage
 from features.view import View
 
 __all__ = ["ACTIVATION_DAYS", "FAMILY"]
@@ -34,7 +34,7 @@ age = nw.col("age")
 def _features(view: View) -> nw.LazyFrame[Any]:
     """Give one row per account and feature of 56 days: its days now and before, tier, right."""
     rows = known_usage(view, "usage_by_feature", 2 * MONTH).filter(nw.col("count") > 0)
-    days = rows.select("account_id", "feature", "age").unique()
+    days = rows.group_by("account_id", "feature", "age").agg(nw.col("day").min())
     used = days.group_by("account_id", "feature").agg(
         total(age < MONTH).alias("days"), total(age >= MONTH).alias("days_before")
     )

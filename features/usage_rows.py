@@ -1,0 +1,126 @@
+"""The rows of usage: the windows of its feed, its people, its active days and their gaps.
+
+``age`` 0 is the last day that the feed covers. Windows are read by themselves, and of the past
+beyond them only what an account did first and last, so that the cost hardly grows with history.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import narwhals.stable.v2 as nw
+
+from features.signal import Rows
+from features.view import View
+
+__all__ = [
+    "ACTIVE",
+    "BEFORE_QUIET",
+    "EVER",
+    "GAPS",
+    "HALF_YEAR",
+    "MONTH",
+    "PEOPLE",
+    "PEOPLE_YEAR_AGO",
+    "QUARTER",
+    "RECENT",
+    "YEAR",
+    "YEAR_AGO",
+    "known_usage",
+    "weeks",
+]
+
+MONTH, QUARTER, HALF_YEAR = 28, 91, 182
+YEAR = 364  # 52 whole weeks, so that the same weekdays are compared
+age, some = nw.col("age"), nw.col("count") > 0
+
+
+def known_usage(
+    view: View, name: str, days: int | None = None, before: int = 0
+) -> nw.LazyFrame[Any]:
+    """Give the known rows of a roll-up of usage with their ``age`` from the end of the feed.
+
+    Parameters
+    ----------
+    view : View
+        With a feed of usage.
+    name : str
+        The roll-up.
+    days : int, optional
+        Length of the window; all of history if absent.
+    before : int
+        How many days before the end of the feed the window ends.
+    """
+    feed = view.feeds["usage"]
+    last = feed.end - feed.grain - before
+    since = None if days is None else last - days + 1
+    rows = view.book.rolled(name, since)
+    rows = rows.filter(nw.col("known_day") < view.today, nw.col("day") <= last)
+    if since is not None:
+        rows = rows.filter(nw.col("day") >= since)
+    return rows.with_columns(age=last + before - nw.col("day"))
+
+
+def weeks(first: int, last: int) -> nw.Expr:
+    """Say whether a row lies in the weeks from ``first`` to ``last`` (not included)."""
+    return (age >= 7 * first) & (age < 7 * last)
+
+
+def _ever(view: View) -> nw.LazyFrame[Any]:
+    return known_usage(view, "usage_by_day")
+
+
+def _recent(view: View) -> nw.LazyFrame[Any]:
+    return known_usage(view, "usage_by_day", QUARTER)
+
+
+def _year_ago(view: View) -> nw.LazyFrame[Any]:
+    return known_usage(view, "usage_by_day", QUARTER, before=YEAR)
+
+
+def _active(view: View) -> nw.LazyFrame[Any]:
+    """Give each active day of 91 once, though some of its rows may have become known later."""
+    days = known_usage(view, "usage_by_day", QUARTER).filter(some)
+    return days.group_by("account_id", "age").agg(nw.col("day").min())
+
+
+def _people(view: View) -> nw.LazyFrame[Any]:
+    """Give one row per account and named user of 91 days: the least age, and when else seen."""
+    rows = known_usage(view, "usage_by_user", QUARTER).group_by("account_id", "user_id")
+    when = {f"week{k}": weeks(k, k + 1) for k in range(1, 5)} | {"month1": weeks(4, 8)}
+    seen = {name: nw.when(within).then(1).otherwise(0).max() for name, within in when.items()}
+    return rows.agg(age.min(), **seen)
+
+
+def _people_year_ago(view: View) -> nw.LazyFrame[Any]:
+    rows = known_usage(view, "usage_by_user", QUARTER, before=YEAR)
+    return rows.group_by("account_id", "user_id").agg(age.min())
+
+
+def _gaps(view: View) -> nw.LazyFrame[Any]:
+    """Give how often each gap between active days was seen, and how often it or a shorter one."""
+    active = known_usage(view, "usage_by_day", HALF_YEAR).filter(some)
+    before = nw.col("day").shift(1).over("account_id", order_by="day")
+    gaps = active.select("account_id", gap=nw.col("day") - before).filter(nw.col("gap") > 0)
+    often = gaps.group_by("account_id", "gap").agg(nw.len().cast(nw.Int64).alias("often"))
+    through = nw.col("often").cum_sum().over("account_id", order_by="gap")
+    return often.with_columns(through=through, all=nw.col("often").sum().over("account_id"))
+
+
+def _before_quiet(view: View) -> nw.LazyFrame[Any]:
+    """Give the active days of each account with their age from its last."""
+    active = known_usage(view, "usage_by_day", YEAR).filter(some).select("account_id", "age")
+    last = active.group_by("account_id").agg(age.min().alias("last"))
+    both = active.join(last, on="account_id", how="inner")
+    return both.with_columns(age=age - nw.col("last")).filter(age < MONTH)
+
+
+FEED = ("usage",)
+EVER = Rows("all usage", FEED, _ever)
+RECENT = Rows("usage of 91 days", FEED, _recent)
+YEAR_AGO = Rows("usage a year before", FEED, _year_ago)
+ACTIVE = Rows("active days", FEED, _active)
+PEOPLE = Rows("users", FEED, _people)
+PEOPLE_YEAR_AGO = Rows("users a year before", FEED, _people_year_ago)
+GAPS = Rows("gaps between active days", FEED, _gaps)
+BEFORE_QUIET = Rows("active days before the quiet", FEED, _before_quiet)
