@@ -18,7 +18,7 @@ from features.asof import add_months
 from features.contracts import stored_schema
 from features.engines import MEMORY, chosen, duckdb_in_memory, spill_folder
 from features.faults import DataRejected, InputMissing
-from features.publication import FORMAT
+from features.publication import FORMAT, verified
 from features.rollup import ROLLUPS, number_of, rolled
 
 __all__ = ["Book", "BookFacts", "Partition", "latest_snapshot", "open_book"]
@@ -230,6 +230,7 @@ def open_book(
     name = snapshot_id or latest_snapshot(home)
     folder = home / "snapshots" / name
     manifest = _manifest(folder)
+    verified(folder, manifest)
     connection = duckdb_in_memory(memory, spill_folder(home / "snapshots"))
     chosen(engine, connection)
     tables = manifest["tables"]
