@@ -22,6 +22,7 @@ from serving.publication import Publication
 from serving.schemas import SCORE_COLUMNS
 from serving.settings import Settings
 from serving.store import Published, Store
+from serving.volume import judged
 
 __all__ = [
     "Batch",
@@ -65,6 +66,8 @@ class Batch:
     forecast : dict of str to dict
         CONTRACT section 4 by horizon.
     seconds : float
+    warnings : tuple of str
+        What is unusual about the book's volume (``serving.volume``).
     """
 
     published: Published
@@ -73,6 +76,7 @@ class Batch:
     cells: dict[str, int]
     forecast: dict[str, Any]
     seconds: float
+    warnings: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Give the scoring in the shape of CONTRACT section 2."""
@@ -87,6 +91,7 @@ class Batch:
             "scores_path": str(self.published.scores_path),
             "forecast": self.forecast,
             "seconds": round(self.seconds, 2),
+            "warnings": list(self.warnings),
         }
 
 
@@ -119,19 +124,22 @@ def score(
     now: datetime,
     step: Step = lambda _: None,
     checkpoint: Callable[[str], None] = lambda _: None,
+    accept_volume: bool = False,
 ) -> Batch:
     """Score the book and publish it, unless this very input was published already.
 
     Raises
     ------
     DataRejected
-        ``score.no_accounts`` where nobody pays at the as-of date.
+        ``score.no_accounts`` where nobody pays at the as-of date; ``volume.anomaly`` where a
+        required table is not what it usually is, unless that is accepted.
     """
     begun = time.monotonic()
     store = Store.open(settings.home)
     done = store.find(as_of, book.snapshot_id, model.bundle.digest, settings.digest)
     if done is not None:
         return _already(store, done.run_id, as_of, begun)
+    book, unusual = judged(settings.home, book, store, accept_volume)
     step("signals")
     frame = snapshot(book, as_of, settings.rules.by_account())
     if frame.empty:
@@ -146,7 +154,8 @@ def score(
     published = store.publish(publication, now=now, checkpoint=checkpoint)
     cells = {cell: entry["accounts"] for cell, entry in told.matrix["cells"].items()}
     seconds = time.monotonic() - begun
-    return Batch(published, as_of, len(frame), cells, told.forecast, seconds)
+    accounts, warnings = len(frame), tuple(unusual)
+    return Batch(published, as_of, accounts, cells, told.forecast, seconds, warnings)
 
 
 def last_year(book: Book, settings: Settings, as_of: date) -> dict[str, float | None]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from features.book import Book, open_book
+from features.book import open_book
 from features.configuration import nearest
 from features.faults import InputMissing, UsageFault
 from features.snapshot import snapshot
@@ -22,6 +22,7 @@ from serving.queries import Run
 from serving.schemas import OUTREACH_TABLE, SCORE_COLUMNS
 from serving.settings import Settings
 from serving.store import Store
+from serving.volume import judged
 
 __all__ = ["forecast_by", "list_for", "live_scorer"]
 
@@ -38,7 +39,8 @@ class _Live:
         if run is None:
             raise InputMissing("run.none", "nothing is published yet", "run `perennial score`")
         self.run: Run = run
-        self.book: Book = open_book(settings.home, run.snapshot_id)
+        book = open_book(settings.home, run.snapshot_id)
+        self.book, _ = judged(settings.home, book, self.store, accept=True)
         kept = settings.home / "bundles" / run.model_digest
         bundle = open_bundle(kept, run.model_digest)
         self.model = Champion(int(run.model_version), bundle, read_bundle(bundle))

@@ -85,7 +85,9 @@ def published(settings: Settings) -> tuple[Any, Any]:
     return store, run
 
 
-def scored(settings: Settings, book: Book, as_of: date | None, step: Step) -> Any:
+def scored(
+    settings: Settings, book: Book, as_of: date | None, step: Step, accept_volume: bool = False
+) -> Any:
     """Score the book with the champion and publish the run."""
     from serving.batch import as_of_date, champion  # heavy: lightgbm
     from serving.batch import score as run
@@ -93,4 +95,8 @@ def scored(settings: Settings, book: Book, as_of: date | None, step: Step) -> An
     step("score: open the model")
     model = champion(registry(settings), settings.home)
     day = as_of_date(book, as_of)
-    return run(settings, book, model, day, now(), lambda what: step(f"score: {what}"))
+
+    def told(what: str) -> None:
+        step(f"score: {what}")
+
+    return run(settings, book, model, day, now(), told, accept_volume=accept_volume)

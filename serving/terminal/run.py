@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 
-from serving.terminal.paper import Body, interval, money, number, percent, show, tabulated, write
+from serving.terminal.paper import (
+    Body,
+    interval,
+    money,
+    number,
+    percent,
+    show,
+    tabulated,
+    tell,
+    write,
+)
 
 __all__ = ["account", "forecasts", "matrix", "outreach", "scored", "training"]
 
@@ -43,6 +53,8 @@ def scored(body: Body) -> None:
     write("cells: " + "  ".join(f"{cell} {count}" for cell, count in body["cells"].items()))
     forecasts(body["forecast"])
     write(f"scores: {body['scores_path']}")
+    for warning in body.get("warnings", ()):
+        tell(f"unusual: {warning}")
 
 
 def matrix(body: Body) -> None:
