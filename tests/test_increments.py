@@ -110,6 +110,7 @@ def test_a_late_row_touches_its_own_month_alone(
     }
 
 
+@pytest.mark.ci
 @pytest.mark.fault("I09")
 def test_new_bytes_under_an_old_name_take_the_place_of_the_old_ones(
     book: Workspace, tmp_path: Path, read: list[str]
@@ -128,6 +129,7 @@ def test_new_bytes_under_an_old_name_take_the_place_of_the_old_ones(
     assert list(months(home)) == ["2025-06"]
 
 
+@pytest.mark.ci
 @pytest.mark.fault("I32")
 def test_what_is_delivered_again_is_merged_once(
     book: Workspace, tmp_path: Path, read: list[str]
@@ -142,6 +144,7 @@ def test_what_is_delivered_again_is_merged_once(
     assert latest_snapshot(home) == whole.snapshot
 
 
+@pytest.mark.ci
 @pytest.mark.fault("I32")
 def test_rows_without_ids_are_merged_without_reading_the_old_file(
     book: Workspace, tmp_path: Path, read: list[str]
@@ -157,6 +160,7 @@ def test_rows_without_ids_are_merged_without_reading_the_old_file(
     assert [each["count"] for each in rows(home) if each["account_id"] == "b"] == [3000]
 
 
+@pytest.mark.ci
 @pytest.mark.fault("I31")
 def test_versions_of_a_ticket_meet_across_files_and_months(book: Workspace, tmp_path: Path) -> None:
     home = tmp_path / "home"
@@ -197,6 +201,7 @@ def test_rows_of_strangers_wait_and_come_in_unread(
     assert read == []
 
 
+@pytest.mark.ci
 def test_what_lay_in_the_future_is_read_again_when_its_day_has_come(
     book: Workspace, tmp_path: Path
 ) -> None:
@@ -207,6 +212,7 @@ def test_what_lay_in_the_future_is_read_again_when_its_day_has_come(
     assert (later.codes, later.accepted) == ({}, 4)
 
 
+@pytest.mark.ci
 def test_quarantine_tells_of_files_that_were_not_read_again(
     book: Workspace, tmp_path: Path
 ) -> None:
@@ -224,6 +230,7 @@ def test_quarantine_tells_of_files_that_were_not_read_again(
     assert len((folder / "errors.jsonl").read_text().splitlines()) == 2
 
 
+@pytest.mark.ci
 def test_a_refused_file_refuses_the_book_and_the_old_snapshot_serves(
     book: Workspace, tmp_path: Path
 ) -> None:
@@ -236,6 +243,7 @@ def test_a_refused_file_refuses_the_book_and_the_old_snapshot_serves(
     assert not list((home / "snapshots").glob(".tmp-*"))
 
 
+@pytest.mark.ci
 def test_a_new_mapping_reads_everything_again(
     book: Workspace, tmp_path: Path, read: list[str]
 ) -> None:
@@ -269,6 +277,7 @@ def test_a_partition_that_was_edited_or_removed_is_noticed_and_made_again(
     assert open_book(home).has("usage")
 
 
+@pytest.mark.ci
 @pytest.mark.fault("I44")
 @pytest.mark.parametrize("place", ["features.spool.ipc.new_file", "features.partitions.writing"])
 def test_a_disk_that_is_full_while_feeds_are_staged(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -25,7 +26,8 @@ from pathlib import Path
 from features.ingest import ingest
 from features.mapping import read_workspace
 
-left, real = int(sys.argv[2]), {name: getattr(os, name) for name in ("fsync", "rename", "replace")}
+names = ("fsync", "link", "rename", "replace", "unlink")
+left, real = int(sys.argv[2]), {name: getattr(os, name) for name in names}
 
 def dying(name):
     def call(*given, **named):
@@ -72,36 +74,67 @@ def test_a_full_disk_leaves_the_old_snapshot_serving(
     assert ingest(settings, tmp_path / "home", NOW).status == "published"
 
 
-@pytest.mark.ci
+def used(folder: Path, *names: str) -> None:
+    """Write a month of usage per file, one of an account that nobody knows."""
+    (folder / "usage").mkdir(exist_ok=True)
+    for path in (folder / "usage").iterdir():
+        path.unlink()
+    for name in names:
+        rows = f"a,2025-{name}-01,s\nghost,2025-{name}-01,s\n"
+        (folder / "usage" / f"{name}.csv").write_text(f"account_id,occurred_at,feature\n{rows}")
+
+
+@pytest.mark.slow
 @pytest.mark.fault("I45")
 def test_killed_at_every_write_the_old_or_the_new_snapshot_serves(tmp_path: Path) -> None:
+    """From one file of usage to two, so that a month is linked and another is made."""
     small(tmp_path, 1)
+    used(tmp_path, "05")
     settings = read_workspace(None, tmp_path)
-    home = tmp_path / "home"
-    first = ingest(settings, home, NOW).snapshot
+    old = tmp_path / "old"
+    first = ingest(settings, old, NOW).snapshot
     small(tmp_path, 2)
-    (tmp_path / "whole").mkdir()
+    used(tmp_path, "05", "06")
     second = ingest(settings, tmp_path / "whole", NOW).snapshot
-    for writes in range(30):
+    for writes in range(120):
+        home = tmp_path / "home"
+        shutil.rmtree(home, ignore_errors=True)
+        shutil.copytree(old, home)
         command = [sys.executable, "-c", DIES, str(tmp_path), str(writes)]
         ended = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
         assert latest_snapshot(home) in (first, second)
         assert open_book(home).table("subscriptions").collect().shape[0] == 1
+        assert ended.returncode in (0, -9)
+        again = ingest(settings, home, NOW)
+        assert again.snapshot == second
+        assert again.tables["usage"].accepted == again.tables["usage"].unmatched == 2
+        assert not list((home / "snapshots").glob(".tmp-*"))
         if ended.returncode == 0:
             break
-        assert ended.returncode == -9
-        assert ingest(settings, home, NOW).snapshot == second
-        assert not list((home / "snapshots").glob(".tmp-*"))
-        small(tmp_path, 1)
-        ingest(settings, home, NOW)
-        (home / "snapshots" / str(second) / "manifest.json").unlink()
-        for left in (home / "snapshots" / str(second)).iterdir():
-            left.unlink()
-        (home / "snapshots" / str(second)).rmdir()
-        small(tmp_path, 2)
     else:
         pytest.fail("the ingest never ended")
-    assert writes > 5
+    assert writes > 30
+
+
+@pytest.mark.ci
+@pytest.mark.fault("I45")
+def test_killed_when_only_the_ledger_is_news(tmp_path: Path) -> None:
+    """A stranger's rows change what waits, but not what the snapshot is called."""
+    small(tmp_path, 1)
+    used(tmp_path, "05")
+    settings = read_workspace(None, tmp_path)
+    first = ingest(settings, tmp_path / "old", NOW).snapshot
+    ghosts = "account_id,occurred_at,feature\nghost,2025-05-02,s\n"
+    (tmp_path / "usage" / "06.csv").write_text(ghosts)
+    for writes in range(0, 40, 3):
+        home = tmp_path / "home"
+        shutil.rmtree(home, ignore_errors=True)
+        shutil.copytree(tmp_path / "old", home)
+        command = [sys.executable, "-c", DIES, str(tmp_path), str(writes)]
+        subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
+        assert open_book(home).snapshot_id == first
+        again = ingest(settings, home, NOW)
+        assert (again.snapshot, again.tables["usage"].unmatched) == (first, 2)
 
 
 def test_the_dictionary_is_what_the_contract_says() -> None:
