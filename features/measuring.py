@@ -17,6 +17,9 @@ from features.view import View
 
 __all__ = ["account_frame", "measure"]
 
+LOOSE = 50
+"""Columns that may be added one by one before a frame is laid out anew: pandas slows down else."""
+
 
 def measure(view: View, families: Sequence[Family]) -> pd.DataFrame:
     """Measure the signals of some families.
@@ -50,9 +53,9 @@ def account_frame(view: View, families: Sequence[Family]) -> pd.DataFrame:
         asked += [*family.parts, *family.signals]
     for rows in dict.fromkeys(each.rows for each in asked if each.rows):
         frame = frame.join(_summed(view, rows, [each for each in asked if each.rows == rows]))
-    for each in asked:
-        if each.rows is None:
-            frame = _worked_out(frame, each)
+    for place, each in enumerate(each for each in asked if each.rows is None):
+        whole = frame.copy() if place % LOOSE == 0 else frame
+        frame = _worked_out(whole, each)
     return frame
 
 

@@ -14,12 +14,16 @@ import pandas as pd
 from features.book import Book
 from features.catalog import CATALOG, FAMILIES
 from features.faults import DataRejected
-from features.measuring import measure
+from features.measuring import account_frame
 from features.rules import Rules
 from features.terms import forget_terms
 from features.view import View, view_of
 
-__all__ = ["data_coverage", "snapshot"]
+__all__ = ["EVIDENCE", "data_coverage", "family_coverage", "snapshot"]
+
+EVIDENCE = tuple(name for family in FAMILIES for name in family.evidence)
+"""Columns beside the signals that triggers quote: names, and figures of what is named."""
+DERIVED = ("commercial", "adjacency", "timing", "maturity")
 
 IDENTITY = ("name", "segment", "acv_segment", "csm", "currency", "product", "plan")
 CONTRACT = (
@@ -58,7 +62,8 @@ def snapshot(
         account_id, as_of; identity (name, segment, acv_segment, csm, currency, product, plan);
         contract facts (mrr_micros int64 in the book's currency, first_paid_on, tenure_days,
         term_months, next_renewal_on, decision = term / monthly / unknown, notice_ends_on,
-        successor_on, successor_mrr_micros); then one float64 column per signal of ``CATALOG``.
+        successor_on, successor_mrr_micros); then one float64 column per signal of ``CATALOG``;
+        then what triggers quote (``EVIDENCE``: names, None where there is none).
 
     Raises
     ------
@@ -81,22 +86,44 @@ def snapshot(
 
 
 def data_coverage(frame: pd.DataFrame) -> pd.Series:
-    """Give the share of the signals, other than commercial ones, that are present per account.
+    """Give the share of the observed signals (not of contracts alone, nor made of others) per account.
 
     Examples
     --------
-    >>> some = {s.slug: [1.0] for s in CATALOG if s.family != "commercial"}
-    >>> data_coverage(pd.DataFrame({"account_id": ["a"], **some})).tolist()
-    [1.0]
+    >>> row = {s.slug: [1.0 if s.family == "usage" else None] for s in CATALOG}
+    >>> 0 < data_coverage(pd.DataFrame({"account_id": ["a"], **row})).item() < 1
+    True
     """
-    slugs = [signal.slug for signal in CATALOG if signal.family != "commercial"]
+    slugs = [signal.slug for signal in CATALOG if signal.family not in DERIVED]
     return frame[slugs].notna().mean(axis=1).set_axis(frame["account_id"])
 
 
+def family_coverage(frame: pd.DataFrame) -> pd.DataFrame:
+    """Give the share of each family's signals that are known, per account.
+
+    Returns
+    -------
+    DataFrame
+        Index account_id, one column per family, in the order of the catalogue.
+
+    Examples
+    --------
+    >>> row = {s.slug: [1.0 if s.family == "usage" else None] for s in CATALOG}
+    >>> known = family_coverage(pd.DataFrame({"account_id": ["a"], **row}))
+    >>> known.loc["a", ["usage", "support"]].tolist()
+    [1.0, 0.0]
+    """
+    known = frame[[signal.slug for signal in CATALOG]].notna().astype(float)
+    shares = known.T.groupby([signal.family for signal in CATALOG], sort=False).mean().T
+    return shares.set_axis(frame["account_id"])
+
+
 def _measured(view: View) -> pd.DataFrame:
-    signals = measure(view, FAMILIES)
+    """Give the signals as floats, then what triggers quote."""
+    accounts = account_frame(view, FAMILIES)
+    signals = accounts[[signal.slug for signal in CATALOG]].astype(np.float64) + 0.0
     _finite(signals)
-    return signals
+    return signals.join(accounts[list(EVIDENCE)])
 
 
 def _finite(signals: pd.DataFrame) -> None:

@@ -19,20 +19,12 @@ ANNIVERSARY = 28
 RENEWAL_AHEAD = 90
 NEGOTIATION = 60
 TENURE, RENEWAL = nw.col("commercial_tenure_days"), nw.col("commercial_days_to_renewal")
-REACHED = nw.col("adoption_days_to_activation")
 REVIEWED = nw.col("relationship_days_since_review") <= QUARTER
 TOLD = ("touchpoints",)
 
 
 def _flag(condition: nw.Expr) -> nw.Expr:
     return nw.when(condition).then(1.0).otherwise(0.0)
-
-
-CLIFF = (
-    nw.when((TENURE > FIRST_DAYS) | ~REACHED.is_null())
-    .then(0.0)
-    .otherwise(1.0 - nw.col("adoption_activated_30d"))
-)
 
 
 def _signal(
@@ -57,10 +49,6 @@ SIGNALS = (
     _signal("anniversary", "commercial", "flag", (0, 0), "1 where the account became 90 days old "
             "in the last 28 days", "never", "90 days a customer of late ({value:.0f})",
             _flag((TENURE >= FIRST_DAYS) & (TENURE < FIRST_DAYS + ANNIVERSARY))),
-    _signal("cliff", "usage", "flag", (1, -1), "1 in the first 90 days of an account that did not "
-            "reach the milestone in 30", "not activated, and activation within 30 days is unknown",
-            "in its first 90 days and not activated ({value:.0f})", CLIFF,
-            ("usage", "feature_catalog")),
     _signal("reviewed", "relationship", "flag", (-1, 1), "1 where a business review or executive "
             "meeting was held in 91 days", "the book has no touchpoints, or their feed is behind",
             "a business review in 91 days ({value:.0f})",
