@@ -129,9 +129,10 @@ def test_the_weekly_job_on_an_export_that_was_cut(
     taken = perennial(folder, "score", "--json", "--accept-volume").body
     assert taken["published"]
     assert taken["warnings"][0].startswith("subscriptions: ")
-    cut(folder / "usage.csv", 0.4)
+    cut(folder / "tickets.csv", 0.4)
     told = perennial(folder, "score")
     assert told.code == 0
+    assert "tickets: " in told.out
     assert "its signals are left out" in told.out
 
 

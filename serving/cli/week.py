@@ -21,6 +21,9 @@ __all__ = ["explain", "forecast", "open_server", "outreach", "score", "serve"]
 
 def score(
     as_of: AsOf = None,
+    accept_volume: Annotated[
+        bool, typer.Option("--accept-volume", help="Take tables of an unusual size as they are.")
+    ] = False,
     engine: Engine = "duckdb",
     book: BookDir = None,
     home: Home = None,
@@ -33,7 +36,7 @@ def score(
     settings = load(book, home)
     day = asked_day(as_of)
     with terminal.steps(json) as step:
-        batch = scored(settings, opened(settings, step, engine), day, step)
+        batch = scored(settings, opened(settings, step, engine), day, step, accept_volume)
     terminal.answer(batch.to_json(), json, terminal.scored)
 
 
