@@ -36,6 +36,12 @@ def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made(tmp_path_factory.mktemp("book"))
 
 
+@pytest.fixture(scope="module")
+def bare() -> pd.DataFrame:
+    """The snapshot of a book that has no table beside its lines."""
+    return snapshot(small_book([line("a")]), AS_OF)
+
+
 def test_the_table_has_account_day_and_every_signal_and_nothing_else() -> None:
     tickets = [{"ticket_id": "t", "account_id": "a", "opened_at": ago(3)}]
     one = signal_table(small_book([line("b"), line("a")], tickets=tickets), AS_OF)
@@ -47,6 +53,7 @@ def test_the_table_has_account_day_and_every_signal_and_nothing_else() -> None:
     assert one["usage_events_7d"].null_count == 2  # unknown is null, neither zero nor NaN
 
 
+@pytest.mark.ci
 def test_the_rows_asked_for_are_those_of_the_whole_book() -> None:
     lines = [line("a", seats=9), line("b"), line("c", starts="2030-01-01")]
     whole = signal_table(small_book(lines), AS_OF)
@@ -54,6 +61,7 @@ def test_the_rows_asked_for_are_those_of_the_whole_book() -> None:
     assert signal_table(small_book(lines), AS_OF, ["b", "a"]).equals(whole)
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize(
     ("account", "code"), [("nobody", "account.unknown"), ("c", "account.not_paying")]
 )
@@ -84,6 +92,7 @@ def test_the_file_is_the_table_in_both_kinds(book: Path) -> None:
     assert not list(book.glob(".tmp*"))
 
 
+@pytest.mark.ci
 def test_json_carries_the_rows_and_how_they_are_spread(book: Path) -> None:
     asked = ("features", "--as-of", DAY, "--account", "c", "--account", "a", "--json")
     told = perennial(book, *asked).body
@@ -98,6 +107,7 @@ def test_json_carries_the_rows_and_how_they_are_spread(book: Path) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.ci
 def test_one_account_is_told_in_words_and_why_the_rest_is_not_known(book: Path) -> None:
     said = perennial(book, "features", "--as-of", DAY, "--account", "a").out
     assert f"{len(SLUGS)} signals of 1 paying account, known before {DAY}" in said
@@ -108,6 +118,7 @@ def test_one_account_is_told_in_words_and_why_the_rest_is_not_known(book: Path) 
     assert all(name in words for name in short)
 
 
+@pytest.mark.ci
 def test_a_book_is_told_in_figures(book: Path) -> None:
     said = perennial(book, "features", "--as-of", DAY).out
     row = next(at for at in said.splitlines() if at.startswith("│ seats "))
@@ -127,6 +138,7 @@ REFUSED = [
 ]
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize(("asked", "code", "name"), REFUSED)
 def test_a_refusal_has_its_exit_code(book: Path, asked: str, code: int, name: str) -> None:
     told = perennial(book, "features", *asked.split(), "--json")
@@ -143,6 +155,7 @@ def test_the_engines_are_those_that_a_book_opens_on(book: Path) -> None:
     assert perennial(book, *asked, "--engine", "dask").code == 2
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("asked", ["", "--account c"])
 def test_no_line_is_wider_than_the_terminal(
     book: Path, monkeypatch: pytest.MonkeyPatch, asked: str
@@ -194,9 +207,8 @@ def test_a_book_in_which_nobody_pays_has_none(tmp_path: Path) -> None:
 # --- what is absent
 
 
-def test_an_absent_table_brings_the_signals_that_live_on_it() -> None:
-    book = small_book([line("a")])
-    told = gains(book, AS_OF, reach(snapshot(book, AS_OF)))
+def test_an_absent_table_brings_the_signals_that_live_on_it(bare: pd.DataFrame) -> None:
+    told = gains(small_book([line("a")]), AS_OF, reach(bare))
     absent = {gain["table"]: gain for gain in told if "with" in gain}
     for table, gain in absent.items():
         assert gain["signals"] == [each.slug for each in CATALOG if table in each.needs]
@@ -207,6 +219,7 @@ def test_an_absent_table_brings_the_signals_that_live_on_it() -> None:
     assert absent["tickets"]["said"].startswith(f"tickets would bring {many} signals (")
 
 
+@pytest.mark.ci
 def test_a_table_that_is_there_is_not_absent() -> None:
     tickets = [{"ticket_id": "t", "account_id": "a", "opened_at": ago(3)}]
     book = small_book([line("a")], tickets=tickets)
@@ -214,6 +227,7 @@ def test_a_table_that_is_there_is_not_absent() -> None:
     assert "tickets" not in {gain["table"] for gain in told if "with" in gain}
 
 
+@pytest.mark.ci
 def test_a_feed_that_is_behind_is_said_to_be() -> None:
     usage = [
         {"account_id": "a", "occurred_at": ago(days), "feature": "x"} for days in range(40, 90)
@@ -237,10 +251,12 @@ def test_a_column_that_did_not_come_is_named_where_nobody_has_a_signal(tmp_path:
     assert "commercial_seats" not in lines["signals"]
 
 
-def test_declared_tables_are_tables_and_triggers_read_what_a_snapshot_has() -> None:
+def test_declared_tables_are_tables_and_triggers_read_what_is_there(bare: pd.DataFrame) -> None:
     assert {need for each in CATALOG for need in each.needs} <= set(TABLES)
-    columns = {*snapshot(small_book([line("a")]), AS_OF).columns}
-    assert {name for trigger in TRIGGERS for name in reads(trigger)} <= columns
+    assert {name for trigger in TRIGGERS for name in reads(trigger)} <= {
+        *bare.columns,
+        "limit_days",
+    }
     assert all(reads(trigger) for trigger in TRIGGERS)
 
 
