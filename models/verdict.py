@@ -17,7 +17,7 @@ import pandas as pd
 from features.catalog import CATALOG
 from features.maturity import MaturitySettings, stage
 from features.snapshot import data_coverage
-from features.triggers import TriggerSettings, fire
+from features.triggers import TRIGGERS, TriggerSettings, fire
 from models.carried import Carried
 from models.flows import cohort_at, means
 from models.forecast import ForecastSettings, forecast, shared_scale
@@ -32,18 +32,7 @@ __all__ = ["HORIZONS", "LEVERS", "Choices", "Verdict", "forecasts", "judge_accou
 HORIZONS = (1, 3, 12)
 """Months ahead that a run forecasts: next month, quarter and year."""
 
-LEVERS: Mapping[str, str] = {
-    "seats_near_limit": "seat",
-    "seat_velocity": "seat",
-    "external_sharing": "seat",
-    "limit_near": "usage",
-    "product_growth": "usage",
-    "gate_hits": "tier",
-    "plan_interest": "tier",
-    "governance_interest": "tier",
-    "exploring_advanced": "tier",
-    "breadth": "product",
-}
+LEVERS: Mapping[str, str] = {each.name: each.lever for each in TRIGGERS if each.lever}
 """The lever that an expansion trigger points at."""
 
 

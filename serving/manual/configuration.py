@@ -12,7 +12,9 @@ from features.company import BenchmarkSettings
 from features.configuration import Section
 from features.ingest import IngestSettings
 from features.mapping import BookSettings, TableSettings
+from features.maturity import MaturitySettings
 from features.rules import Rules
+from features.triggers import TriggerSettings
 from models.forecast import ForecastSettings
 from models.guards import GuardSettings
 from models.matrix import MatrixSettings
@@ -34,6 +36,8 @@ SECTIONS: Mapping[str, type[Section]] = {
     "ingest": IngestSettings,
     "revenue": Rules,
     "benchmarks": BenchmarkSettings,
+    "triggers": TriggerSettings,
+    "maturity": MaturitySettings,
     "matrix": MatrixSettings,
     "matrix.guards": GuardSettings,
     "outreach": OutreachSettings,

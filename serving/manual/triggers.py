@@ -17,9 +17,11 @@ hidden by a low score. It does not fire on what is not known, unless its evidenc
 are keys of [`[triggers]`](configuration.md#triggers); the defaults stand here.
 
 *level*: `hard` moves a band at once, `red` holds retention down, `attention` is worth a look, `act`
-is worth a call.
+is worth a call. Of several rows with one name, the first that fires is told. *lever*: what would
+likely grow.
 """
-SIDES = ("retention", "expansion")
+GROWING = "expansion"
+SIDES = ("retention", GROWING)
 PLACE = re.compile(r"\{[^}]*\}")
 
 
@@ -35,7 +37,8 @@ def trigger_page() -> str:
 
 
 def _section(side: str) -> str:
-    head = ["| trigger | level | evidence | thresholds | reads |", "|---|---|---|---|---|"]
+    names = ("trigger", "level", "evidence", "thresholds", "reads", *("lever",) * (side == GROWING))
+    head = [f"| {' | '.join(names)} |", "|---" * len(names) + "|"]
     rows = [_row(one) for one in TRIGGERS if one.axis == side]
     return "\n".join([f"## {side.capitalize()}", "", *head, *rows, ""])
 
@@ -45,4 +48,5 @@ def _row(trigger: Trigger) -> str:
     keys = ", ".join(f"`{key}` {getattr(asked, key):g}" for key in thresholds(trigger))
     columns = ", ".join(f"`{column}`" for column in reads(trigger))
     said = PLACE.sub(lambda found: "…%" if "%" in found[0] else "…", trigger.evidence)
-    return f"| `{trigger.name}` | {trigger.level} | {said} | {keys} | {columns} |"
+    lever = [trigger.lever or ""] if trigger.axis == GROWING else []
+    return f"| {' | '.join([f'`{trigger.name}`', trigger.level, said, keys, columns, *lever])} |"
