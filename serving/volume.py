@@ -10,6 +10,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -88,7 +89,7 @@ def judged(home: Path, book: Book, store: Store, accept: bool) -> tuple[Book, li
     earlier = [run.snapshot_id for run in sorted(store.runs(), key=lambda run: run.published_at)]
     if book.snapshot_id in earlier:
         earlier = earlier[: earlier.index(book.snapshot_id)]
-    past = [volumes(home, name) for name in dict.fromkeys(earlier)]
+    past = [volumes(home, name) for name in list(dict.fromkeys(earlier))[-MOST - FEWEST :]]
     now = volumes(home, book.snapshot_id)
     odd = odd_tables(past, now) if now else []
     held = [each.said for each in odd if each.table in REQUIRED]
@@ -151,12 +152,17 @@ def volumes(home: Path, snapshot_id: str) -> dict[str, Volume]:
 
     Empty for a snapshot that is not there any more, or not whole.
     """
-    folder = home / "snapshots" / snapshot_id
     try:
-        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-        return {name: _volume(folder, entry) for name, entry in manifest["tables"].items()}
+        return _volumes(home / "snapshots" / snapshot_id)
     except (FileNotFoundError, pa.ArrowInvalid):
         return {}
+
+
+@lru_cache(maxsize=64)
+def _volumes(folder: Path) -> dict[str, Volume]:
+    """Read a snapshot's volumes once per process: what it is named by never changes."""
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    return {name: _volume(folder, entry) for name, entry in manifest["tables"].items()}
 
 
 def _volume(folder: Path, entry: Mapping[str, Any]) -> Volume:
