@@ -16,6 +16,7 @@ from pathlib import Path
 
 from features.faults import Busy, DataRejected, InputMissing, NotPermitted
 from features.mapping import Workspace
+from features.selecting import SqlSource
 
 __all__ = ["SourceBytes", "find_files", "inflate", "misnamed", "read_bytes"]
 
@@ -68,7 +69,8 @@ def find_files(workspace: Workspace, table: str) -> list[Path]:
     Returns
     -------
     list of Path
-        Sorted; empty when nothing is mapped and nothing bears the name.
+        Sorted; empty when nothing is mapped and nothing bears the name, and for a table that is
+        asked of a database.
 
     Raises
     ------
@@ -80,6 +82,8 @@ def find_files(workspace: Workspace, table: str) -> list[Path]:
     source = workspace.table(table).source
     if source is None:
         return _by_name(workspace.book_dir, table)
+    if isinstance(source, SqlSource):
+        return []
     files = _by_pattern(workspace.book_dir, source)
     if not files:
         message = f"{workspace.book_dir / source}: no such file"
