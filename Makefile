@@ -5,9 +5,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WORKERS ?= 2
 PORT ?= 8399
+ROWS ?= 20m
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help demo serve test ci slow check lint format docs faults shown pins bench-ledger clean
+.PHONY: help demo serve test ci slow check lint format docs faults shown pins bench-ledger bench-features bench-signals clean
 .DEFAULT_GOAL := help
 
 help:  ## List these commands
@@ -66,6 +67,12 @@ pins: $(STAMP)  ## Write constraints.txt from what is installed in .venv
 
 bench-ledger: $(STAMP)  ## Time the ledger on 1,000,000 contract periods beside pandas and a scan
 	@$(BIN)/python -m benchmarks.ledger_scale
+
+bench-features: $(STAMP)  ## Time ingest and signals on 20M usage rows beside pandas, DuckDB, Polars
+	@$(BIN)/python -m benchmarks.feature_scale --rows $(ROWS)
+
+bench-signals: $(STAMP)  ## Compare what all signals predict with what the first families did
+	@$(BIN)/python -m benchmarks.signal_gain
 
 clean:  ## Remove what was built, trained and simulated (.venv stays)
 	rm -rf build dist demo .perennial .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -31,7 +31,7 @@ from benchmarks.feature_input import (
 
 __all__ = ["CONFIGURATION", "write"]
 
-DAYS = 7 * WEEKS
+DAYS = 7 * (WEEKS + 1)
 TIERS = ("core",) * 12 + ("advanced",) * 14 + ("integration",) * 8 + ("admin",) * 6
 CONFIGURATION = """[book]
 currency = "USD"
