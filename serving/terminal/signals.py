@@ -12,7 +12,6 @@ from serving.terminal.paper import Body, figures, percent, show, tabulated, tell
 __all__ = ["known", "signals"]
 
 _ALL = 1.0
-SUCH = 2  # signals that the page names of a table
 
 
 def signals(body: Body) -> None:
@@ -51,14 +50,16 @@ def _absent(gains: Sequence[Body]) -> None:
     """Show what each absent table would bring."""
     if not gains:
         return
-    heads = ("absent table", "signals", "such as", "triggers that look at them")
+    needy = any(gain["with"] for gain in gains)
+    heads = ("absent table", "signals", *("some need",) * needy, "triggers that look at them")
     table = tabulated("What further tables would bring (--json names every signal)", *heads)
     table.columns[1].justify = "right"
+    for column in table.columns[:-1]:
+        column.no_wrap = True
     for gain in gains:
-        also = f"\n(some need {', '.join(gain['with'])} too)" if gain["with"] else ""
-        few = "\n".join(gain["signals"][:SUCH])
+        also = ["\n".join(gain["with"])] * needy
         triggers = ", ".join(gain["triggers"]) or "–"
-        table.add_row(gain["table"] + also, f"{len(gain['signals']):,}", few, triggers)
+        table.add_row(gain["table"], f"{len(gain['signals']):,}", *also, triggers)
     show(table)
 
 
