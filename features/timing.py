@@ -20,11 +20,19 @@ RENEWAL_AHEAD = 90
 NEGOTIATION = 60
 TENURE, RENEWAL = nw.col("commercial_tenure_days"), nw.col("commercial_days_to_renewal")
 REVIEWED = nw.col("relationship_days_since_review") <= QUARTER
+REACHED, IN_TIME = nw.col("adoption_days_to_activation"), nw.col("adoption_activated_30d")
 TOLD = ("touchpoints",)
 
 
 def _flag(condition: nw.Expr) -> nw.Expr:
     return nw.when(condition).then(1.0).otherwise(0.0)
+
+
+CLIFF = (
+    nw.when(~IN_TIME.is_null() & (TENURE > FIRST_DAYS)).then(0.0).otherwise(
+        nw.when(~REACHED.is_null()).then(0.0).otherwise(1.0 - IN_TIME)
+    )
+)  # fmt: skip
 
 
 def _signal(
@@ -49,6 +57,10 @@ SIGNALS = (
     _signal("anniversary", "commercial", "flag", (0, 0), "1 where the account became 90 days old "
             "in the last 28 days", "never", "90 days a customer of late ({value:.0f})",
             _flag((TENURE >= FIRST_DAYS) & (TENURE < FIRST_DAYS + ANNIVERSARY))),
+    _signal("cliff", "usage", "flag", (1, -1), "1 from the 31st to the 90th day of an account that "
+            "has not reached the milestone", "activation within 30 days is not known",
+            "in its first 90 days and not activated ({value:.0f})", CLIFF,
+            ("usage", "feature_catalog")),
     _signal("reviewed", "relationship", "flag", (-1, 1), "1 where a business review or executive "
             "meeting was held in 91 days", "the book has no touchpoints, or their feed is behind",
             "a business review in 91 days ({value:.0f})",
