@@ -19,13 +19,24 @@ from features.feed_ledger import MonthEntry
 from features.keys import judged
 from features.partitions import Kept, keep_bytes, keep_rows
 from features.report import ERRORS_SHOWN
-from features.rollup import HAPPENED, merged, rolled, rollups_of
+from features.rollup import HAPPENED, ROLLUPS, merged, numbered, rollups_of
 from features.spool import Spool
+from features.summing import coded, gathered, summed
 
 __all__ = ["Losses", "Months", "clashing"]
 
 SOURCES = {"usage_by_day": "usage_by_feature"}
 FATES = ("twice", "conflict")
+TALLY = {"rows": ("sum", "one"), "first": ("min", "day"), "last": ("max", "day")}
+TOLD = pa.schema(
+    [
+        ("file", pa.string()),
+        ("account_id", pa.string()),
+        ("rows", pa.int64()),
+        ("first", pa.date32()),
+        ("last", pa.date32()),
+    ]
+)
 
 
 @dataclass
@@ -170,46 +181,58 @@ class Months:
         return parts, waiting
 
     def _rolled(self, rows: pa.Table) -> dict[str, pa.Table]:
-        self.connection.register("rows", rows)
+        feed = self.contract.name
+        names = rollups_of(feed)
+        if all(ROLLUPS[name].keys for name in names):
+            rows = rows.drop_columns(list(self.contract.key))
+        held = coded(rows)
+        self.connection.register("rows", held.rows)
+        numbers = self.connection.sql(numbered(feed, "rows")).to_arrow_table()
         made: dict[str, pa.Table] = {}
-        for name in rollups_of(self.contract.name):
-            coarser = SOURCES.get(name)
-            sql = merged(name, ["finer"]) if coarser else rolled(name, "rows")
-            if coarser:
-                self.connection.register("finer", made[coarser])
-            made[name] = self.connection.sql(sql).to_arrow_table()
-        return made
+        for name in names:
+            finer = made.get(SOURCES.get(name, ""))
+            made[name] = self._gathered(name, self._counted(name, numbers, finer))
+        return {name: held.decoded(table) for name, table in made.items()}
+
+    def _counted(self, name: str, numbers: pa.Table, finer: pa.Table | None) -> pa.Table:
+        """Give the rows that a roll-up is made of: a finer one's, else those that count in it."""
+        where = ROLLUPS[name].where
+        if finer is not None or where == "true":
+            return numbers if finer is None else finer
+        self.connection.register("numbers", numbers)
+        return self.connection.sql(f"SELECT * FROM numbers WHERE {where}").to_arrow_table()
+
+    def _gathered(self, name: str, rows: pa.Table) -> pa.Table:
+        """Sum rows of equal keys: at once where they are plain numbers, else in SQL."""
+        made = summed(name, rows)
+        if made is not None:
+            return made
+        self.connection.register("part", rows)
+        return self.connection.sql(merged(name, ["part"])).to_arrow_table()
 
     def _merged(self, name: str, before: MonthEntry, new: pa.Table | None) -> pa.Table:
         old = [kept for each in (before.partitions, before.waiting) if (kept := each.get(name))]
         sources = [pq.ParquetFile(kept.at).read() for kept in old]
         sources += [new] if new is not None else []
-        for number, rows in enumerate(sources):
-            self.connection.register(f"part_{number}", rows)
-        names = [f"part_{number}" for number in range(len(sources))]
-        made = self.connection.sql(merged(name, names)).to_arrow_table()
-        for each in names:
-            self.connection.unregister(each)
-        return made
+        held = coded(pa.concat_tables(sources))
+        return held.decoded(self._gathered(name, held.rows))
 
     def _tallied(self, rows: pa.Table, before: MonthEntry | None) -> pa.Table:
         """Count the rows of each file and account, with their first and last day."""
-        labels = pa.table(
-            {"__f": pa.array(range(len(self.labels)), pa.int32()), "file": self.labels}
-        )
-        self.connection.register("rows", rows)
-        self.connection.register("labels", labels)
-        day = f"CAST({HAPPENED[self.contract.name]} AS DATE)"
-        made = self.connection.sql(
-            f"""
-            SELECT file, account_id, count(*) AS rows, min({day}) AS first, max({day}) AS last
-            FROM rows JOIN labels USING (__f) GROUP BY ALL ORDER BY file, account_id
-            """
-        ).to_arrow_table()
+        held = coded(rows.select(["__f", "account_id"]))
+        days = rows[HAPPENED[self.contract.name]].cast(pa.date32(), safe=False).cast(pa.int32())
+        one = pa.array(np.ones(rows.num_rows, np.int64))
+        marked = held.rows.append_column("day", days).append_column("one", one)
+        made = gathered(marked, ["__f", "account_id"], TALLY)
+        if made is None:
+            return (
+                TOLD.empty_table() if before is None else pq.ParquetFile(before.tallies.at).read()
+            )
+        files = pa.array(self.labels, pa.string()).take(made["__f"].combine_chunks())
+        made = held.decoded(made).drop_columns("__f").add_column(0, "file", files).cast(TOLD)
         if before is None:
             return made
-        old = pq.ParquetFile(before.tallies.at).read()
-        return pa.concat_tables([old, made.cast(old.schema)])
+        return pa.concat_tables([pq.ParquetFile(before.tallies.at).read(), made])
 
 
 def _marks(rows: pa.Table) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

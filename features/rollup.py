@@ -27,6 +27,7 @@ __all__ = [
     "day_number",
     "merged",
     "number_of",
+    "numbered",
     "rolled",
     "rollups_of",
 ]
@@ -131,8 +132,7 @@ def rolled(name: str, source: str) -> str:
     'account_id, day, user_id'
     """
     rollup = ROLLUPS[name]
-    numbered = _numbered(rollup.feed, source)
-    return _gathered(name, f"SELECT * FROM ({numbered}) WHERE {rollup.where}")
+    return _gathered(name, f"SELECT * FROM ({numbered(rollup.feed, source)}) WHERE {rollup.where}")
 
 
 def merged(name: str, sources: Sequence[str]) -> str:
@@ -179,8 +179,8 @@ def _gathered(name: str, source: str) -> str:
     return f"SELECT {keys}, {values} FROM ({source}) GROUP BY {keys} ORDER BY {order}"
 
 
-def _numbered(feed: str, source: str) -> str:
-    """Number the days of a feed's rows, and scale what is summed."""
+def numbered(feed: str, source: str) -> str:
+    """Give the SQL that numbers the days of a feed's rows, and scales what is summed."""
     happened = HAPPENED[feed]
     days = f"{_day(happened)} AS day, {_day('known_at')} AS known_day"
     if feed == "usage":
