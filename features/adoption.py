@@ -23,7 +23,6 @@ __all__ = ["ACTIVATION_DAYS", "FAMILY"]
 
 MONTH = 28
 ACTIVATION_DAYS = 30
-CLIFF_DAYS = 90
 ADOPTED = {1: 3, 7: 2, 28: 1}  # grain of a row in days -> rows in 28 days that make adoption
 SILENT = "no usage rows for the account yet, or the whole feed is behind"
 NO_CATALOG = "the book has no feature_catalog, or no usage of the account"
@@ -193,10 +192,6 @@ SIGNALS = (
             nw.when(judged & ((old > ACTIVATION_DAYS) | (reached <= ACTIVATION_DAYS))).then(
                 (reached <= ACTIVATION_DAYS).cast(nw.Float64)),
             UNJUDGED, window=None),
-    _signal("cliff_90d", "flag", "1 in the first 90 days while the milestone feature was never "
-            "used, else 0", "in its first 90 days and not activated ({value:.0f})",
-            nw.when(judged).then(((old <= CLIFF_DAYS) & reached.is_null()).cast(nw.Float64)),
-            UNJUDGED, window=None, signs=(1, -1)),
 )  # fmt: skip
 
 FAMILY = Family("adoption", SIGNALS, PARTS, (_entitled, _start))

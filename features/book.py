@@ -16,8 +16,8 @@ import pyarrow as pa
 
 from features.asof import add_months
 from features.contracts import stored_schema
-from features.engines import MEMORY, chosen, duckdb_in_memory, spill_folder
-from features.faults import DataRejected, InputMissing
+from features.engines import EngineSettings, chosen, duckdb_in_memory, spill_folder
+from features.faults import ConfigurationRefused, DataRejected, InputMissing
 from features.publication import FORMAT, verified
 from features.rollup import ROLLUPS, number_of, rolled
 
@@ -64,10 +64,10 @@ class Partition:
     end: int
 
     @classmethod
-    def of(cls, folder: Path, entry: Mapping[str, Any]) -> Partition:
-        """Find the file of a manifest's entry."""
-        month = date.fromisoformat(f"{entry['month']}-01")
-        return cls(str(_there(folder / entry["file"])), number_of(add_months(month, 1)))
+    def of(cls, entry: Mapping[str, Any], folder: Path, afar: str = "") -> Partition:
+        """Find the file of a manifest's entry in the snapshot's folder, or in its copy afar."""
+        end = number_of(add_months(date.fromisoformat(f"{entry['month']}-01"), 1))
+        return cls(f"{afar or folder}/{entry['file']}", end)
 
 
 @dataclass(frozen=True)
@@ -202,7 +202,10 @@ def latest_snapshot(home: Path) -> str:
 
 
 def open_book(
-    home: Path, snapshot_id: str | None = None, engine: str = "duckdb", memory: str = MEMORY
+    home: Path,
+    snapshot_id: str | None = None,
+    engine: str = "duckdb",
+    settings: EngineSettings | None = None,
 ) -> Book:
     """Open a published snapshot (the latest unless named).
 
@@ -214,41 +217,47 @@ def open_book(
         Which snapshot.
     engine : str
         Where the feeds are summed: one of ``features.engines.ENGINES``.
-    memory : str
-        What DuckDB may hold; beyond it, it spills into ``home``.
+    settings : EngineSettings, optional
+        ``[engine]``.
 
     Raises
     ------
     InputMissing
         ``snapshot.none`` if nothing was ingested yet.
     DataRejected
-        ``snapshot.corrupt`` if a file of the snapshot is not there or cannot be read;
+        ``snapshot.corrupt`` if a file of the snapshot is not there or was edited;
         ``snapshot.format`` if another version of the program wrote it.
     ConfigurationRefused
-        ``engine.unknown`` or ``engine.missing``.
+        ``engine.unknown``, ``engine.missing``, or ``engine.feeds`` if DuckDB is to read from afar.
     """
-    name = snapshot_id or latest_snapshot(home)
+    name, asked = snapshot_id or latest_snapshot(home), settings or EngineSettings()
     folder = home / "snapshots" / name
     manifest = _manifest(folder)
     verified(folder, manifest)
-    connection = duckdb_in_memory(memory, spill_folder(home / "snapshots"))
+    spill = spill_folder(home / "snapshots")
+    connection = duckdb_in_memory(asked.memory, spill, asked.spill)
     chosen(engine, connection)
     tables = manifest["tables"]
     for table, entry in tables.items():
         if "file" in entry:
-            path = _there(folder / entry["file"])
-            try:
-                connection.read_parquet(str(path)).create_view(table)
-            except duckdb.Error as edited:
-                raise DataRejected("snapshot.corrupt", f"{path}: not Parquet", AGAIN) from edited
+            connection.read_parquet(str(folder / entry["file"])).create_view(table)
+    afar = _afar(asked, engine, name)
     partitions = {
-        rollup: tuple(Partition.of(folder, each) for each in files)
+        rollup: tuple(Partition.of(each, folder, afar) for each in files)
         for entry in tables.values()
         for rollup, files in entry.get("rolled", {}).items()
     }
     provided = {table: frozenset(entry["provided"]) for table, entry in tables.items()}
     facts = manifest["book"] | {"as_of": date.fromisoformat(manifest["book"]["as_of"])}
     return Book(name, BookFacts(**facts), provided, connection, engine, partitions)
+
+
+def _afar(asked: EngineSettings, engine: str, name: str) -> str:
+    """Say where a snapshot's copy lies; empty if the engine reads this machine's own."""
+    if asked.feeds and engine == "duckdb":
+        cure = "choose --engine polars or spark, or drop [engine] feeds"
+        raise ConfigurationRefused("engine.feeds", f"duckdb cannot read {asked.feeds}", cure)
+    return f"{asked.feeds.rstrip('/')}/{name}" if asked.feeds else ""
 
 
 def _manifest(folder: Path) -> dict[str, Any]:
@@ -260,12 +269,6 @@ def _manifest(folder: Path) -> dict[str, Any]:
         found = f"{folder}: format {manifest.get('format')}, not {FORMAT}"
         raise DataRejected("snapshot.format", found, AGAIN)
     return manifest
-
-
-def _there(path: Path) -> Path:
-    if not path.is_file():
-        raise DataRejected("snapshot.corrupt", f"{path}: gone", AGAIN)
-    return path
 
 
 def _arrow(rows: duckdb.DuckDBPyRelation) -> pa.Table:

@@ -18,22 +18,42 @@ from typing import Any, Protocol
 import duckdb
 import narwhals.stable.v2 as nw
 import pyarrow as pa
+from pydantic import Field
 
+from features.configuration import Section
 from features.faults import CannotWrite, ConfigurationRefused
 
 __all__ = [
     "ENGINES",
-    "MEMORY",
     "Engine",
+    "EngineSettings",
     "chosen",
     "duckdb_in_memory",
     "memory_watched",
     "spill_folder",
 ]
 
-MEMORY = "2GB"
-SPILL = "20GB"
+SIZE = r"^[1-9][0-9]*(MB|GB)$"
 SPILLED = ".spill-"
+
+
+class EngineSettings(Section):
+    """``[engine]``: what a book is summed with.
+
+    Attributes
+    ----------
+    memory : str
+        What DuckDB may hold; beyond it, it spills beside the snapshots.
+    spill : str
+        What it may spill; beyond it, the command fails (``memory.exceeded``).
+    feeds : str
+        Where the snapshots' folder was copied to, for Polars and Spark to read the feeds from,
+        e.g. ``"s3a://bucket/perennial/snapshots"``. Empty: this machine's own.
+    """
+
+    memory: str = Field(default="2GB", pattern=SIZE)
+    spill: str = Field(default="20GB", pattern=SIZE)
+    feeds: str = Field(default="", pattern=r"^([a-z0-9]+://.+)?$")
 
 
 class Engine(Protocol):
@@ -77,7 +97,7 @@ class OnPolars:
 
     def arrow(self, rows: pa.Table) -> nw.LazyFrame[Any]:
         """Take a table over from Arrow."""
-        frame = self.polars.from_arrow(rows)
+        frame: Any = self.polars.from_arrow(rows)
         return nw.from_native(frame.lazy())
 
 
@@ -137,7 +157,7 @@ def chosen(name: str, connection: duckdb.DuckDBPyConnection) -> Engine:
 
 
 def duckdb_in_memory(
-    memory: str | None = None, spill: Path | None = None, most: str = SPILL
+    memory: str | None = None, spill: Path | None = None, most: str = "20GB"
 ) -> duckdb.DuckDBPyConnection:
     """Open an in-memory DuckDB that reads in UTC and loads nothing from outside.
 
