@@ -7,10 +7,13 @@ and is worked out in the order of declaration.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from features.signal import Family, Part, Rows, Signal
 from features.view import View
@@ -19,6 +22,9 @@ __all__ = ["account_frame", "measure"]
 
 LOOSE = 50
 """Columns that may be added one by one before a frame is laid out anew: pandas slows down else."""
+
+Places = np.ndarray[Any, np.dtype[np.int64]]
+Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 
 def measure(view: View, families: Sequence[Family]) -> pd.DataFrame:
@@ -45,34 +51,44 @@ def measure(view: View, families: Sequence[Family]) -> pd.DataFrame:
 def account_frame(view: View, families: Sequence[Family]) -> pd.DataFrame:
     """Give one row per account with contract facts, parts and signals, all under their names."""
     frame = view.standing.copy()
-    for family in families:
-        for fact in family.facts:
-            frame = frame.assign(**fact(view))
     asked: list[Part | Signal] = []
     for family in families:
         asked += [*family.parts, *family.signals]
-    for rows in dict.fromkeys(each.rows for each in asked if each.rows):
-        frame = frame.join(_summed(view, rows, [each for each in asked if each.rows == rows]))
+        for fact in family.facts:
+            frame = frame.assign(**fact(view))
+    sums = [
+        _summed(view, rows, [each for each in asked if each.rows == rows])
+        for rows in dict.fromkeys(each.rows for each in asked if each.rows)
+    ]
+    frame = pd.concat([frame.reset_index(drop=True), *sums], axis=1)
     for place, each in enumerate(each for each in asked if each.rows is None):
         whole = frame.copy() if place % LOOSE == 0 else frame
         frame = _worked_out(whole, each)
-    return frame
+    return frame.set_axis(view.standing.index)
 
 
 def _summed(view: View, rows: Rows, asked: list[Part | Signal]) -> pd.DataFrame:
     """Run all aggregates over the same rows in one pass; tables that are not there: missing."""
-    names = [_name(each) for each in asked]
     if not view.has(*rows.tables):
-        return view.empty(names)
+        return pd.DataFrame(np.nan, range(len(view.standing)), [_name(each) for each in asked])
     sums = [each.value.alias(_name(each)) for each in asked]
-    summed = rows.of(view).group_by("account_id").agg(*sums).collect("pandas").to_native()
-    heard = summed.set_index("account_id").astype(np.float64)
-    found = heard.reindex(view.standing.index)
-    unheard = ~found.index.isin(heard.index)
-    for each in asked:
-        if each.silent is not None:
-            found.loc[unheard, _name(each)] = each.silent
-    return found
+    found = rows.of(view).group_by("account_id").agg(*sums).collect("pyarrow").to_native()
+    places = _places(view, found["account_id"])
+    return pd.DataFrame({_name(each): _placed(found, each, places) for each in asked})
+
+
+def _places(view: View, heard: pa.ChunkedArray) -> Places:
+    """Find each account among those heard of; -1: nothing was heard."""
+    accounts = pa.array(view.standing.index.to_numpy(dtype=object), pa.string())
+    found = pc.index_in(accounts, heard.cast(pa.string()).combine_chunks())
+    return np.asarray(found.fill_null(-1).to_numpy(), dtype=np.int64)
+
+
+def _placed(found: pa.Table, asked: Part | Signal, places: Places) -> Floats:
+    """Take a column account by account; the last value stands for those not heard of."""
+    values = found[_name(asked)].cast(pa.float64()).to_numpy()
+    silent = np.nan if asked.silent is None else asked.silent
+    return np.append(values, silent)[places]
 
 
 def _worked_out(frame: pd.DataFrame, asked: Part | Signal) -> pd.DataFrame:
