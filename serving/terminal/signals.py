@@ -93,14 +93,20 @@ def _unknown(missing: Sequence[Signal]) -> None:
 def _several(summary: Body) -> None:
     """Show how the values of each signal are spread over the accounts."""
     for name, family in groupby(CATALOG, key=lambda signal: signal.family):
-        heads = (f"{name}_…", "unit", "known for", "low", "median", "high")
-        table = figures(name.capitalize(), *heads, texts=2)
+        every = list(family)
+        there = [signal for signal in every if summary[signal.slug]["accounts"]]
+        title = f"{name.capitalize()}: {len(there)} of {len(every)} known"
+        table = figures(title, f"{name}_…", "unit", "known for", "low", "median", "high", texts=2)
         table.columns[0].no_wrap = True
-        for signal in family:
+        for signal in there:
             one = summary[signal.slug]
             spread = (_figure(one[key]) for key in ("p10", "median", "p90"))
             table.add_row(_short(signal), signal.unit, percent(one["share"]), *spread)
-        show(table)
+        if there:
+            show(table)
+        else:
+            write(title)
+        _unknown([signal for signal in every if signal not in there])
     tell("low and high: one account in ten lies below, one in ten above, among the known")
 
 
