@@ -18,7 +18,16 @@ from features.chunks import OWN_ID
 from features.contracts import TableContract
 from features.spool import Spool
 
-__all__ = ["Keys", "MonthKeys", "contested", "key_columns", "month_keys", "read_keys", "shared"]
+__all__ = [
+    "Keys",
+    "MonthKeys",
+    "contested",
+    "distinct",
+    "key_columns",
+    "month_keys",
+    "read_keys",
+    "shared",
+]
 
 Keys = npt.NDArray[np.uint64]
 STEP = 1 << 22
@@ -65,9 +74,22 @@ def month_keys(spool: Spool, month: str, contract: TableContract) -> MonthKeys:
         ids = keys[named.to_numpy(zero_copy_only=False)]
     ordered = np.sort(keys)
     again = ordered[1:] == ordered[:-1]
-    distinct = np.concatenate([ordered[:1], ordered[1:][~again]])
-    repeated = np.unique(ordered[1:][again])
-    return MonthKeys(distinct, repeated, distinct if len(ids) == len(keys) else np.unique(ids))
+    all_of = distinct(ordered)
+    named_of = all_of if len(ids) == len(keys) else distinct(np.sort(ids))
+    return MonthKeys(all_of, distinct(ordered[1:][again]), named_of)
+
+
+def distinct(ordered: Keys) -> Keys:
+    """Leave out the repeats of a sorted array.
+
+    Examples
+    --------
+    >>> distinct(np.array([1, 1, 5], np.uint64)).tolist()
+    [1, 5]
+    """
+    fresh = np.ones(len(ordered), dtype=bool)
+    fresh[1:] = ordered[1:] != ordered[:-1]
+    return ordered[fresh]
 
 
 def shared(some: Keys, others: Keys) -> Keys:
@@ -105,7 +127,7 @@ def _contested(months: list[Keys]) -> Iterator[Keys]:
     for n in range(ranges):
         parts = [keys[cut[n] : cut[n + 1]] for keys, cut in zip(months, cuts, strict=True)]
         ordered = np.sort(np.concatenate(parts))
-        yield np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+        yield distinct(ordered[1:][ordered[1:] == ordered[:-1]])
 
 
 def read_keys(path: Path) -> Keys:

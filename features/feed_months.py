@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from features.breaches import Breach
 from features.contracts import TableContract
 from features.feed_aside import FeedAside, conflicts
-from features.feed_keys import Keys, read_keys
+from features.feed_keys import Keys, distinct, read_keys
 from features.feed_ledger import MonthEntry
 from features.keys import judged
 from features.partitions import Kept, keep_bytes, keep_rows
@@ -133,7 +133,7 @@ class Months:
         made = self._rolled(rows)
         if before is not None:
             made = {name: self._merged(name, before, made[name]) for name in made}
-            keys = np.union1d(read_keys(before.keys.at), keys)
+            keys = distinct(np.sort(np.concatenate([read_keys(before.keys.at), keys])))
             errors = [*before.errors, *errors]
         if not len(keys):
             return None

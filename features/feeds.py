@@ -25,7 +25,7 @@ from features.drift import refuse_drift
 from features.faults import InternalFault
 from features.feed_aside import FeedAside
 from features.feed_files import Changed, FeedFiles, Plan, Reading, plan_of
-from features.feed_keys import Keys, MonthKeys, contested, month_keys, read_keys, shared
+from features.feed_keys import Keys, MonthKeys, contested, distinct, month_keys, read_keys, shared
 from features.feed_ledger import FeedLedger, FileEntry, MonthCounts, MonthEntry, Source
 from features.feed_months import Months, clashing
 from features.keys import judged
@@ -228,7 +228,7 @@ class _Feed:
             ]
         )
         lost = judged(self.connection, self.files.contract, rivals)
-        held = {month: np.unique(rows["__key"].to_numpy()) for month, rows in found.items()}
+        held = {month: distinct(np.sort(rows["__key"].to_numpy())) for month, rows in found.items()}
         pairs = {
             (one, other)
             for one, other in combinations(sorted(held), 2)
@@ -293,7 +293,7 @@ def _struck(before: FeedLedger, dirty: set[str], keys: dict[str, MonthKeys]) -> 
     ids = [each.ids for each in keys.values() if len(each.ids)]
     if not ids:
         return set()
-    new = np.unique(np.concatenate(ids))
+    new = distinct(np.sort(np.concatenate(ids)))
     return {
         month
         for month, entry in before.months.items()

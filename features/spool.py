@@ -6,7 +6,7 @@ or a month and never the feed. A spool is scratch: nothing in it outlives the in
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,8 +15,6 @@ import pyarrow as pa
 import pyarrow.ipc as ipc
 
 __all__ = ["Spool", "month_name"]
-
-HOW = ipc.IpcWriteOptions(compression="lz4", use_threads=False)
 
 
 @dataclass
@@ -50,6 +48,7 @@ class Spool:
     happened: str
     parts: dict[str, list[Path]] = field(default_factory=dict)
     heights: dict[str, dict[int, int]] = field(default_factory=dict)
+    _schema: pa.Schema | None = field(default=None, repr=False)
 
     def add(self, rows: pa.Table, number: int, only: frozenset[str] | None = None) -> None:
         """Take the rows of a file (of some months only)."""
@@ -58,10 +57,11 @@ class Spool:
             if only is None or name in only:
                 self._write(name, part, number)
 
-    def rows(self, month: str, columns: Iterable[str] | None = None) -> pa.Table:
-        """Give the rows of a month, all of them in memory."""
-        paths = self.parts.get(month, [])
-        return pa.concat_tables([_read(path, columns) for path in paths])
+    def rows(self, month: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """Give the rows of a month; they are read from the disk as they are needed."""
+        parts = [self._whole(_mapped(path)) for path in self.parts[month]]
+        rows = pa.concat_tables(parts)
+        return rows if columns is None else rows.select(list(columns))
 
     def drop(self, month: str) -> None:
         """Forget a month's rows."""
@@ -73,11 +73,24 @@ class Spool:
         path = self.folder / f"{month}-{len(held)}.arrow"
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         rows = rows.append_column("__f", pa.array(np.full(rows.num_rows, number, np.int32)))
-        with path.open("xb") as sink, ipc.new_file(sink, rows.schema, options=HOW) as file:
-            file.write_table(rows)
+        self._schema = self._schema or rows.schema
+        empty = [name for name in rows.column_names if rows[name].null_count == rows.num_rows]
+        said = rows.drop_columns(empty)
+        with path.open("xb") as sink, ipc.new_file(sink, said.schema) as file:
+            file.write_table(said)
         held.append(path)
         counts = self.heights.setdefault(month, {})
         counts[number] = counts.get(number, 0) + rows.num_rows
+
+    def _whole(self, rows: pa.Table) -> pa.Table:
+        """Give back the columns that held nothing."""
+        schema = self._schema or rows.schema
+        names = set(rows.column_names)
+        columns = [
+            rows[each.name] if each.name in names else pa.nulls(rows.num_rows, each.type)
+            for each in schema
+        ]
+        return pa.table(columns, schema=schema)
 
 
 def month_name(month: int) -> str:
@@ -97,8 +110,10 @@ def _by_month(rows: pa.Table, happened: str) -> Iterable[tuple[int, pa.Table]]:
         return
     when = rows[happened]
     days = when.cast(pa.date32(), safe=False) if pa.types.is_timestamp(when.type) else when
-    numbers = days.combine_chunks().to_numpy(zero_copy_only=False).astype("datetime64[M]")
-    months = numbers.astype(np.int64).astype(np.int16)
+    numbers = days.cast(pa.int32()).to_numpy()
+    first, last = int(numbers.min()), int(numbers.max())
+    calendar = np.arange(first, last + 1).astype("datetime64[D]").astype("datetime64[M]")
+    months = calendar.astype(np.int16)[numbers - first]
     if (np.diff(months) < 0).any():
         order = np.argsort(months, kind="stable")
         rows, months = rows.take(pa.array(order)), months[order]
@@ -107,13 +122,6 @@ def _by_month(rows: pa.Table, happened: str) -> Iterable[tuple[int, pa.Table]]:
         yield int(months[start]), rows.slice(int(start), int(end - start))
 
 
-def _read(path: Path, columns: Iterable[str] | None) -> pa.Table:
-    with path.open("rb") as source:
-        file = ipc.open_file(source)
-        if columns is None:
-            return file.read_all()
-        names = file.schema.names
-        wanted = [names.index(name) for name in columns]
-        kept = ipc.IpcReadOptions(included_fields=wanted)
-    with path.open("rb") as source:
-        return ipc.open_file(source, options=kept).read_all()
+def _mapped(path: Path) -> pa.Table:
+    with pa.memory_map(str(path)) as source:
+        return ipc.open_file(source).read_all()
