@@ -257,5 +257,11 @@ def _guard_facts(table: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
     facts = table.copy()
     facts["urgent_open"] = (frame["support_urgent_open_days"] > 0).to_numpy()
     facts["detractor"] = (frame["relationship_nps"] <= 6).to_numpy()
-    facts["past_due"] = (frame["commercial_payments_failed_91d"] > 0).to_numpy()
+    facts["bill_shock"] = [_names(fired, "bill_shock") for fired in table["triggers"]]
+    owed = frame["payments_overdue"].fillna(frame["commercial_payments_failed_91d"])
+    facts["past_due"] = (owed > 0).to_numpy()
     return facts
+
+
+def _names(fired: Sequence[Mapping[str, Any]], trigger: str) -> bool:
+    return any(each["trigger"] == trigger for each in fired)

@@ -15,7 +15,7 @@ from features.book import Book, BookFacts
 from features.catalog import CATALOG
 from features.contracts import canonical
 from features.faults import DataRejected, InternalFault
-from features.snapshot import data_coverage, snapshot
+from features.snapshot import EVIDENCE, data_coverage, family_coverage, snapshot
 from features.view import assert_known
 from tests.small_books import AS_OF, ago, line, small_book
 
@@ -233,7 +233,7 @@ def test_one_sorted_row_per_paying_account_and_one_column_per_signal():
     assert frame["segment"].tolist() == ["strategic", "smb"]
     assert frame["mrr_micros"].tolist() == [20_000_000_000, 100_000_000]
     slugs = [signal.slug for signal in CATALOG]
-    assert frame.columns[-len(slugs) :].tolist() == slugs
+    assert frame.columns[-len(slugs) - len(EVIDENCE) :].tolist() == [*slugs, *EVIDENCE]
     assert (frame[slugs].dtypes == "float64").all()
     assert frame.loc[0, ["product", "plan", "currency", "csm"]].tolist() == [
         "core",
@@ -270,10 +270,11 @@ def test_nobody_pays():
 
 @pytest.mark.fault("F05")
 def test_an_infinite_signal_is_refused(monkeypatch):
-    def broken(view, so_far):
-        return pd.DataFrame({s.slug: np.inf for s in CATALOG}, index=view.standing.index)
+    def broken(view, families):
+        named = [*(s.slug for s in CATALOG), *EVIDENCE]
+        return pd.DataFrame(dict.fromkeys(named, np.inf), index=view.standing.index)
 
-    monkeypatch.setattr(door, "FAMILIES", (broken,))
+    monkeypatch.setattr(door, "account_frame", broken)
     with pytest.raises(DataRejected, match="usage_events_7d: not finite for 2 accounts") as held:
         snapshot(small_book([line("a"), line("b")]), AS_OF)
     assert held.value.code == "feature.not_finite"
@@ -288,6 +289,12 @@ def test_a_row_not_yet_known_stops_the_build():
 
 def test_coverage_is_the_share_of_signals_present():
     usage = [{"account_id": "a", "occurred_at": ago(d), "feature": "f"} for d in range(1, 90)]
-    coverage = data_coverage(snapshot(small_book([line("a"), line("b")], usage=usage), AS_OF))
-    assert 0.2 < coverage["a"] < 0.4
-    assert coverage["b"] == 0
+    frame = snapshot(small_book([line("a"), line("b")], usage=usage), AS_OF)
+    observed = data_coverage(frame)
+    assert 0.1 < observed["a"] < 0.3
+    assert observed["b"] == 0
+    known = family_coverage(frame)
+    assert known.columns.tolist() == list(dict.fromkeys(signal.family for signal in CATALOG))
+    assert known.loc["a", "usage"] > 0.5
+    assert known.loc[:, "support"].tolist() == [0, 0]
+    assert (known["commercial"] > 0.3).all()
