@@ -158,17 +158,17 @@ def _inflated(parts: Iterator[bytes], size: int, label: str) -> Iterator[bytes]:
         for part in parts:
             left = part
             while left:
+                if inflater.eof and not (left := left.lstrip(b"\0")):
+                    break
                 if inflater.eof:
-                    left = left.lstrip(b"\0")
-                    inflater = zlib.decompressobj(GZIP) if left else inflater
-                step = inflater.decompress(left, STEP) if left else b""
+                    inflater = zlib.decompressobj(GZIP)
+                step = inflater.decompress(left, STEP)
+                left = inflater.unused_data if inflater.eof else inflater.unconsumed_tail
                 made += len(step)
                 if made > cap:
                     message = f"{label}: inflates beyond {cap} bytes"
                     raise DataRejected("file.too_expensive", message, "split the export")
-                if step:
-                    yield step
-                left = inflater.unused_data if inflater.eof else inflater.unconsumed_tail
+                yield step
     except zlib.error as cut:
         raise DataRejected("gzip.truncated", f"{label}: {cut}", "copy the file again") from cut
     if size and not inflater.eof:

@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import csv
 import io
+import tempfile
+from decimal import Decimal
 from pathlib import Path
+from typing import Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -10,14 +13,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features.faults import Busy, DataRejected
+from features.copies import Staged
+from features.csv_blocks import blocks
+from features.csv_reader import csv_chunks
+from features.faults import DataRejected
 from features.mapping import TableSettings
-from features.readers import SourceRows, read_rows
-from features.sources import SourceBytes, read_bytes
+from features.readers import SourceRows, read_whole
+from features.source_rows import gathered
 
 
-def read(content: bytes, label: str = "t.csv") -> SourceRows:
-    return read_rows(SourceBytes(label, content, ""), TableSettings())
+def read(content: bytes, kind: Literal["csv", "parquet"] = "csv") -> SourceRows:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "copy"
+        path.write_bytes(content)
+        return read_whole(Staged(f"t.{kind}", path, "", kind, None), TableSettings())
 
 
 TEXT = st.text(st.sampled_from('ab,"\n\r é;'), max_size=6)
@@ -79,7 +88,7 @@ def test_parquet_types(tmp_path: Path) -> None:
         }
     )
     pq.write_table(table, path)
-    rows = read(path.read_bytes(), "t.parquet").rows
+    rows = read(path.read_bytes(), "parquet").rows
     assert rows["n"].to_pylist() == ["1", "2"]
     assert rows["x"].to_pylist() == ["0.1", "1e+300"]
     assert rows["day"].to_pylist() == ["1970-01-01", "1970-01-02"]
@@ -88,34 +97,112 @@ def test_parquet_types(tmp_path: Path) -> None:
     assert rows["yes"].to_pylist() == ["true", None]
     pq.write_table(pa.table({"list": [[1]]}), path)
     with pytest.raises(DataRejected, match=r'"list" is list.*schema\.type'):
-        read(path.read_bytes(), "t.parquet")
+        read(path.read_bytes(), "parquet")
 
 
-@pytest.mark.fault("I06")
-def test_a_file_that_grows_while_it_is_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "t.csv"
-    path.write_text("a\n1\n")
-    assert read_bytes(path, tmp_path).label == "t.csv"
+@pytest.mark.fault("I51")
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array([[1]]),
+        pa.array([{"a": 1}]),
+        pa.array([b"x"]),
+        pa.array([b"abcd"], pa.binary(4)),
+        pa.array([Decimal("1.5")], pa.decimal256(50, 2)),
+    ],
+)
+def test_a_type_that_is_no_text_number_or_date_is_named(tmp_path: Path, column: pa.Array) -> None:
+    pq.write_table(pa.table({"odd": column}), tmp_path / "t.parquet")
+    with pytest.raises(DataRejected, match=r'"odd" is .*schema\.type'):
+        read((tmp_path / "t.parquet").read_bytes(), "parquet")
 
-    def grow(seconds: float) -> None:
-        with path.open("a") as file:
-            file.write("2\n")
 
-    monkeypatch.setattr("features.sources.time.sleep", grow)
-    with pytest.raises(Busy) as caught:
-        read_bytes(path, tmp_path, settle_seconds=1)
-    assert (caught.value.code, caught.value.exit_code) == ("feed.incomplete", 75)
+@pytest.mark.fault("I51")
+def test_old_timestamps_and_dictionaries_are_read(tmp_path: Path) -> None:
+    when = pa.array([1_748_772_000_123_456_000], pa.timestamp("ns"))
+    table = pa.table({"at": when, "word": pa.array(["a"]).dictionary_encode()})
+    pq.write_table(table, tmp_path / "t.parquet", use_deprecated_int96_timestamps=True)
+    held = read((tmp_path / "t.parquet").read_bytes(), "parquet")
+    assert held.rows.to_pylist() == [{"at": "2025-06-01 10:00:00.123456", "word": "a"}]
 
 
-@pytest.mark.fault("I07")
-def test_a_checksum_beside_the_file(tmp_path: Path) -> None:
-    path = tmp_path / "t.csv"
-    path.write_bytes(b"a\n1\n")
-    digest = read_bytes(path, tmp_path).sha256
-    (tmp_path / "t.csv.sha256").write_text(f"{digest}  t.csv\n")
-    assert read_bytes(path, tmp_path).sha256 == digest
-    path.write_bytes(b"a\n2\n")
-    with pytest.raises(DataRejected, match=digest):
-        read_bytes(path, tmp_path)
+HOSTILE = st.lists(
+    st.sampled_from([*'ab,"\n\r', "\r\n", '""', ',"', '",', "é", "\udcff"]), max_size=60
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(HOSTILE, st.integers(1, 9), st.integers(1, 40))
+def test_where_a_csv_is_cut_changes_nothing(marks: list[str], piece: int, size: int) -> None:
+    content = b"a,b\n" + "".join(marks).encode("utf-8", "surrogateescape")
+    whole, parts = cut(content, len(content), 1 << 20), cut(content, piece, size)
+    assert whole == parts
+
+
+def cut(content: bytes, piece: int, size: int) -> object:
+    """Read a CSV from pieces of some size, into blocks of some size."""
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        path = Path(folder) / "t.csv"
+        path.write_bytes(content)
+        patch.setattr("features.csv_blocks.PIECE", piece)
+        try:
+            held = gathered(
+                csv_chunks(Staged("t.csv", path, "", "csv", None), TableSettings(), size)
+            )
+        except DataRejected as refused:
+            return refused.code, refused.message
+        order = sorted(zip(held.breaches, held.raw, strict=True), key=lambda each: str(each))
+        return held.rows.to_pylist(), held.lines.to_pylist(), order
+
+
+def test_a_quote_inside_a_plain_value_opens_nothing() -> None:
+    held = read(b'a,b\n5" pipe,"x\ny"\n7,"z"\n')
+    assert held.rows.to_pylist() == [{"a": '5" pipe', "b": "x\ny"}, {"a": "7", "b": "z"}]
+    assert held.lines.to_pylist() == [2, 4]
+
+
+def test_lone_returns_among_line_feeds_end_rows() -> None:
+    held = read(b"a,b\r1,2\r\n3,4\r5,6\n")
+    assert held.rows["a"].to_pylist() == ["1", "3", "5"]
+    assert held.lines.to_pylist() == [2, 3, 4]
+
+
+@pytest.mark.fault("I20")
+def test_a_quote_that_is_never_closed_is_told_with_line_and_byte() -> None:
+    with pytest.raises(DataRejected, match=r"t\.csv:3: a quote is never closed \(byte 8\)"):
+        read(b'a,b\n1,2\n3,"4\n5,6\n')
+    with pytest.raises(DataRejected, match=r"t\.csv:2: a quote is never closed"):
+        read(b'a,b\n5"x,"y\n1,2\n')
+
+
+@pytest.mark.fault("I21")
+def test_a_row_or_value_that_is_too_long_is_set_aside() -> None:
+    row, value = b"x" * (1 << 20), b"y" * (1 << 16)
+    held = read(b"a,b\n1,2\n" + row + b",3\n4,5\n6,z" + value + b'\n7,"' + value + b'"\n')
+    assert [(each.row, each.code) for each in held.breaches] == [
+        (3, "row.too_long"),
+        (5, "row.too_long"),
+    ]
+    assert held.rows["a"].to_pylist() == ["1", "4", "7"]
+    assert held.lines.to_pylist() == [2, 4, 6]
+    assert max(map(len, held.raw)) <= 1 << 16
+
+
+@pytest.mark.fault("I21")
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 7), st.sampled_from([b'"a""b\nc"', b'x"y"', b'""', b'"\r\n"']))
+def test_a_long_row_ends_where_it_ends_although_it_is_not_held(piece: int, value: bytes) -> None:
+    content = b"1,2\n" + b",".join([value] * 9) + b"\n3,4\n"
+    parts = [content[at : at + piece] for at in range(0, len(content), piece)]
+    found = list(blocks(iter(parts), ",", "t.csv", longest=6))
+    assert [each.long for each in found] == [False, True, False]
+    assert found[2].content == b"3,4\n"
+    assert found[2].line == content[: content.index(b"3,4")].count(b"\n") + 1
+
+
+@pytest.mark.fault("I21")
+def test_a_long_value_of_a_parquet_file(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"a": ["x", "y" * 70_000], "b": [1, 2]}), tmp_path / "t.parquet")
+    held = read((tmp_path / "t.parquet").read_bytes(), "parquet")
+    assert held.rows["a"].to_pylist() == ["x"]
+    assert [(each.row, each.code) for each in held.breaches] == [(2, "row.too_long")]
