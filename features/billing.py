@@ -31,7 +31,9 @@ NONE = -1.0
 
 
 def _billed(view: View) -> nw.LazyFrame[Any]:
-    return known_usage(view, "usage_by_day", REACH)
+    """Give the daily quantities of 112 days, and how far each reaches back."""
+    days = known_usage(view, "usage_by_day", REACH)
+    return days.with_columns(reach=nw.col("age") + view.feeds["usage"].grain)
 
 
 def _readings(view: View) -> nw.LazyFrame[Any]:
@@ -64,7 +66,7 @@ def _priced(view: View) -> dict[str, pd.Series]:
 PARTS = (
     Part("billing__now", total(age < SPAN, "quantity"), BILLED),
     Part("billing__before", total(age >= SPAN, "quantity"), BILLED),
-    Part("billing__reach", age.max().cast(nw.Float64), BILLED),
+    Part("billing__reach", nw.col("reach").max().cast(nw.Float64), BILLED),
     Part("billing__overran", nw.when(nw.col("over") & (age < OVERAGE)).then(age).otherwise(NONE)
          .max().cast(nw.Float64), READINGS),
     Part("billing__warned", nw.when(nw.col("kind").is_in(NOTICES) & (age < WARNED)).then(age)
@@ -73,7 +75,7 @@ PARTS = (
 )  # fmt: skip
 
 TIMES = ratio(SPANS_BEFORE * nw.col("billing__now"), "billing__before")
-REACHES = nw.col("billing__reach") >= REACH - SPAN
+REACHES = nw.col("billing__reach") > REACH - 7
 OVERRAN, SILENT = nw.col("billing__overran"), nw.col("billing__warned")
 UNANNOUNCED = nw.when(~SILENT.is_null()).then(
     nw.when((OVERRAN >= 0) & (SILENT < OVERRAN)).then(1.0).otherwise(0.0)
@@ -102,7 +104,7 @@ SIGNALS = (
     _signal("projected_ratio", "ratio", REACH, (0, 1), "bill at the pace of the last 28 days / its "
             "mean over the three spans of 28 days before: 1 + share of usage-priced lines in MRR x "
             "(billable quantity / mean of the spans before - 1)",
-            "no usage-priced line in force, or less than 84 days of billable usage before",
+            "no usage-priced line in force, or usage does not reach back 16 weeks",
             "the bill is heading for {value:.1f} times its mean",
             nw.when(REACHES).then(1 + nw.col("billing__metered") * (TIMES - 1)), ("usage",)),
     _signal("overage_unannounced", "flag", OVERAGE, (1, 0), "1 where a limit but seats was overrun "
