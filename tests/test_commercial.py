@@ -150,3 +150,40 @@ def test_an_early_end_is_not_known_before_its_day():
     a = measured([line("a", starts="2025-01-01", ends_on="2025-09-10", term_months=12)])
     assert a.next_renewal_on == pd.Timestamp("2026-01-01")
     assert pd.isna(a.notice_ends_on)
+
+
+PLANS = [{"plan": "free", "rank": 1}, {"plan": "pro", "rank": 2}, {"plan": "odd"}]
+
+
+def test_seats_and_tiers_given_back():
+    lines = [
+        line("a", 100, "2024-01-01", seats=10, plan="pro", product="desk", ends_on="2025-05-01"),
+        line("a", 60, "2025-05-01", seats=7, plan="free", product="desk"),
+        line("a", 50, "2024-01-01", seats=5, plan="odd", product="mail"),
+    ]
+    a = measured(lines, plans=PLANS)
+    assert (a.commercial_seats_removed_91d, a.commercial_seats_removed_365d) == (3, 3)
+    assert (a.commercial_downgrades_91d, a.commercial_downgrades_365d) == (1, 1)
+    assert a.commercial_days_since_contraction == 61
+    assert (a.commercial_never_expanded, a.commercial_contraction_91d) == (1, pytest.approx(4 / 15))
+
+
+def test_without_ranks_or_a_past_no_tier_was_given_back():
+    assert np.isnan(measured([line("a", plan="pro")]).commercial_downgrades_91d)
+    young = measured([line("a", starts="2025-06-01", plan="pro", seats=3)], plans=PLANS)
+    assert np.isnan(young.commercial_downgrades_91d)
+    assert np.isnan(young.commercial_seats_removed_91d)
+    assert measured([line("a", plan="pro")], plans=PLANS).commercial_downgrades_91d == 0
+
+
+def test_the_price_since_the_last_renewal():
+    lines = [
+        line("a", 100, "2023-01-01", seats=10, term_months=12, ends_on="2025-01-01"),
+        line("a", 165, "2025-01-01", seats=15, term_months=12),
+        line("b", 100, "2025-01-01", term_months=12),
+        line("c", 100, "2023-01-01", term_months=12),
+    ]
+    rises = [measured(lines, account).commercial_price_rise_renewal for account in "abc"]
+    assert rises[0] == pytest.approx(0.1)
+    assert np.isnan(rises[1])  # its first term
+    assert rises[2] == 0  # it ran on

@@ -98,3 +98,25 @@ def test_business_growth():
         {"account_id": "a", "observed_on": ago(7).date(), "kind": "layoffs", "value": 9},
     ]
     assert measured(growth=growth).expansion_business_growth_91d == 1
+
+
+def test_the_limit_that_rises_fastest():
+    limits = [seen("storage", 1 + 7 * week, 70 - 5 * week, 100) for week in range(5)]
+    limits += [seen("calls", 1 + 7 * week, 30 - 5 * week, 50) for week in range(5)]
+    a = measured(limits=limits)
+    assert a.expansion_limit_growth_28d == pytest.approx(4 * 5 / 50)
+    assert (a.limit_metric, a.limit_days) == ("storage", pytest.approx(42))
+    assert a.expansion_days_to_limit == pytest.approx(28)
+
+
+def test_the_feature_that_was_hit_most():
+    hits = [("forecast", 3), ("forecast", 4), ("sso", 5), ("audit", 31)]
+    a = measured(events=[event("gate_hit", day, feature=name) for name, day in hits])
+    assert (a.expansion_gate_features_30d, a.expansion_gate_most_30d) == (2, 2)
+    assert a.gate_feature == "forecast"
+    assert a.expansion_governance_30d == 1
+
+
+def test_slack_is_no_service_level():
+    events = [event("gate_hit", 2, feature="slack_sync"), event("pricing_view", 2, feature="SLA")]
+    assert measured(events=events).expansion_governance_30d == 1

@@ -1,8 +1,9 @@
+import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 import pytest
 
-from features.maturity import stage
+from features.maturity import FAMILY, STAGES, stage
 
 NOTHING = {
     "account_id": "a",
@@ -58,3 +59,17 @@ def test_without_usage_nothing_is_said():
     account = placed(usage_active_weeks_8w=np.nan)
     assert account.maturity_stage == "unknown"
     assert np.isnan(account.maturity_score)
+
+
+def test_a_round_of_invitations_is_an_act_of_advocacy():
+    assert placed(**HABIT, expansion_invites_30d=2.0).maturity_stage == "habit"
+    assert placed(**HABIT, expansion_invites_30d=3.0).maturity_stage == "advocacy"
+
+
+def test_the_signal_is_the_curve_with_its_defaults():
+    rows = pd.DataFrame([NOTHING | values for values, _, _ in CURVE])
+    told = nw.from_native(rows, eager_only=True).select(
+        **{signal.slug: signal.value for signal in FAMILY.signals}
+    )
+    assert [STAGES[int(n) - 1] for n in told["maturity_reached"]] == [name for _, name, _ in CURVE]
+    assert told["maturity_points"].to_list() == pytest.approx([score for _, _, score in CURVE])

@@ -62,3 +62,36 @@ def test_a_meeting_that_is_only_planned_has_not_happened():
     planned = touch("meeting", -10, recorded_at=ago(20), account="b")
     b = measured([*TOUCHES, planned], "b")
     assert np.isnan(b.relationship_days_since_meeting)
+
+
+def test_a_business_review_is_not_any_meeting():
+    a = measured(TOUCHES)
+    assert (a.relationship_days_since_meeting, a.relationship_days_since_review) == (40, 100)
+
+
+def test_people_who_are_named_are_known():
+    named = [
+        touch("call", day, contact=name) for day, name in ((5, "Ann"), (9, "Ann"), (365, "Bo"))
+    ]
+    assert measured([*named, touch("call", 366, contact="Cy")]).relationship_contacts_365d == 2
+    assert np.isnan(measured(TOUCHES).relationship_contacts_365d)
+
+
+def test_a_departure_told_twice_is_one():
+    contacts = [
+        {"contact_id": "1", "account_id": "a", "role": "champion", "left_on": "2025-05-12"},
+    ]
+    assert measured(TOUCHES, contacts=contacts).relationship_champion_left_91d == 1
+
+
+def test_departures_are_known_from_contacts_alone():
+    contacts = [{"contact_id": "1", "account_id": "a", "role": "sponsor", "left_on": "2025-06-20"}]
+    book = small_book([line("a"), line("b")], contacts=contacts)
+    assert measure(book, relationship).relationship_champion_left_91d == 1
+    assert np.isnan(measure(book, relationship).relationship_meetings_91d)
+
+
+def test_answers_of_one_moment_are_ordered_by_value():
+    touches = [touch("nps", 30, value=9), touch("nps", 30, value=4), touch("nps", 50, value=5)]
+    a = measured(touches)
+    assert (a.relationship_nps, a.relationship_nps_change) == (9, 5)

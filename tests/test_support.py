@@ -65,3 +65,9 @@ def test_no_tickets_are_zero_tickets_and_no_means():
     assert (b.support_tickets_91d, b.support_open) == (0, 0)
     assert np.isnan(b.support_csat_91d)
     assert np.isnan(b.support_fundamental_91d)
+
+
+def test_tickets_by_severity():
+    a = measured([*TICKETS, ticket(7, 91, severity="Low"), ticket(8, 92, severity="high")])
+    assert (a.support_low_91d, a.support_normal_91d) == (1, 4)
+    assert (a.support_high_91d, a.support_urgent_91d) == (0, 1)
