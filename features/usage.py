@@ -12,7 +12,6 @@ from features.rollup import SCALE
 from features.signal import Family, Part, Rows, Sign, Signal
 from features.sums import ratio, total
 from features.usage_rows import (
-    ACTIVE,
     BEFORE_QUIET,
     EVER,
     GAPS,
@@ -81,7 +80,7 @@ PARTS = (
     _summed("quantity_91d", "quantity", weeks(0, WEEKS)),
     _summed("year_ago", "count", age >= YEAR, YEAR_AGO),
     _summed("quantity_year_ago", "quantity", age >= YEAR, YEAR_AGO),
-    *(Part(f"usage__active_{days}d", total(age < days), ACTIVE, silent=0.0)
+    *(Part(f"usage__active_{days}d", total(some & (age < days)), RECENT, silent=0.0)
       for days in (7, MONTH, QUARTER)),
     *(_told(f"{days}d", age < days) for days in (7, MONTH, QUARTER)),
     *(_told(f"week{k}", weeks(k, k + 1)) for k in range(1, 5)),

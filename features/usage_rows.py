@@ -14,7 +14,6 @@ from features.signal import Rows
 from features.view import View
 
 __all__ = [
-    "ACTIVE",
     "BEFORE_QUIET",
     "EVER",
     "GAPS",
@@ -71,17 +70,16 @@ def _ever(view: View) -> nw.LazyFrame[Any]:
 
 
 def _recent(view: View) -> nw.LazyFrame[Any]:
-    return known_usage(view, "usage_by_day", QUARTER)
+    """Give each day of 91 once, though some of its rows may have become known later."""
+    rows = known_usage(view, "usage_by_day", QUARTER)
+    if not view.feeds["usage"].mixed:
+        return rows
+    sums = (nw.col(name).sum() for name in ("count", "quantity"))
+    return rows.group_by("account_id", "age").agg(*sums, nw.col("users").max())
 
 
 def _year_ago(view: View) -> nw.LazyFrame[Any]:
     return known_usage(view, "usage_by_day", QUARTER, before=YEAR)
-
-
-def _active(view: View) -> nw.LazyFrame[Any]:
-    """Give each active day of 91 once, though some of its rows may have become known later."""
-    days = known_usage(view, "usage_by_day", QUARTER).filter(some)
-    return days.group_by("account_id", "age").agg(nw.col("day").min())
 
 
 def _people(view: View) -> nw.LazyFrame[Any]:
@@ -119,7 +117,6 @@ FEED = ("usage",)
 EVER = Rows("all usage", FEED, _ever)
 RECENT = Rows("usage of 91 days", FEED, _recent)
 YEAR_AGO = Rows("usage a year before", FEED, _year_ago)
-ACTIVE = Rows("active days", FEED, _active)
 PEOPLE = Rows("users", FEED, _people)
 PEOPLE_YEAR_AGO = Rows("users a year before", FEED, _people_year_ago)
 GAPS = Rows("gaps between active days", FEED, _gaps)

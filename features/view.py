@@ -50,12 +50,15 @@ class Feed:
         Number of the first day covered.
     stale : bool
         True where the feed has been silent for more than 3 days beyond its own rhythm.
+    mixed : bool
+        True where rows of one day became known on several days.
     """
 
     grain: int
     end: int
     starts: int
     stale: bool
+    mixed: bool = False
 
 
 @dataclass(frozen=True)
@@ -166,7 +169,8 @@ def feed_of(book: Book, table: str, as_of: date) -> Feed | None:
     grain = _grain(days, lag) if table == "usage" else 1
     end = min(today, int(days[-1]) + grain)
     stale = today - end > STALE_DAYS + _patience(table, grain, days)
-    return Feed(grain, end if table == "usage" else today, int(days[0]), stale)
+    reach = end if table == "usage" else today
+    return Feed(grain, reach, int(days[0]), stale, mixed=len(days) < len(dates))
 
 
 def _patience(table: str, grain: int, days: Days) -> float:
