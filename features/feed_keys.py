@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from features.chunks import OWN_ID
 from features.contracts import TableContract
+from features.keys import OWN_ID
 from features.spool import Spool
 
 __all__ = [

@@ -13,7 +13,7 @@ from features.casting import quoted
 from features.checks import GOOD
 from features.contracts import TableContract
 
-__all__ = ["fates", "judged", "merge_duplicates"]
+__all__ = ["OWN_ID", "fates", "judged", "merge_duplicates"]
 
 STAMPS = ("updated_at", "recorded_at")
 OWN_ID = {"usage", "events", "touchpoints", "outreach_log", "opportunities"}
