@@ -3,6 +3,9 @@
 The story of a chunk is that of a whole table: its rows are read, placed, cast and checked, each
 accounted for. What needs the whole feed is not judged here: rows that come twice, and accounts
 that nobody knows. Whoever takes the chunks judges that.
+
+Of a Parquet file the rows that are proven sound come first, taken by their types; those about
+which there is any doubt come after them, by their text.
 """
 
 from __future__ import annotations
@@ -19,20 +22,21 @@ from features.contracts import TableContract, stored_schema
 from features.copies import Staged, staged
 from features.known import happened
 from features.mapping import Workspace
-from features.placement import place
+from features.parquet_reader import opened, reading
+from features.placement import Placement, place
 from features.quarantine import Aside, set_aside
 from features.readers import SourceRows, read_chunks
-from features.reckoning import reckon
+from features.reckoning import COUNTS, reckon
 from features.report import TableReport
+from features.row_keys import key_hash, key_text, stamp_of
 from features.staging import desk, load, stage
+from features.typed import typed_rows
 
-__all__ = ["MARKS", "ExaminedChunk", "Staged", "examined_chunks", "key_text", "staged"]
+__all__ = ["MARKS", "ExaminedChunk", "Staged", "examined_chunks", "staged"]
 
 MARKS = pa.schema(
     [("__key", pa.uint64()), ("__stamp", pa.timestamp("us", tz="UTC")), ("__line", pa.int64())]
 )
-STAMPS = ("updated_at", "recorded_at")
-OWN_ID = frozenset({"usage", "events", "touchpoints"})
 ASIDE = ("bad", "apart", "twice")
 
 
@@ -52,19 +56,12 @@ class ExaminedChunk:
         Rows for quarantine.
     provided : tuple of str
         Contract columns (stored names) that the source really had.
-    future : int
-        How many rows are set aside as ``timestamp.future``.
     """
 
     rows: pa.Table
     report: TableReport
     aside: Aside | None = None
     provided: tuple[str, ...] = ()
-
-    @property
-    def future(self) -> int:
-        """How many rows lie in the future: another day may take them."""
-        return self.report.codes.get("timestamp.future", 0)
 
 
 def examined_chunks(
@@ -83,24 +80,50 @@ def examined_chunks(
     """
     settings = workspace.table(contract.name)
     frame = Frame(settings, workspace.book.currency, workspace.book.timezone, now)
+    if source.kind == "parquet":
+        yield from _parquet(source, contract, frame)
+    else:
+        yield from _by_text(read_chunks(source, settings), contract, frame)
+
+
+def _parquet(source: Staged, contract: TableContract, frame: Frame) -> Iterator[ExaminedChunk]:
+    """Take sound rows by their types, and then all others by their text."""
+    file = opened(source)
+    placement = place(contract, frame.settings, list(file.columns), source.label)
+    with reading(file) as connection:
+        typed = typed_rows(connection, file, placement, contract, frame)
+        if typed is None or not file.rows:
+            yield from _by_text(read_chunks(source, frame.settings), contract, frame)
+            return
+        taken = 0
+        for rows in typed.sound():
+            yield _sound(rows, source.label, contract, placement)
+            taken += rows.num_rows
+        if taken < file.rows:
+            yield from _by_text(typed.doubtful(), contract, frame)
+
+
+def _sound(
+    rows: pa.Table, label: str, contract: TableContract, placement: Placement
+) -> ExaminedChunk:
+    height = rows.num_rows
+    report = TableReport(
+        rows_in=height,
+        accepted=height,
+        files={label: dict.fromkeys(COUNTS, 0) | {"rows_in": height, "accepted": height}},
+        ignored_columns=tuple(sorted(placement.ignored)),
+    )
+    return ExaminedChunk(
+        rows.cast(_schema(contract)), report, provided=_provided(contract, placement)
+    )
+
+
+def _by_text(
+    chunks: Iterator[SourceRows], contract: TableContract, frame: Frame
+) -> Iterator[ExaminedChunk]:
     with desk() as connection:
-        for rows in read_chunks(source, settings):
+        for rows in chunks:
             yield _examined(connection, contract, frame, rows)
-
-
-def key_text(contract: TableContract, row: str = "__row") -> str:
-    """Give the SQL of what names a row: its id or key columns, else the digest of the whole row.
-
-    Examples
-    --------
-    >>> from features.contracts import TABLES
-    >>> key_text(TABLES["usage"])
-    'coalesce("event_id", chr(30) || __row)'
-    """
-    if contract.name in OWN_ID:
-        return f"coalesce({quoted(contract.key[0])}, chr(30) || {row})"
-    parts = [f"coalesce(CAST({quoted(name)} AS VARCHAR), '')" for name in contract.key]
-    return f"concat_ws(chr(31), {', '.join(parts)})"
 
 
 def _examined(
@@ -111,25 +134,28 @@ def _examined(
     stage(connection, contract, frame, [file])
     for name in ASIDE[1:]:
         connection.execute(f"CREATE TEMP TABLE {name} (__i BIGINT)")
-    good = connection.sql(_good(contract, frame)).to_arrow_table()
-    schema = pa.schema([*stored_schema(contract.name), *MARKS])
+    good = connection.sql(_good(contract, frame)).to_arrow_table().cast(_schema(contract))
     report = reckon(connection, contract, [file])
     aside = set_aside(connection, contract, [file])
     for name in ("typed", *ASIDE):
         connection.execute(f"DROP TABLE {name}")
     connection.unregister("text")
-    provided = tuple(each.stored_name for each in contract.stored if each.name in placement.columns)
-    return ExaminedChunk(good.cast(schema), report, aside, provided)
+    return ExaminedChunk(good, report, aside, _provided(contract, placement))
+
+
+def _schema(contract: TableContract) -> pa.Schema:
+    return pa.schema([*stored_schema(contract.name), *MARKS])
+
+
+def _provided(contract: TableContract, placement: Placement) -> tuple[str, ...]:
+    return tuple(each.stored_name for each in contract.stored if each.name in placement.columns)
 
 
 def _good(contract: TableContract, frame: Frame) -> str:
     moment = happened(contract, frame.settings)
     names = ", ".join(quoted(column.stored_name) for column in contract.stored)
-    had = {column.name for column in contract.columns}
-    stamp = ", ".join(name for name in STAMPS if name in had)
     return (
         f"SELECT {names}, coalesce(recorded_at, {moment}) AS known_at, "
-        f"md5_number_upper({key_text(contract)}) AS __key, "
-        f"coalesce({stamp}) AS __stamp, __r AS __line "
-        f"FROM typed WHERE __i NOT IN (SELECT __i FROM bad) ORDER BY __i"
+        f"{key_hash(key_text(contract))} AS __key, {stamp_of(contract)} AS __stamp, "
+        f"__r AS __line FROM typed WHERE __i NOT IN (SELECT __i FROM bad) ORDER BY __i"
     )

@@ -1,0 +1,54 @@
+"""Row keys: what names a row of a feed, and which of two versions of it is newer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from features.casting import quoted
+from features.contracts import TableContract
+
+__all__ = ["OWN_ID", "key_hash", "key_text", "stamp_of"]
+
+STAMPS = ("updated_at", "recorded_at")
+OWN_ID = frozenset({"usage", "events", "touchpoints"})
+LOW = "18446744073709551615::UHUGEINT"
+
+
+def key_text(
+    contract: TableContract, values: Mapping[str, str] | None = None, row: str = "__row"
+) -> str:
+    """Give the SQL of what names a row: its id or key columns, else the digest of the whole row.
+
+    ``values`` says how columns are read; by default by their names.
+
+    Examples
+    --------
+    >>> from features.contracts import TABLES
+    >>> key_text(TABLES["usage"])
+    'coalesce("event_id", chr(30) || __row)'
+    """
+    named = [(values or {}).get(name, quoted(name)) for name in contract.key]
+    if contract.name in OWN_ID:
+        return f"coalesce({named[0]}, chr(30) || {row})"
+    parts = [f"coalesce(CAST({value} AS VARCHAR), '')" for value in named]
+    return f"concat_ws(chr(31), {', '.join(parts)})"
+
+
+def key_hash(text: str) -> str:
+    """Give the SQL of the first 64 bits of a text's md5, the first byte least.
+
+    It is a quarter of the work of ``md5_number_upper``, and the same number.
+
+    Examples
+    --------
+    >>> import duckdb
+    >>> duckdb.sql(f"SELECT {key_hash('x')} = md5_number_upper(x) FROM (SELECT 'a' AS x)").fetchone()
+    (True,)
+    """
+    return f"CAST(md5_number({text}) & {LOW} AS UBIGINT)"
+
+
+def stamp_of(contract: TableContract) -> str:
+    """Give the SQL of when a version of a row was written; null if nothing says so."""
+    had = {column.name for column in contract.columns}
+    return f"coalesce({', '.join(name for name in STAMPS if name in had)})"
