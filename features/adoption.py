@@ -190,7 +190,7 @@ SIGNALS = (
             "first paid day, 0 once they are over (from the 31st day)",
             "activated within 30 days ({value:.0f})",
             nw.when(judged & ((old > ACTIVATION_DAYS) | (reached <= ACTIVATION_DAYS))).then(
-                (reached <= ACTIVATION_DAYS).cast(nw.Float64)),
+                nw.when(reached <= ACTIVATION_DAYS).then(1.0).otherwise(0.0)),
             UNJUDGED, window=None),
 )  # fmt: skip
 

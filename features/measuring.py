@@ -1,7 +1,8 @@
 """Measuring: every declared signal of the accounts in a view, by the expressions of its family.
 
 Rows are summed on the book's engine, one pass per ``Rows``; what is left is one row per account,
-and is worked out in the order of declaration.
+and is worked out in the order of declaration, on Arrow (as in SQL, what is compared with a missing
+value is missing).
 """
 
 from __future__ import annotations
@@ -19,9 +20,6 @@ from features.signal import Family, Part, Rows, Signal
 from features.view import View
 
 __all__ = ["account_frame", "measure"]
-
-LOOSE = 50
-"""Columns that may be added one by one before a frame is laid out anew: pandas slows down else."""
 
 Places = np.ndarray[Any, np.dtype[np.int64]]
 Floats = np.ndarray[Any, np.dtype[np.float64]]
@@ -61,10 +59,13 @@ def account_frame(view: View, families: Sequence[Family]) -> pd.DataFrame:
         for rows in dict.fromkeys(each.rows for each in asked if each.rows)
     ]
     frame = pd.concat([frame.reset_index(drop=True), *sums], axis=1)
-    for place, each in enumerate(each for each in asked if each.rows is None):
-        whole = frame.copy() if place % LOOSE == 0 else frame
-        frame = _worked_out(whole, each)
-    return frame.set_axis(view.standing.index)
+    accounts = nw.from_native(pa.Table.from_pandas(frame, preserve_index=False), eager_only=True)
+    for each in asked:
+        if each.rows is None:
+            value = each.value.cast(nw.Float64).alias(_name(each))
+            accounts = accounts.with_columns(value)
+    made: pd.DataFrame = accounts.to_native().to_pandas()
+    return made.set_axis(view.standing.index)
 
 
 def _summed(view: View, rows: Rows, asked: list[Part | Signal]) -> pd.DataFrame:
@@ -89,13 +90,6 @@ def _placed(found: pa.Table, asked: Part | Signal, places: Places) -> Floats:
     values = found[_name(asked)].cast(pa.float64()).to_numpy()
     silent = np.nan if asked.silent is None else asked.silent
     return np.append(values, silent)[places]
-
-
-def _worked_out(frame: pd.DataFrame, asked: Part | Signal) -> pd.DataFrame:
-    """Add a column that is made of the others."""
-    value = asked.value.alias(_name(asked))
-    column: pd.Series = nw.from_native(frame, eager_only=True).select(value).to_native().iloc[:, 0]
-    return frame.assign(**{_name(asked): column.astype(np.float64)})
 
 
 def _name(asked: Part | Signal) -> str:
