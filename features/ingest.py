@@ -174,16 +174,19 @@ def attempt(
         return _publish(settings, home, book, now)
 
 
-def is_current(settings: Workspace, home: Path) -> bool:
+def is_current(settings: Workspace, home: Path, *, asking: bool = True) -> bool:
     """Say whether the book's bytes and mapping are those of the snapshot that serves.
 
     A file whose size, times and inode are as they were is taken for what it was; others are
-    digested. What a query would give is not known before it is asked.
+    digested. What a query would give is not known before it is asked: a book of a database is
+    never current, unless ``asking`` is false; then its queries' tables are taken as they are.
     """
     manifest = read_manifest(home)
-    if manifest is None or manifest.get("format") != FORMAT or settings.queries():
+    queries = settings.queries()
+    if manifest is None or manifest.get("format") != FORMAT or (queries and asking):
         return False
     sources = manifest["sources"]
+    before = {name: each for name, each in sources["files"].items() if name not in queries}
     try:
         found = {table: find_files(settings, table) for table in TABLES}
     except Fault:
@@ -193,7 +196,7 @@ def is_current(settings: Workspace, home: Path) -> bool:
         for table, paths in found.items()
         if paths
     }
-    if sources["mapping"] != _mapping(settings) or not _same_names(files, sources["files"]):
+    if sources["mapping"] != _mapping(settings) or not _same_names(files, before):
         return False
     return all(
         _as_it_was(path, sources["files"][table][place])

@@ -142,6 +142,7 @@ def test_a_book_is_ingested_from_a_database(crm: Path, monkeypatch: pytest.Monke
         database.execute("insert into clicks values ('b', '2025-06-03', 'search', 9)")
     database.close()
     assert not is_current(workspace, home)
+    assert is_current(workspace, home, asking=False)
     assert ingest(workspace, home, NOW).tables["usage"].accepted == 2
     monkeypatch.setenv("CRM_URL", "sqlite:///gone.db")
     with pytest.raises(InputMissing):

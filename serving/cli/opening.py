@@ -42,17 +42,18 @@ def leave(refusals: tuple[Fault, ...]) -> None:
         raise typer.Exit(refusals[0].exit_code)
 
 
-def opened(settings: Settings, step: Step, engine: str = "duckdb") -> Book:
+def opened(settings: Settings, step: Step, engine: str = "duckdb", *, asking: bool = False) -> Book:
     """Open the latest snapshot on an engine, after ingesting the book if it has changed since.
 
-    What the figures lack is said each time: by the ingest, later by the rows that it set aside.
+    A database is asked again only where ``asking`` (the weekly job), or if nothing was ingested
+    yet. What the figures lack is said each time: by the ingest, later by the rows it set aside.
     """
     from features.book import open_book  # heavy: duckdb
     from features.ingest import ingest as publish
     from features.ingest import is_current
     from serving import terminal
 
-    if not is_current(settings.workspace, settings.home):
+    if not is_current(settings.workspace, settings.home, asking=asking):
         step("ingest")
         report = publish(settings.workspace, settings.home, now())
         terminal.say(f"perennial: the book has changed: ingested as snapshot {report.snapshot}")
@@ -60,6 +61,11 @@ def opened(settings: Settings, step: Step, engine: str = "duckdb") -> Book:
             terminal.say(f"perennial: ingest: {warning}")
         return open_book(settings.home, engine=engine)
     book = open_book(settings.home, engine=engine)
+    if settings.workspace.queries():
+        terminal.say(
+            f"perennial: tables of a database are those of snapshot {book.snapshot_id}: "
+            "`perennial ingest` asks again"
+        )
     aside = settings.home / "quarantine" / book.snapshot_id / "errors.jsonl"
     if aside.is_file():
         terminal.say(f"perennial: rows were set aside, the figures lack them: {aside}")

@@ -36,7 +36,9 @@ def score(
     settings = load(book, home)
     day = asked_day(as_of)
     with terminal.steps(json) as step:
-        batch = scored(settings, opened(settings, step, engine), day, step, accept_volume)
+        batch = scored(
+            settings, opened(settings, step, engine, asking=True), day, step, accept_volume
+        )
     terminal.answer(batch.to_json(), json, terminal.scored)
 
 
