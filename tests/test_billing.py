@@ -5,6 +5,8 @@ from features import billing
 from tests.small_books import ago, line, small_book
 from tests.small_books import measured as measure
 
+pytestmark = pytest.mark.ci  # make test has tests/test_triggers.py: one book for them all
+
 
 def seen(metric, days, used, limit=100):
     day = ago(days).date()

@@ -155,6 +155,7 @@ def test_an_early_end_is_not_known_before_its_day():
 PLANS = [{"plan": "free", "rank": 1}, {"plan": "pro", "rank": 2}, {"plan": "odd"}]
 
 
+@pytest.mark.ci
 def test_seats_and_tiers_given_back():
     lines = [
         line("a", 100, "2024-01-01", seats=10, plan="pro", product="desk", ends_on="2025-05-01"),
@@ -168,6 +169,7 @@ def test_seats_and_tiers_given_back():
     assert (a.commercial_never_expanded, a.commercial_contraction_91d) == (1, pytest.approx(4 / 15))
 
 
+@pytest.mark.ci
 def test_without_ranks_or_a_past_no_tier_was_given_back():
     assert np.isnan(measured([line("a", plan="pro")]).commercial_downgrades_91d)
     young = measured([line("a", starts="2025-06-01", plan="pro", seats=3)], plans=PLANS)
@@ -176,6 +178,7 @@ def test_without_ranks_or_a_past_no_tier_was_given_back():
     assert measured([line("a", plan="pro")], plans=PLANS).commercial_downgrades_91d == 0
 
 
+@pytest.mark.ci
 def test_the_price_since_the_last_renewal():
     lines = [
         line("a", 100, "2023-01-01", seats=10, term_months=12, ends_on="2025-01-01"),

@@ -100,6 +100,7 @@ def test_business_growth():
     assert measured(growth=growth).expansion_business_growth_91d == 1
 
 
+@pytest.mark.ci
 def test_the_limit_that_rises_fastest():
     limits = [seen("storage", 1 + 7 * week, 70 - 5 * week, 100) for week in range(5)]
     limits += [seen("calls", 1 + 7 * week, 30 - 5 * week, 50) for week in range(5)]
@@ -109,6 +110,7 @@ def test_the_limit_that_rises_fastest():
     assert a.expansion_days_to_limit == pytest.approx(28)
 
 
+@pytest.mark.ci
 def test_the_feature_that_was_hit_most():
     hits = [("forecast", 3), ("forecast", 4), ("sso", 5), ("audit", 31)]
     a = measured(events=[event("gate_hit", day, feature=name) for name, day in hits])
@@ -117,6 +119,7 @@ def test_the_feature_that_was_hit_most():
     assert a.expansion_governance_30d == 1
 
 
+@pytest.mark.ci
 def test_slack_is_no_service_level():
     events = [event("gate_hit", 2, feature="slack_sync"), event("pricing_view", 2, feature="SLA")]
     assert measured(events=events).expansion_governance_30d == 1

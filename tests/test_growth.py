@@ -1,8 +1,11 @@
 import numpy as np
+import pytest
 
 from features import growth
 from tests.small_books import ago, line, small_book
 from tests.small_books import measured as measure
+
+pytestmark = pytest.mark.ci  # make test has tests/test_triggers.py: one book for them all
 
 
 def seen(kind, days, value=None):

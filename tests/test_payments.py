@@ -6,6 +6,8 @@ from features import payments
 from tests.small_books import line, small_book
 from tests.small_books import measured as measure
 
+pytestmark = pytest.mark.ci  # make test has tests/test_triggers.py: one book for them all
+
 
 def invoice(number, due, paid=None, account="a", amount=5.0, **more):
     return {

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from features import relationship
 from tests.small_books import ago, line, small_book
@@ -69,6 +70,7 @@ def test_a_business_review_is_not_any_meeting():
     assert (a.relationship_days_since_meeting, a.relationship_days_since_review) == (40, 100)
 
 
+@pytest.mark.ci
 def test_people_who_are_named_are_known():
     named = [
         touch("call", day, contact=name) for day, name in ((5, "Ann"), (9, "Ann"), (365, "Bo"))
@@ -77,6 +79,7 @@ def test_people_who_are_named_are_known():
     assert np.isnan(measured(TOUCHES).relationship_contacts_365d)
 
 
+@pytest.mark.ci
 def test_a_departure_told_twice_is_one():
     contacts = [
         {"contact_id": "1", "account_id": "a", "role": "champion", "left_on": "2025-05-12"},
@@ -84,6 +87,7 @@ def test_a_departure_told_twice_is_one():
     assert measured(TOUCHES, contacts=contacts).relationship_champion_left_91d == 1
 
 
+@pytest.mark.ci
 def test_departures_are_known_from_contacts_alone():
     contacts = [{"contact_id": "1", "account_id": "a", "role": "sponsor", "left_on": "2025-06-20"}]
     book = small_book([line("a"), line("b")], contacts=contacts)
@@ -91,6 +95,7 @@ def test_departures_are_known_from_contacts_alone():
     assert np.isnan(measure(book, relationship).relationship_meetings_91d)
 
 
+@pytest.mark.ci
 def test_answers_of_one_moment_are_ordered_by_value():
     touches = [touch("nps", 30, value=9), touch("nps", 30, value=4), touch("nps", 50, value=5)]
     a = measured(touches)

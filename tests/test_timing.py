@@ -5,6 +5,8 @@ from features import adoption, commercial, relationship, timing
 from tests.small_books import ago, line, small_book
 from tests.small_books import measured as measure
 
+pytestmark = pytest.mark.ci  # make test has tests/test_triggers.py: one book for them all
+
 MILESTONE = [{"feature": "start", "tier": "core", "activation": True}]
 
 
