@@ -172,13 +172,13 @@ def duckdb_in_memory(
     """
     settings = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
     settings["temp_directory"] = str(spill) if spill else ""
-    if spill:
-        settings["max_temp_directory_size"] = most
     if memory:
         settings["memory_limit"] = memory
     connection = duckdb.connect(":memory:", config=settings)
     connection.execute("SET TimeZone = 'UTC'")
     connection.execute("SET enable_progress_bar = false")
+    if spill:  # as a setting of the connection it is read but not kept to
+        connection.execute(f"SET max_temp_directory_size = '{most}'")
     return connection
 
 

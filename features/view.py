@@ -16,6 +16,7 @@ from typing import Any
 import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from features.asof import opening_day
 from features.book import Book
@@ -110,8 +111,10 @@ class View:
 
     def collect(self, rows: nw.LazyFrame[Any]) -> pd.DataFrame:
         """Collect a result of one row per account onto the paying accounts (absent: missing)."""
-        frame = rows.collect("pandas").to_native().set_index("account_id")
-        return frame.reindex(self.standing.index)
+        table = rows.collect("pyarrow").to_native()
+        whole = [pa.float64() if pa.types.is_decimal(kind) else kind for kind in table.schema.types]
+        table = table.cast(pa.schema(zip(table.column_names, whole, strict=True)))
+        return table.to_pandas().set_index("account_id").reindex(self.standing.index)
 
     def mrr_before(self, days: int) -> pd.Series:
         """Give the MRR of so many days before the opening, as known now (not paying: missing)."""
