@@ -46,9 +46,11 @@ def standing(
         successor_on, successor_mrr_micros (NaN where nothing is signed).
     """
     today = number_of(as_of)
-    facts = paying[["mrr_micros"]].join(_main(lines, today)).join(_alive(lines, today))
-    facts = facts.join(_first(lines, today)).join(_notice(lines, today))
-    facts = facts.join(_successor(lines, today))
+    known = _first(lines, today)
+    for part in (_main, _alive, _successor):
+        known = known.join(part(lines, today), on="account_id", how="left")
+    facts = known.collect("pyarrow").to_native().to_pandas().set_index("account_id")
+    facts = facts.reindex(paying.index).assign(mrr_micros=paying["mrr_micros"])
     return _decided(facts, late_days)
 
 
@@ -66,46 +68,37 @@ def main_lines(lines: nw.LazyFrame[Any], today: int) -> nw.LazyFrame[Any]:
     return ranked.unique("account_id", keep="first", order_by=order)
 
 
-def _main(lines: nw.LazyFrame[Any], today: int) -> pd.DataFrame:
+def _main(lines: nw.LazyFrame[Any], today: int) -> nw.LazyFrame[Any]:
     """Tell the terms of each account's main line."""
-    return _frame(
-        main_lines(lines, today).select(
-            "account_id", "product", "plan", "currency", "seats", "discount", "auto_renew",
-            "list_micros", "term", "start_day", "due_on", "review_on",
-            line_micros=nw.col("mrr_micros"),
-        )
+    return main_lines(lines, today).select(
+        "account_id", "product", "plan", "currency", "seats", "discount", "auto_renew",
+        "list_micros", "term", "start_day", "due_on", "review_on",
+        line_micros=nw.col("mrr_micros"),
     )  # fmt: skip
 
 
-def _alive(lines: nw.LazyFrame[Any], today: int) -> pd.DataFrame:
-    """Add up the lines in force."""
+def _alive(lines: nw.LazyFrame[Any], today: int) -> nw.LazyFrame[Any]:
+    """Add up the lines in force; where all of them are canceled, none is kept."""
     now = lines.filter(alive(today - 1)).group_by("account_id")
-    return _frame(
-        now.agg(
-            nw.len().cast(nw.Float64).alias("lines"),
-            nw.col("product").n_unique().cast(nw.Float64).alias("products"),
-            nw.col("seats").sum().cast(nw.Float64).alias("paid_seats"),
-            nw.col("seats").count().alias("seated"),
-            nw.col("mrr_micros").sum().cast(nw.Float64).alias("native_micros"),
-            nw.col("currency").n_unique().alias("currencies"),
-            total(nw.col("kind") == "usage").alias("usage_lines"),
-        )
+    return now.agg(
+        nw.len().cast(nw.Float64).alias("lines"),
+        nw.col("product").n_unique().cast(nw.Float64).alias("products"),
+        nw.col("seats").sum().cast(nw.Float64).alias("paid_seats"),
+        nw.col("seats").count().alias("seated"),
+        nw.col("mrr_micros").sum().cast(nw.Float64).alias("native_micros"),
+        nw.col("currency").n_unique().alias("currencies"),
+        total(nw.col("kind") == "usage").alias("usage_lines"),
+        nw.col("known_cancel").is_null().cast(nw.Int64).sum().alias("kept"),
+        nw.col("due_on").max().alias("service_ends"),
     )
 
 
-def _first(lines: nw.LazyFrame[Any], today: int) -> pd.DataFrame:
+def _first(lines: nw.LazyFrame[Any], today: int) -> nw.LazyFrame[Any]:
     started = lines.filter(nw.col("start_day") < today).group_by("account_id")
-    return _frame(started.agg(nw.col("starts_on").min().alias("first_paid_on")))
+    return started.agg(nw.col("starts_on").min().alias("first_paid_on"))
 
 
-def _notice(lines: nw.LazyFrame[Any], today: int) -> pd.DataFrame:
-    """Date the end of service where every line in force is canceled."""
-    now = lines.filter(alive(today - 1)).group_by("account_id")
-    kept = nw.col("known_cancel").is_null().cast(nw.Int64)
-    return _frame(now.agg(kept.sum().alias("kept"), nw.col("due_on").max().alias("service_ends")))
-
-
-def _successor(lines: nw.LazyFrame[Any], today: int) -> pd.DataFrame:
+def _successor(lines: nw.LazyFrame[Any], today: int) -> nw.LazyFrame[Any]:
     """Find the first signed line that is still to start, and what is in force on its day."""
     coming = lines.filter(nw.col("start_day") >= today).group_by("account_id")
     first = coming.agg(
@@ -114,11 +107,9 @@ def _successor(lines: nw.LazyFrame[Any], today: int) -> pd.DataFrame:
     then = lines.join(first, on="account_id", how="inner")
     until = nw.col("end_day").is_null() | (nw.col("end_day") > nw.col("next_day"))
     then = then.filter(nw.col("start_day") <= nw.col("next_day"), until)
-    return _frame(
-        then.group_by("account_id").agg(
-            nw.col("next_on").min(),
-            nw.col("mrr_micros").sum().cast(nw.Float64).alias("then_micros"),
-        )
+    return then.group_by("account_id").agg(
+        nw.col("next_on").min(),
+        nw.col("mrr_micros").sum().cast(nw.Float64).alias("then_micros"),
     )
 
 
@@ -142,8 +133,3 @@ def _decided(facts: pd.DataFrame, late_days: int) -> pd.DataFrame:
         successor_on=following.where(succeeded),
         successor_mrr_micros=(facts["then_micros"] * in_book).round().where(succeeded),
     )
-
-
-def _frame(rows: nw.LazyFrame[Any]) -> pd.DataFrame:
-    frame: pd.DataFrame = rows.collect("pandas").to_native()
-    return frame.set_index("account_id")
