@@ -17,7 +17,7 @@ import pyarrow as pa
 from features.asof import add_months
 from features.contracts import stored_schema
 from features.engines import EngineSettings, chosen, duckdb_in_memory, spill_folder
-from features.faults import ConfigurationRefused, DataRejected, InputMissing
+from features.faults import DataRejected, InputMissing
 from features.publication import FORMAT, verified
 from features.rollup import ROLLUPS, number_of, rolled
 
@@ -228,7 +228,7 @@ def open_book(
         ``snapshot.corrupt`` if a file of the snapshot is not there or was edited;
         ``snapshot.format`` if another version of the program wrote it.
     ConfigurationRefused
-        ``engine.unknown``, ``engine.missing``, or ``engine.feeds`` if DuckDB is to read from afar.
+        ``engine.unknown`` or ``engine.missing``.
     """
     name, asked = snapshot_id or latest_snapshot(home), settings or EngineSettings()
     folder = home / "snapshots" / name
@@ -241,7 +241,7 @@ def open_book(
     for table, entry in tables.items():
         if "file" in entry:
             connection.read_parquet(str(folder / entry["file"])).create_view(table)
-    afar = _afar(asked, engine, name)
+    afar = f"{asked.feeds.rstrip('/')}/{name}" if asked.feeds and engine != "duckdb" else ""
     partitions = {
         rollup: tuple(Partition.of(each, folder, afar) for each in files)
         for entry in tables.values()
@@ -250,14 +250,6 @@ def open_book(
     provided = {table: frozenset(entry["provided"]) for table, entry in tables.items()}
     facts = manifest["book"] | {"as_of": date.fromisoformat(manifest["book"]["as_of"])}
     return Book(name, BookFacts(**facts), provided, connection, engine, partitions)
-
-
-def _afar(asked: EngineSettings, engine: str, name: str) -> str:
-    """Say where a snapshot's copy lies; empty if the engine reads this machine's own."""
-    if asked.feeds and engine == "duckdb":
-        cure = "choose --engine polars or spark, or drop [engine] feeds"
-        raise ConfigurationRefused("engine.feeds", f"duckdb cannot read {asked.feeds}", cure)
-    return f"{asked.feeds.rstrip('/')}/{name}" if asked.feeds else ""
 
 
 def _manifest(folder: Path) -> dict[str, Any]:

@@ -48,7 +48,7 @@ class EngineSettings(Section):
         What it may spill; beyond it, the command fails (``memory.exceeded``).
     feeds : str
         Where the snapshots' folder was copied to, for Polars and Spark to read the feeds from,
-        e.g. ``"s3a://bucket/perennial/snapshots"``. Empty: this machine's own.
+        e.g. ``"s3a://bucket/perennial/snapshots"``. Empty: this machine's own, as DuckDB does.
     """
 
     memory: str = Field(default="2GB", pattern=SIZE)

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from features.company import BenchmarkSettings
 from features.configuration import Section, read_section
+from features.engines import EngineSettings
 from features.faults import ConfigurationRefused
 from features.ingest import IngestSettings
 from features.location import located
@@ -59,6 +60,8 @@ class Settings:
     mlflow : MlflowSettings
     benchmarks : BenchmarkSettings
         What benchmarks the company is held beside; no published run depends on it.
+    engine : EngineSettings
+        What the book is summed with; nothing depends on it.
     """
 
     workspace: Workspace
@@ -67,6 +70,7 @@ class Settings:
     choices: Choices
     mlflow: MlflowSettings
     benchmarks: BenchmarkSettings
+    engine: EngineSettings
 
     @property
     def digest(self) -> str:
@@ -127,7 +131,8 @@ def _owned(workspace: Workspace, home: Path | None) -> Settings:
     mlflow = _read(MlflowSettings, workspace, "mlflow")
     benchmarks = _read(BenchmarkSettings, workspace, "benchmarks")
     state = home or workspace.directory / ".perennial"
-    return Settings(workspace, state, rules, choices, mlflow, benchmarks)
+    engine = _read(EngineSettings, workspace, "engine")
+    return Settings(workspace, state, rules, choices, mlflow, benchmarks, engine)
 
 
 def _read(kind: type[S], workspace: Workspace, name: str) -> S:

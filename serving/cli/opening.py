@@ -59,8 +59,8 @@ def opened(settings: Settings, step: Step, engine: str = "duckdb", *, asking: bo
         terminal.say(f"perennial: the book has changed: ingested as snapshot {report.snapshot}")
         for warning in report.warnings:
             terminal.say(f"perennial: ingest: {warning}")
-        return open_book(settings.home, engine=engine)
-    book = open_book(settings.home, engine=engine)
+        return open_book(settings.home, engine=engine, settings=settings.engine)
+    book = open_book(settings.home, engine=engine, settings=settings.engine)
     if settings.workspace.queries():
         terminal.say(
             f"perennial: tables of a database are those of snapshot {book.snapshot_id}: "

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from features.company import BenchmarkSettings
 from features.configuration import Section
+from features.engines import EngineSettings
 from features.ingest import IngestSettings
 from features.mapping import BookSettings, TableSettings
 from features.maturity import MaturitySettings
@@ -34,6 +35,7 @@ SECTIONS: Mapping[str, type[Section]] = {
     "book": BookSettings,
     "tables.NAME": TableSettings,
     "ingest": IngestSettings,
+    "engine": EngineSettings,
     "revenue": Rules,
     "benchmarks": BenchmarkSettings,
     "triggers": TriggerSettings,
