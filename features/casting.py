@@ -15,12 +15,23 @@ from features.instants import date_cast, instant_cast, month_cast
 from features.mapping import TableSettings
 from features.units import factor, money_shift
 
-__all__ = ["PICO", "Cast", "Frame", "cast", "literal", "more_decimals", "prepared", "quoted"]
+__all__ = [
+    "PICO",
+    "PLAIN_ID",
+    "Cast",
+    "Frame",
+    "cast",
+    "literal",
+    "more_decimals",
+    "prepared",
+    "quoted",
+]
 
 NUMBER = r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?"
 NOT_FINITE = r"(?i)([+-]?(nan|inf|infinity)|null|none|nil|n/?a|#n/?a|#ref!|#div/0!|#value!|-+)"
 CONTROL = r"[\x00-\x1f\x7f\x{80}-\x{9f}\x{200b}-\x{200f}\x{202a}-\x{202e}\x{2060}-\x{2069}\x{feff}\x{fffd}]"
 MANGLED = r"(?i)\d+(\.\d+)?e\+\d+|\d{1,2}-(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)|(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)-\d{2}"
+PLAIN_ID = r"[A-Za-z0-9_:.@/#]{1,200}|[A-Za-z0-9_:.@/#-]{7,200}"
 PICO = 12
 BOUND = 10**12
 
@@ -73,6 +84,7 @@ def more_decimals(column: Column, frame: Frame) -> str:
 
 def _id(column: Column, v: str, frame: Frame) -> Cast:
     code = (
+        f"WHEN {full_match(v, PLAIN_ID)} THEN NULL "
         f"WHEN regexp_matches({v}, {literal(CONTROL)}) THEN 'text.control' "
         f"WHEN {full_match(v, MANGLED)} THEN 'id.excel_mangled'"
     )

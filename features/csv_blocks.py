@@ -22,7 +22,7 @@ from features.source_rows import LONG_FIELD, LONG_ROW
 __all__ = ["Block", "blocks", "pieces", "row_ends"]
 
 PIECE = 1 << 20
-BLOCK, LINES = 32 << 20, 500_000
+BLOCK, LINES = 32 << 20, 250_000
 FEED, RETURN, QUOTE = 10, 13, 34
 Positions = npt.NDArray[np.int64]
 

@@ -32,9 +32,9 @@ FIRST_YEAR, LAST_YEAR = 1990, 2100
 
 def _iso(v: str, pattern: str) -> str:
     return (
-        f"WHEN {full_match(v, AMBIGUOUS)} THEN 'timestamp.ambiguous' "
-        f"WHEN {full_match(v, EPOCH)} THEN 'timestamp.unit' "
-        f"WHEN NOT {full_match(v, pattern)} THEN 'timestamp.format' "
+        f"WHEN NOT {full_match(v, pattern)} THEN "
+        f"CASE WHEN {full_match(v, AMBIGUOUS)} THEN 'timestamp.ambiguous' "
+        f"WHEN {full_match(v, EPOCH)} THEN 'timestamp.unit' ELSE 'timestamp.format' END "
     )
 
 

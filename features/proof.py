@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from features.casting import cast, prepared
+from features.casting import PLAIN_ID, cast, prepared
 from features.columns import ARROW, Column
 from features.contracts import SQL_TYPES, TableContract
 from features.frame import Frame, full_match, literal, quoted
@@ -21,7 +21,6 @@ from features.placement import Placement
 __all__ = ["Proof", "Proven", "proof_of"]
 
 SHORT = 200
-PLAIN_ID = rf"[A-Za-z0-9_:.@/#]{{1,{SHORT}}}|[A-Za-z0-9_:.@/#-]{{7,{SHORT}}}"
 PLAIN_TEXT = rf"[!-~]([ -~]{{0,{SHORT - 2}}}[!-~])?"
 WHOLE = re.compile(r"U?(TINY|SMALL|BIG)INT|U?INTEGER")
 EXACT = re.compile(r"DECIMAL\((\d+),\d+\)")
