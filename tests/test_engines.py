@@ -88,6 +88,7 @@ def from_files(home: Path, folder: Path, engine: str) -> None:
         equal(expected, snapshot(found, found.facts.as_of))
 
 
+@pytest.mark.ci
 def test_polars_reads_a_published_snapshot_and_its_copy(home, tmp_path):
     from_files(home, tmp_path, "polars")
 
@@ -165,7 +166,9 @@ def around(day: date) -> list[datetime]:
 
 
 @pytest.mark.fault("F06")
-@pytest.mark.parametrize("as_of", [TURNS[0], TURNS[4]])
+@pytest.mark.parametrize(
+    "as_of", [TURNS[0], *(pytest.param(day, marks=pytest.mark.ci) for day in TURNS[1:])]
+)
 def test_windows_are_half_open_days_of_utc(as_of):
     moments = around(as_of)
     names = [f"a{n:02d}" for n in range(len(moments))]
@@ -238,6 +241,7 @@ def test_what_a_dead_process_spilled_is_removed(tmp_path):
     assert (left.exists(), ours.exists()) == (False, True)
 
 
+@pytest.mark.ci
 def test_nothing_heavy_is_imported_unless_asked():
     script = (
         "import sys, features.book; print([m for m in ('polars', 'pyspark') if m in sys.modules])"
