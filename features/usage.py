@@ -21,6 +21,7 @@ from features.usage_rows import (
     PEOPLE_YEAR_AGO,
     QUARTER,
     RECENT,
+    TOLD,
     YEAR,
     YEAR_AGO,
     known_usage,
@@ -53,7 +54,7 @@ def _heads(name: str) -> nw.Expr:
     return nw.when(nw.col("usage__named") > 0).then(f"usage__named_{name}").otherwise(totals)
 
 
-def _told(name: str, within: nw.Expr, rows: Rows = RECENT) -> Part:
+def _told(name: str, within: nw.Expr, rows: Rows = TOLD) -> Part:
     return Part(f"usage__told_{name}", nw.when(within).then("users").max(), rows)
 
 

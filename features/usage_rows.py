@@ -23,6 +23,7 @@ __all__ = [
     "PEOPLE_YEAR_AGO",
     "QUARTER",
     "RECENT",
+    "TOLD",
     "YEAR",
     "YEAR_AGO",
     "known_usage",
@@ -75,7 +76,11 @@ def _recent(view: View) -> nw.LazyFrame[Any]:
     if not view.feeds["usage"].mixed:
         return rows
     sums = (nw.col(name).sum() for name in ("count", "quantity"))
-    return rows.group_by("account_id", "age").agg(*sums, nw.col("users").max())
+    return rows.group_by("account_id", "age").agg(*sums)
+
+
+def _told(view: View) -> nw.LazyFrame[Any]:
+    return known_usage(view, "usage_by_day", QUARTER).filter(~nw.col("users").is_null())
 
 
 def _year_ago(view: View) -> nw.LazyFrame[Any]:
@@ -100,9 +105,11 @@ def _gaps(view: View) -> nw.LazyFrame[Any]:
     active = known_usage(view, "usage_by_day", HALF_YEAR).filter(some)
     before = nw.col("day").shift(1).over("account_id", order_by="day")
     gaps = active.select("account_id", gap=nw.col("day") - before).filter(nw.col("gap") > 0)
-    often = gaps.group_by("account_id", "gap").agg(nw.len().cast(nw.Int64).alias("often"))
+    often = gaps.group_by("account_id", "gap").agg(nw.len().alias("often"))
     through = nw.col("often").cum_sum().over("account_id", order_by="gap")
-    return often.with_columns(through=through, all=nw.col("often").sum().over("account_id"))
+    counts = often.with_columns(through=through, all=nw.col("often").sum().over("account_id"))
+    small = (nw.col(name).cast(nw.Int32) for name in ("gap", "through", "all"))
+    return counts.select("account_id", *small)
 
 
 def _before_quiet(view: View) -> nw.LazyFrame[Any]:
@@ -116,6 +123,7 @@ def _before_quiet(view: View) -> nw.LazyFrame[Any]:
 FEED = ("usage",)
 EVER = Rows("all usage", FEED, _ever)
 RECENT = Rows("usage of 91 days", FEED, _recent)
+TOLD = Rows("users by totals", FEED, _told)
 YEAR_AGO = Rows("usage a year before", FEED, _year_ago)
 PEOPLE = Rows("users", FEED, _people)
 PEOPLE_YEAR_AGO = Rows("users a year before", FEED, _people_year_ago)
