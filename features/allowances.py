@@ -1,7 +1,7 @@
 """Allowances: how much of each limit an account has used, how fast, and until when.
 
 A metered value that falls below half of the last one was reset; a limit that is reset before it
-would be reached is not in sight.
+would be reached is not in sight. A limit of zero is no limit.
 """
 
 from __future__ import annotations
@@ -33,11 +33,13 @@ def _allowances(view: View) -> nw.LazyFrame[Any]:
         left=nw.col("limit") - nw.col("used"),
         share=nw.col("used") / nw.col("limit"),
     )
-    pace = nw.when(nw.col("rate") > 0).then(nw.col("left") / nw.col("rate")).otherwise(FAR)
+    rising = nw.when(nw.col("rate") > 0).then(nw.col("left") / nw.col("rate")).otherwise(FAR)
+    pace = nw.when(nw.col("left") <= 0).then(0.0).otherwise(rising)
     steps = steps.with_columns(
         pace_days=pace.clip(0.0, FAR), growth=nw.col("rate") * RATE_DAYS / nw.col("limit")
     )
-    reset_first = nw.col("pace_days") > RESET_EVERY - nw.col("reset_age")
+    until_reset = RESET_EVERY - nw.col("reset_age")
+    reset_first = (until_reset > 0) & (nw.col("left") > 0) & (nw.col("pace_days") > until_reset)
     return steps.with_columns(days=nw.when(reset_first).then(FAR).otherwise(nw.col("pace_days")))
 
 
@@ -71,8 +73,10 @@ def _metrics(view: View) -> nw.LazyFrame[Any]:
 
 def _readings(view: View) -> nw.LazyFrame[Any]:
     """Give one row per account, metric and day of 91 days, with what came before it."""
-    readings = view.rows("limits").filter(
-        nw.col("age") < QUARTER, nw.col("limit") > 0, ~nw.col("used").is_null()
+    limited = nw.when(nw.col("limit") > 0).then("limit").alias("limit")
+    readings = view.rows("limits").with_columns(limited)
+    readings = readings.filter(
+        nw.col("age") < QUARTER, ~nw.col("used").is_null(), IS_SEATS | ~nw.col("limit").is_null()
     )
     order = ["observed_on", "used", "limit"]
     seen = readings.unique([*KEYS, "day"], keep="last", order_by=order)

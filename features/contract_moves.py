@@ -20,11 +20,14 @@ __all__ = ["downgrades", "last_moves", "price_since_renewal", "price_since_year"
 
 LEAST_MOVE = 0.02
 YEAR = 365
+FIXED = nw.col("kind") != "usage"
 PRICED = ["account_id", "product", "plan", "currency"]
 
 
 def last_moves(view: View) -> pd.DataFrame:
     """Give the days since MRR last rose, and last fell, by 2 % or more while paying.
+
+    Lines priced by usage are left aside: their bill moves every month.
 
     Returns
     -------
@@ -45,7 +48,7 @@ def last_moves(view: View) -> pd.DataFrame:
 
 def _levels(view: View) -> nw.LazyFrame[Any]:
     """Give one row per account and day on which its run-rate moved, with the level before."""
-    lines = view.lines
+    lines = view.lines.filter(FIXED)
     up = lines.select("account_id", day=nw.col("start_day"), move=nw.col("mrr_micros"))
     down = lines.filter(~nw.col("end_day").is_null()).select(
         "account_id", day=nw.col("end_day"), move=-nw.col("mrr_micros")
@@ -110,9 +113,12 @@ def _ran_on(view: View) -> pd.Series:
 
 
 def _unit_price(lines: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
-    """Give the price of a seat (of the line, where it has no seats) by product, plan, currency."""
+    """Give the price of a seat (of the line, where it has no seats) by product, plan, currency.
+
+    What a usage-priced line bills is no price.
+    """
     units = nw.when(nw.col("seats") > 0).then(nw.col("seats")).otherwise(1)
-    sums = lines.with_columns(units=units).group_by(PRICED)
+    sums = lines.filter(FIXED).with_columns(units=units).group_by(PRICED)
     priced = sums.agg(
         nw.col("mrr_micros").sum().cast(nw.Float64), nw.col("units").sum().cast(nw.Float64)
     )

@@ -102,11 +102,11 @@ SIGNALS = (
     _signal("limit_share", "share", QUARTER, (0, 1), "used / limit, the largest over all metrics "
             "but seats", "{value:.0%} of its tightest limit used",
             nw.when(~IS_SEATS).then("share").max(), ALLOWANCES, NO_LIMITS),
-    _signal("limit_growth_28d", "share", 28, (0, 1), "rise of used / limit in 28 days (resets "
-            "aside), the largest over all metrics but seats",
-            "use of a limit rising by {value:.0%} of it in 28 days",
+    _signal("limit_growth_28d", "share", 28, (0, 1), "rise of used / limit per 28 days, at the "
+            "pace of the readings of 28 days (resets aside), the largest over all metrics but seats",
+            "use of a limit rising by {value:.0%} of it per 28 days",
             nw.when(~IS_SEATS).then("growth").max(), ALLOWANCES,
-            "fewer than two readings in 28 days, or no limit of this kind"),
+            "no reading in 28 days that another came before, or no limit of this kind"),
     _signal("days_to_limit", "days", QUARTER, (0, -1), "days until the first limit is reached at "
             "the pace of 28 days (365: not in sight, or reset before)",
             "a limit is reached in {value:.0f} days",

@@ -115,7 +115,8 @@ SIGNALS = (
             "NPS answer changed by {value:+.0f}", nw.col("change").max(), ANSWERS,
             "fewer than two answers"),
     _signal("days_since_nps", "days", None, (0, 0), "days since any answer",
-            "last NPS answer {value:.0f} days ago", _latest(["nps"]), TOUCHES, "never answered"),
+            "last NPS answer {value:.0f} days ago", (nw.col("age") + 1).min().cast(nw.Float64),
+            ANSWERS, "never answered"),
     _signal("champion_left_91d", "people", QUARTER, (1, -1), "champions or sponsors who left or "
             "changed in 91 days, by touchpoints or by contacts (the larger count)",
             "{value:.0f} champions left in 91 days",
