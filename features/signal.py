@@ -138,7 +138,7 @@ class Signal:
     meaning: str
     missing: str
     phrase: str
-    value: nw.Expr = field(default_factory=lambda: nw.lit(None), compare=False, repr=False)
+    value: nw.Expr = field(compare=False, repr=False)
     rows: Rows | None = None
     silent: float | None = None
     tables: tuple[str, ...] = ()
