@@ -13,6 +13,7 @@ import pandas as pd
 
 from features.book import Book
 from features.catalog import CATALOG, FAMILIES
+from features.engines import memory_watched
 from features.faults import DataRejected
 from features.measuring import account_frame
 from features.rules import Rules
@@ -71,9 +72,12 @@ def snapshot(
         ``feature.not_finite`` if a signal is infinite, with its name and number of accounts.
     InternalFault
         ``leak.future_event`` if a row that was not yet known got in.
+    CannotWrite
+        ``memory.exceeded`` if DuckDB needs more than it may hold and spill.
     """
-    view = view_of(book, as_of, rules or Rules())
-    signals = _measured(view)
+    with memory_watched():
+        view = view_of(book, as_of, rules or Rules())
+        signals = _measured(view)
     forget_terms(book, as_of)
     facts = view.standing.copy()
     facts["currency"] = facts["currency"].fillna(book.facts.currency)

@@ -1,7 +1,9 @@
+from datetime import date
+
 import numpy as np
 
 from features import adoption
-from tests.small_books import ago, line, small_book
+from tests.small_books import AS_OF, ago, line, small_book
 from tests.small_books import measured as measure
 
 CATALOG = [
@@ -76,3 +78,43 @@ def test_an_account_without_usage_says_nothing_of_activation():
     lines = [line("a", starts="2025-05-02"), line("z")]
     usage = used("z", "search", range(1, 200))
     assert np.isnan(measured(usage, lines, feature_catalog=CATALOG).adoption_activated_30d)
+
+
+PLANS = [{"plan": "basic", "rank": 1}, {"plan": "pro", "rank": 2}]
+TIERED = [
+    {"feature": "report", "tier": "core"},
+    {"feature": "roles", "tier": "core", "min_plan": "pro"},
+    {"feature": "chat", "tier": "core", "product": "talk"},
+    {"feature": "forecast", "tier": "advanced", "min_plan": "pro"},
+]
+
+
+def entitled(plan, product="base", **tables):
+    usage = used("a", "report", (1, 2, 3)) + used("a", "forecast", (4,))
+    lines = [line("a", plan=plan, product=product)]
+    return measured(usage, lines, feature_catalog=TIERED, plans=PLANS, **tables)
+
+
+def test_an_account_is_held_against_what_it_may_use():
+    # basic of base: the report alone; the forecast is tried without a right to it
+    basic = entitled("basic")
+    assert (basic.adoption_share_28d, basic.adoption_core_adopted) == (1, 1)
+    assert (basic.adoption_advanced_28d, basic.adoption_features_28d) == (1, 2)
+    # pro of base: report, roles, forecast; chat belongs to a product that it does not have
+    pro = entitled("pro")
+    assert (pro.adoption_share_28d, pro.adoption_core_share_28d) == (2 / 3, 0.5)
+
+
+def test_what_the_book_does_not_say_does_not_bar():
+    # a plan without rank, and no product named: all four features
+    assert entitled("gold", product=None).adoption_share_28d == 0.5
+    assert entitled(None, product=None).adoption_core_share_28d == 1 / 3
+
+
+def test_a_milestone_that_became_known_late_counts_from_then():
+    lines = [line("a", starts="2025-05-02"), line("z")]
+    late = {**used("a", "report", (55,))[0], "recorded_at": "2025-06-20 08:00"}
+    usage = used("z", "search", range(1, 200)) + used("a", "report", (48,)) + [late]
+    book = small_book(lines, usage=usage, feature_catalog=CATALOG)
+    before, after = (measure(book, adoption, as_of=day) for day in (date(2025, 6, 15), AS_OF))
+    assert (before.adoption_days_to_activation, after.adoption_days_to_activation) == (12, 5)

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from features import adoption
 from features.snapshot import snapshot
 from tests.small_books import AS_OF, ago, line, measured, small_book
 
@@ -139,3 +140,56 @@ def test_billable_usage_is_read_where_a_line_is_priced_by_it():
     flat = small_book([line("a")], usage=rows)
     assert measured(priced).usage_billable_ratio_28d == 0.5
     assert np.isnan(measured(flat).usage_billable_ratio_28d)
+
+
+def test_the_trend_of_logarithms_hardly_hears_one_wild_week():
+    # 7 events a week; the second last week has 700: the slope of the totals jumps, the trend not
+    calm = measured(small_book([line("a")], usage=daily("a", range(1, 92))))
+    wild = measured(small_book([line("a")], usage=daily("a", [*range(1, 92), *[9] * 693])))
+    assert (calm.usage_trend_13w, calm.usage_slope_13w) == (pytest.approx(0), pytest.approx(0))
+    # week 1 pulls with 5: 5 * (ln 701 - ln 8) / 182
+    assert wild.usage_trend_13w == pytest.approx(5 * np.log(701 / 8) / 182)
+    assert wild.usage_slope_13w == pytest.approx((5 * 693 / 182) / ((91 + 693) / 13))
+
+
+def test_users_added_and_against_a_year_before():
+    # u1 all along, u2 to u4 in the last 28 days, u5 only in the 28 days before; a year ago u6, u7
+    usage = daily("a", range(1, 100)) + daily("a", [40], "u5")
+    usage += [row for n in (2, 3, 4) for row in daily("a", [n], f"u{n}")]
+    usage += [row for n in (6, 7) for row in daily("a", [400], f"u{n}")]
+    a = measured(small_book([line("a")], usage=usage))
+    assert (a.usage_users_28d, a.usage_users_added_28d) == (4, 4 - 2)
+    assert a.usage_users_year_on_year == 5 / 2
+
+
+def test_totals_stand_in_for_users_who_are_not_named():
+    book = small_book([line("a")], usage=weekly("a", [70] * 9, [9, 8, 8, 8, 5, 5, 5, 6, 5]))
+    assert measured(book).usage_users_added_28d == 9 - 6
+
+
+def test_quantity_is_compared_whatever_the_lines_are():
+    rows = [{**row, "quantity": 3.0} for row in daily("a", range(1, 29))]
+    rows += [{**row, "quantity": 2.0} for row in daily("a", [*range(29, 57), 365, 366])]
+    a = measured(small_book([line("a")], usage=rows))
+    assert a.usage_quantity_ratio_28d == 1.5
+    assert a.usage_quantity_year_on_year == (28 * 3 + 28 * 2) / 4
+    assert np.isnan(a.usage_billable_ratio_28d)
+
+
+def test_the_usual_gap_lies_between_two_gaps():
+    # gaps 1, 1, 1, 7 and a quiet of 9 days: the 95th of 100 lies at place 2.85: 1 + .85 * 6
+    usage = daily("a", [10, 17, 18, 19, 20]) + daily("z", range(1, 60))
+    a = measured(small_book([line("a"), line("z")], usage=usage))
+    assert a.usage_gap_ratio == pytest.approx(9 / (1 + 0.85 * 6))
+
+
+def test_a_day_that_became_known_twice_is_one_day():
+    again = {**daily("a", [10])[0], "recorded_at": "2025-06-25 08:00"}
+    a = measured(small_book([line("a")], usage=[*daily("a", range(1, 60)), again]))
+    assert (a.usage_events_28d, a.usage_active_days_28d) == (29, 28)
+
+
+def test_strangers_do_not_count():
+    usage = daily("a", range(1, 60)) + daily("stranger", [1], feature="theirs")
+    a = measured(small_book([line("a")], usage=usage), adoption)
+    assert a.adoption_share_28d == 1
