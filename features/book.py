@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,14 @@ import pyarrow as pa
 
 from features.asof import add_months
 from features.contracts import stored_schema
-from features.engines import EngineSettings, chosen, duckdb_in_memory, spill_folder
+from features.engines import (
+    Engine,
+    EngineSettings,
+    OnDuckDB,
+    chosen,
+    duckdb_in_memory,
+    spill_folder,
+)
 from features.faults import DataRejected, InputMissing
 from features.publication import FORMAT, verified
 from features.rollup import ROLLUPS, number_of, rolled
@@ -24,6 +31,9 @@ from features.rollup import ROLLUPS, number_of, rolled
 __all__ = ["Book", "BookFacts", "Partition", "latest_snapshot", "open_book"]
 
 AGAIN = "run `perennial ingest` again"
+
+UNHELD = ("accounts", "account_history")
+"""Tables that say who an account is: their rows stay its own."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +98,8 @@ class Book:
         Where the feeds are summed: one of ``features.engines.ENGINES``.
     partitions : mapping of str to sequence of Partition
         Per roll-up, its files; a book in memory has none.
+    holders : mapping of str to str
+        Accounts whose rows are another's: merged into it, or rolled up to it.
 
     Examples
     --------
@@ -104,6 +116,7 @@ class Book:
     connection: duckdb.DuckDBPyConnection = field(repr=False, compare=False)
     engine: str = "duckdb"
     partitions: Mapping[str, Sequence[Partition]] = field(default_factory=dict, repr=False)
+    holders: Mapping[str, str] = field(default_factory=dict, repr=False)
     _kept: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
@@ -130,7 +143,17 @@ class Book:
         """Give a whole table as a lazy narwhals frame over DuckDB."""
         if not self.has(name):
             raise InputMissing("table.missing", f'the book has no table "{name}"', "add its export")
-        return nw.from_native(self.connection.table(name))
+        rows = nw.from_native(self.connection.table(name))
+        if name in UNHELD or "account_id" not in self.provided[name]:
+            return rows
+        return self._held(rows, OnDuckDB(self.connection))
+
+    def held(self, holders: Mapping[str, str]) -> Book:
+        """Give the book with the rows of some accounts under those that hold them."""
+        if not holders:
+            return self
+        who = sorted(holders.items())
+        return self.once(f"held {who}", lambda: replace(self, holders=holders, _kept={}))
 
     def beside(self, name: str) -> nw.LazyFrame[Any]:
         """Give a whole table on the engine of the feeds, to be joined with them."""
@@ -150,6 +173,10 @@ class Book:
         since : int, optional
             Partitions that end before this day are not read; rows before it may still come.
         """
+        rows = self._rolled(name, since)
+        return self._held(rows, chosen(self.engine, self.connection))
+
+    def _rolled(self, name: str, since: int | None) -> nw.LazyFrame[Any]:
         if not self.partitions:
             return self.once(f"rolled {name}", lambda: self._rolled_up(name))
         months = self.partitions[name]
@@ -169,6 +196,15 @@ class Book:
         """Lay a small table beside the feeds, on their engine."""
         return chosen(self.engine, self.connection).arrow(rows)
 
+    def _held(self, rows: nw.LazyFrame[Any], engine: Engine) -> nw.LazyFrame[Any]:
+        """Put rows under the account that holds them."""
+        if not self.holders:
+            return rows
+        who = pa.table({"account_id": list(self.holders), "holder": list(self.holders.values())})
+        both = rows.join(engine.arrow(who), on="account_id", how="left")
+        mine = nw.coalesce("holder", "account_id").alias("account_id")
+        return both.with_columns(mine).drop("holder")
+
     def _rolled_up(self, name: str) -> nw.LazyFrame[Any]:
         """Roll a feed in memory up, of known accounts alone: ingest sets the others aside."""
         feed = ROLLUPS[name].feed
@@ -176,7 +212,7 @@ class Book:
         if self.has("accounts"):
             source = f"(SELECT * FROM {feed} SEMI JOIN accounts USING (account_id))"
         made = f"_{name}"
-        self.connection.execute(f"CREATE TEMP TABLE {made} AS {rolled(name, source)}")
+        self.connection.execute(f"CREATE OR REPLACE TEMP TABLE {made} AS {rolled(name, source)}")
         rows = self.connection.table(made)
         return nw.from_native(rows) if self.engine == "duckdb" else self.laid(_arrow(rows))
 

@@ -14,12 +14,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from features.asof import instant
+from features.asof import instant, opening_day
 from features.book import Book
 from features.fx import has_foreign
 from features.rules import Rules
 
-__all__ = ["Holding", "holdings", "turning_days", "varies"]
+__all__ = ["Holding", "held_by", "holdings", "turning_days", "varies"]
 
 _MERGED = "merged_into"
 _ALWAYS, _NEVER = date(1, 1, 1), date(9999, 12, 31)
@@ -99,6 +99,21 @@ def holdings(
         return None
     mine = {s.account_id for s in own}
     return pa.Table.from_pylist([vars(s) for s in spans if s.account_id in mine], schema=_SCHEMA)
+
+
+def held_by(book: Book, rules: Rules, as_of: date) -> dict[str, str]:
+    """Tell who holds the accounts that do not hold their own, on the day before an as-of date.
+
+    Examples
+    --------
+    >>> held_by(Book.of({}), Rules(), date(2025, 7, 1))
+    {}
+    """
+    day = opening_day(as_of)
+    spans = holdings(book, rules, as_of=as_of, opening=day)
+    rows = [] if spans is None else spans.to_pylist()
+    now = [row for row in rows if row["since"] <= day < row["till"]]
+    return {row["account_id"]: row["holder"] for row in now if row["holder"] != row["account_id"]}
 
 
 def _merged(book: Book, rules: Rules, as_of: date | None) -> list[Holding]:

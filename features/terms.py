@@ -1,6 +1,6 @@
 """The terms of a book's contract lines: since when, until when, and when the next decision is due.
 
-One row per line known before the as-of date. An end is known ahead only if it is the term's end,
+One row per line known before the as-of date, under the account that holds it then. An end is known ahead only if it is the term's end,
 or was recorded or canceled before the as-of date; otherwise the line reads as open.
 """
 
@@ -10,10 +10,10 @@ from datetime import date
 from typing import Any
 
 import narwhals.stable.v2 as nw
+import pyarrow as pa
 
 from features.book import Book
-from features.faults import InputMissing
-from features.lines import KNOWN_END
+from features.lines import KNOWN_END, revenue_table
 
 __all__ = ["alive", "forget_terms", "known_terms"]
 
@@ -23,7 +23,7 @@ _SUBSCRIPTIONS = """
         CASE WHEN canceled_on < DATE '{day}' THEN canceled_on END AS known_cancel,
         coalesce(term_months, interval_months,
             datediff('month', starts_on, renews_on)) AS term
-    FROM subscriptions WHERE known_at < TIMESTAMPTZ '{day} 00:00:00+00'"""
+    FROM {lines} WHERE known_at < TIMESTAMPTZ '{day} 00:00:00+00'"""
 
 _MONTHLY = """
     SELECT account_id, product, plan, seats, currency, kind, mrr_micros,
@@ -33,7 +33,7 @@ _MONTHLY = """
         CASE WHEN date_trunc('month', month) + INTERVAL 1 MONTH < DATE '{day}'
             THEN CAST(date_trunc('month', month) + INTERVAL 1 MONTH AS DATE) END AS known_end,
         NULL::DATE AS known_cancel, NULL::BIGINT AS term
-    FROM mrr_by_month WHERE known_at < TIMESTAMPTZ '{day} 00:00:00+00'"""
+    FROM {lines} WHERE known_at < TIMESTAMPTZ '{day} 00:00:00+00'"""
 
 _ROLLED = """
     SELECT *, datesub('month', starts_on, DATE '{day}' - 1) // term + 1 AS turns FROM ({lines})"""
@@ -72,14 +72,9 @@ def known_terms(book: Book, as_of: date) -> nw.LazyFrame[Any]:
     InputMissing
         ``table.missing`` if the book has neither form of revenue.
     """
-    if book.has("subscriptions"):
-        lines = _SUBSCRIPTIONS
-    elif book.has("mrr_by_month"):
-        lines = _MONTHLY
-    else:
-        cure = "add subscriptions or mrr_by_month"
-        raise InputMissing("table.missing", "the book has no table of revenue", cure)
-    known = lines.format(day=as_of, end=KNOWN_END.format(day=as_of))
+    name = revenue_table(book)
+    lines = _SUBSCRIPTIONS if name == "subscriptions" else _MONTHLY
+    known = lines.format(day=as_of, end=KNOWN_END.format(day=as_of), lines=_held(book, name))
     rolled = _ROLLED.format(day=as_of, lines=known)
     terms = _TERMS.format(day=as_of, rolled=rolled)
     book.connection.execute(f"CREATE OR REPLACE TEMP TABLE {_name(as_of)} AS {terms}")
@@ -89,6 +84,18 @@ def known_terms(book: Book, as_of: date) -> nw.LazyFrame[Any]:
 def forget_terms(book: Book, as_of: date) -> None:
     """Drop what ``known_terms`` has put by."""
     book.connection.execute(f"DROP TABLE IF EXISTS {_name(as_of)}")
+
+
+def _held(book: Book, table: str) -> str:
+    """Give the SQL of the lines, each under the account that holds it."""
+    if not book.holders:
+        return table
+    who = pa.table({"account_id": list(book.holders), "holder": list(book.holders.values())})
+    book.connection.register("_holders", who)
+    return (
+        f"(SELECT line.* REPLACE (coalesce(holder, line.account_id) AS account_id) "
+        f"FROM {table} AS line LEFT JOIN _holders USING (account_id))"
+    )
 
 
 def _name(as_of: date) -> str:

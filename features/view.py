@@ -18,9 +18,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from features.asof import opening_day
+from features.asof import month_index, opening_day
 from features.book import Book
 from features.faults import InternalFault
+from features.fx import has_foreign, valuation
+from features.holders import held_by
 from features.identity import identity
 from features.ledger import mrr_on
 from features.rollup import FEEDS, number_of
@@ -117,11 +119,25 @@ class View:
         return table.to_pandas().set_index("account_id").reindex(self.standing.index)
 
     def mrr_before(self, days: int) -> pd.Series:
-        """Give the MRR of so many days before the opening, as known now (not paying: missing)."""
-        day = opening_day(self.as_of) - timedelta(days=days)
-        then = mrr_on(self.book, day, self.rules, as_of=self.as_of)
+        """Give the MRR of so many days before the opening, as known now (not paying: missing).
+
+        It is valued at the opening's rates, and accounts that have merged since count together:
+        a move of a currency, or a merger, is none of the account.
+        """
+        opening = opening_day(self.as_of)
+        then = mrr_on(self.book, opening - timedelta(days=days), self._as_now, as_of=self.as_of)
         micros = then.set_index("account_id")["mrr_micros"].astype(float)
         return micros.reindex(self.standing.index)
+
+    @property
+    def _as_now(self) -> Rules:
+        """Give the rules with the opening's exchange rates and holders for all time."""
+        asked: dict[str, Any] = {"merger": "restated"}
+        if has_foreign(self.book):
+            opening = opening_day(self.as_of)
+            rates = valuation(self.book, self.rules, opening, opening)
+            asked |= {"fx": "fixed", "fx_date": rates.day_of(month_index(opening))}
+        return self.rules.model_copy(update=asked)
 
     def empty(self, slugs: list[str]) -> pd.DataFrame:
         """Give the frame of a family about which nothing is known."""
@@ -137,6 +153,7 @@ def view_of(book: Book, as_of: date, rules: Rules) -> View:
         ``leak.future_event`` if a row not yet known passes the filter (a bug).
     """
     paying = mrr_on(book, opening_day(as_of), rules, as_of=as_of)
+    book = book.held(held_by(book, rules, as_of))
     paying = paying[paying["mrr_micros"] > 0].set_index("account_id").sort_index()
     lines = known_terms(book, as_of)
     facts = standing(lines, as_of, paying, rules.late_renewal_days)
@@ -173,7 +190,9 @@ def feed_of(book: Book, table: str, as_of: date) -> Feed | None:
     end = min(today, int(days[-1]) + grain)
     stale = today - end > STALE_DAYS + _patience(table, grain, days)
     reach = end if table == "usage" else today
-    return Feed(grain, reach, int(days[0]), stale, mixed=len(days) < len(dates))
+    return Feed(
+        grain, reach, int(days[0]), stale, mixed=len(days) < len(dates) or bool(book.holders)
+    )
 
 
 def _patience(table: str, grain: int, days: Days) -> float:

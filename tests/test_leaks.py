@@ -14,6 +14,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from random import Random
@@ -310,7 +311,32 @@ def test_no_seats_and_no_mrr_are_no_ratio():
     assert frame["commercial_seat_use"].isna().all()
 
 
-@pytest.mark.fault("F12", partly="usage and tickets of a merged account stay under its own id")
+@pytest.mark.fault("F12")
+@pytest.mark.parametrize("engine", ["duckdb", "polars"])
+def test_what_a_merged_account_did_is_its_survivors(engine):
+    def did(account, user):
+        mine = {"account_id": account}
+        used = {**mine, "feature": "f", "user_id": user}
+        asked = [{**mine, "ticket_id": f"{account}{n}", "opened_at": ago(n)} for n in range(1, 6)]
+        return [{**used, "occurred_at": ago(day)} for day in range(1, 60)], asked
+
+    (old, old_tickets), (new, new_tickets) = did("old", "u"), did("new", "v")
+    merged = [{"account_id": "old", "valid_from": "2025-06-01", "merged_into": "new"}]
+    lines = [line("old", starts="2024-01-01"), line("new", 50, starts="2024-09-01")]
+    book = small_book(
+        lines, usage=old + new, tickets=old_tickets + new_tickets, account_history=merged
+    )
+    book = replace(book, engine=engine)
+    survivor = snapshot(book, AS_OF).set_index("account_id").loc["new"]
+    assert (survivor.usage_events_28d, survivor.usage_users_28d) == (56, 2)
+    assert (survivor.usage_active_days_28d, survivor.support_tickets_30d) == (28, 10)
+    assert (survivor.commercial_lines, survivor.first_paid_on.date()) == (2, date(2024, 1, 1))
+    assert survivor.commercial_expansion_365d == pytest.approx(0.5)  # both together: 100 -> 150
+    before = snapshot(book, date(2025, 6, 1)).set_index("account_id")
+    assert before.loc["new", "usage_events_28d"] == before.loc["old", "usage_events_28d"] == 28
+
+
+@pytest.mark.fault("F12")
 def test_a_merged_renamed_or_moved_account_pays_once():
     lines = [line("old"), line("new", 50)]
     accounts = [
