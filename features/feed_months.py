@@ -17,11 +17,12 @@ from features.feed_aside import FeedAside, conflicts
 from features.feed_keys import Keys, distinct, read_keys
 from features.feed_ledger import MonthEntry
 from features.keys import judged
+from features.numbering import numbered_rows
 from features.partitions import Kept, keep_bytes, keep_rows
 from features.report import ERRORS_SHOWN
-from features.rollup import HAPPENED, ROLLUPS, merged, numbered, rollups_of
+from features.rollup import ROLLUPS, merged, numbered, rollups_of
 from features.spool import Spool
-from features.summing import coded, gathered, summed
+from features.summing import Coded, coded, gathered, summed
 
 __all__ = ["Losses", "Months", "clashing"]
 
@@ -130,14 +131,15 @@ class Months:
         contrary = lost.filter(pc.equal(lost["fate"], "conflict"))
         text, errors = conflicts(self.contract, contrary, self.labels, month)
         self.aside.add(text)
-        made = self._rolled(rows)
+        made, tallies = self._rolled(rows)
         if before is not None:
-            made = {name: self._merged(name, before, made[name]) for name in made}
+            made = {name: self._merged(name, before, held.table) for name, held in made.items()}
             keys = distinct(np.sort(np.concatenate([read_keys(before.keys.at), keys])))
             errors = [*before.errors, *errors]
+            tallies = pa.concat_tables([pq.ParquetFile(before.tallies.at).read(), tallies])
         if not len(keys):
             return None
-        return self._written(month, made, self._tallied(rows, before), keys, errors)
+        return self._written(month, made, tallies, keys, errors)
 
     def moved(self, month: str, before: MonthEntry) -> MonthEntry:
         """Make a month again of what it holds, because accounts came or went."""
@@ -152,7 +154,7 @@ class Months:
     def _written(
         self,
         month: str,
-        made: dict[str, pa.Table],
+        made: dict[str, Coded],
         tallies: pa.Table,
         keys: Keys,
         errors: list[Breach],
@@ -165,34 +167,36 @@ class Months:
         return MonthEntry(parts, waiting, held, told, tuple(errors[:ERRORS_SHOWN]))
 
     def _divided(
-        self, month: str, made: dict[str, pa.Table]
+        self, month: str, made: dict[str, Coded]
     ) -> tuple[dict[str, Kept], dict[str, Kept]]:
         """Write the rows of known accounts into the snapshot, the others beside it."""
         parts, waiting = {}, {}
-        for name, rows in made.items():
-            ours = pc.is_in(rows["account_id"], self.known)
-            strange = rows.filter(pc.invert(ours))
-            mine = rows.filter(ours) if strange.num_rows else rows
+        for name, held in made.items():
+            mine, strange = held.parted("account_id", self.known)
             if mine.num_rows:
-                parts[name] = keep_rows(mine.combine_chunks(), self.folder, f"{name}/{month}")
+                parts[name] = keep_rows(mine, self.folder, f"{name}/{month}")
             if strange.num_rows:
                 stem = f"_waiting/{name}/{month}"
                 waiting[name] = keep_rows(strange, self.folder, stem, named=False)
         return parts, waiting
 
-    def _rolled(self, rows: pa.Table) -> dict[str, pa.Table]:
+    def _rolled(self, rows: pa.Table) -> tuple[dict[str, Coded], pa.Table]:
+        """Roll a month's rows up, and count those of each file and account."""
         feed = self.contract.name
         names = rollups_of(feed)
-        if all(ROLLUPS[name].keys for name in names):
-            rows = rows.drop_columns(list(self.contract.key))
-        held = coded(rows)
-        self.connection.register("rows", held.rows)
-        numbers = self.connection.sql(numbered(feed, "rows")).to_arrow_table()
+        summing = all(ROLLUPS[name].keys for name in names)
+        held = coded(rows.drop_columns(list(self.contract.key)) if summing else rows)
+        numbers = numbered_rows(feed, held.rows) if summing else self._numbered(held.rows)
         made: dict[str, pa.Table] = {}
         for name in names:
             finer = made.get(SOURCES.get(name, ""))
             made[name] = self._gathered(name, self._counted(name, numbers, finer))
-        return {name: held.decoded(table) for name, table in made.items()}
+        told = self._tallied(Coded(numbers, held.texts))
+        return {name: Coded(table, held.texts) for name, table in made.items()}, told
+
+    def _numbered(self, rows: pa.Table) -> pa.Table:
+        self.connection.register("rows", rows)
+        return self.connection.sql(numbered(self.contract.name, "rows")).to_arrow_table()
 
     def _counted(self, name: str, numbers: pa.Table, finer: pa.Table | None) -> pa.Table:
         """Give the rows that a roll-up is made of: a finer one's, else those that count in it."""
@@ -200,7 +204,9 @@ class Months:
         if finer is not None or where == "true":
             return numbers if finer is None else finer
         self.connection.register("numbers", numbers)
-        return self.connection.sql(f"SELECT * FROM numbers WHERE {where}").to_arrow_table()
+        sql = f"SELECT coalesce({where}, false) AS counts FROM numbers"
+        counts = self.connection.sql(sql).to_arrow_table()["counts"]
+        return numbers if pc.all(counts).as_py() else numbers.filter(counts)
 
     def _gathered(self, name: str, rows: pa.Table) -> pa.Table:
         """Sum rows of equal keys: at once where they are plain numbers, else in SQL."""
@@ -210,29 +216,25 @@ class Months:
         self.connection.register("part", rows)
         return self.connection.sql(merged(name, ["part"])).to_arrow_table()
 
-    def _merged(self, name: str, before: MonthEntry, new: pa.Table | None) -> pa.Table:
+    def _merged(self, name: str, before: MonthEntry, new: pa.Table | None) -> Coded:
         old = [kept for each in (before.partitions, before.waiting) if (kept := each.get(name))]
         sources = [pq.ParquetFile(kept.at).read() for kept in old]
         sources += [new] if new is not None else []
         held = coded(pa.concat_tables(sources))
-        return held.decoded(self._gathered(name, held.rows))
+        return Coded(self._gathered(name, held.rows), held.texts)
 
-    def _tallied(self, rows: pa.Table, before: MonthEntry | None) -> pa.Table:
+    def _tallied(self, held: Coded) -> pa.Table:
         """Count the rows of each file and account, with their first and last day."""
-        held = coded(rows.select(["__f", "account_id"]))
-        days = rows[HAPPENED[self.contract.name]].cast(pa.date32(), safe=False).cast(pa.int32())
+        rows = held.rows
         one = pa.array(np.ones(rows.num_rows, np.int64))
-        marked = held.rows.append_column("day", days).append_column("one", one)
+        marked = rows.select(["__f", "account_id", "day"]).append_column("one", one)
         made = gathered(marked, ["__f", "account_id"], TALLY)
         if made is None:
-            return (
-                TOLD.empty_table() if before is None else pq.ParquetFile(before.tallies.at).read()
-            )
+            return TOLD.empty_table()
         files = pa.array(self.labels, pa.string()).take(made["__f"].combine_chunks())
-        made = held.decoded(made).drop_columns("__f").add_column(0, "file", files).cast(TOLD)
-        if before is None:
-            return made
-        return pa.concat_tables([pq.ParquetFile(before.tallies.at).read(), made])
+        named = Coded(made.drop_columns("__f"), held.texts).table
+        days = [named[name].cast(pa.int32()).cast(pa.date32()) for name in ("first", "last")]
+        return pa.table([files, named["account_id"], named["rows"], *days], schema=TOLD)
 
 
 def _marks(rows: pa.Table) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

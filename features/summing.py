@@ -8,7 +8,7 @@ their ranks, the keys one number, and equal keys stand side by side. A test hold
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +21,8 @@ from features.rollup import ROLLUPS, columns_of
 __all__ = ["Coded", "coded", "gathered", "summed"]
 
 CALL = re.compile(r"\b(sum|min|max)\((\w+)\)")
-ROOM = 1 << 62
+ROOM, BITS = 1 << 62, 62
+REDUCED = {"sum": np.add, "min": np.minimum, "max": np.maximum}
 Numbers = npt.NDArray[np.int64]
 
 
@@ -39,6 +40,21 @@ class Coded:
 
     rows: pa.Table
     texts: dict[str, pa.Array]
+
+    @property
+    def table(self) -> pa.Table:
+        """The rows with their texts."""
+        return self.decoded(self.rows)
+
+    def parted(self, column: str, known: pa.Array) -> tuple[pa.Table, pa.Table]:
+        """Give the rows whose text in a column is a known one, and the others."""
+        if column not in self.texts:
+            return self.table, self.table.slice(0, 0)
+        ours = pc.is_in(self.texts[column], known)
+        if pc.all(ours).as_py() and not self.rows[column].null_count:
+            return self.table, self.table.slice(0, 0)
+        mine = ours.take(self.rows[column].combine_chunks()).fill_null(False)
+        return tuple(self.decoded(self.rows.filter(each)) for each in (mine, pc.invert(mine)))
 
     def decoded(self, rows: pa.Table) -> pa.Table:
         """Give ranks back as texts."""
@@ -61,19 +77,21 @@ def coded(rows: pa.Table) -> Coded:
     texts: dict[str, pa.Array] = {}
     for at, field in enumerate(rows.schema):
         if pa.types.is_string(field.type):
-            codes, texts[field.name] = _ranks(rows[field.name].combine_chunks())
+            codes, texts[field.name] = _ranks(rows[field.name])
             rows = rows.set_column(at, field.name, codes)
     return Coded(rows, texts)
 
 
-def _ranks(texts: pa.Array) -> tuple[pa.Array, pa.Array]:
+def _ranks(texts: pa.ChunkedArray) -> tuple[pa.Array, pa.Array]:
     if texts.null_count == len(texts):
         return pa.nulls(len(texts), pa.int32()), pa.array([], pa.string())
-    encoded = texts.dictionary_encode()
-    order = pc.sort_indices(encoded.dictionary)
+    encoded = texts.dictionary_encode().unify_dictionaries()
+    words = encoded.chunk(0).dictionary
+    order = pc.sort_indices(words)
     ranks = np.empty(len(order), np.int32)
     ranks[order.to_numpy()] = np.arange(len(order), dtype=np.int32)
-    return pa.array(ranks).take(encoded.indices), encoded.dictionary.take(order)
+    codes = pa.concat_arrays([chunk.indices for chunk in encoded.chunks])
+    return pa.array(ranks).take(codes), words.take(order)
 
 
 def summed(name: str, rows: pa.Table) -> pa.Table | None:
@@ -91,7 +109,7 @@ def summed(name: str, rows: pa.Table) -> pa.Table | None:
 
 
 def gathered(
-    rows: pa.Table, keys: Iterable[str], calls: dict[str, tuple[str, str]]
+    rows: pa.Table, keys: Sequence[str], calls: dict[str, tuple[str, str]]
 ) -> pa.Table | None:
     """Gather rows of equal keys, in the order of the keys; None as in ``summed``.
 
@@ -99,7 +117,7 @@ def gathered(
     ----------
     rows : pyarrow.Table
         Whole numbers.
-    keys : iterable of str
+    keys : sequence of str
         Columns that make a key.
     calls : dict of str to tuple
         New column → (sum, min or max; over which column).
@@ -112,41 +130,125 @@ def gathered(
     """
     if not rows.num_rows:
         return None
-    key = _one_number(_filled(rows[column]) for column in keys)
-    if key is None:
+    parts = [_Part.of(rows[column]) for column in keys]
+    at = sum(part.bits for part in parts)
+    if at > BITS:
         return None
+    found = _side_by_side(rows, parts, calls, BITS - at) or _by_order(rows, parts, calls)
+    if found is None:
+        return None
+    firsts, values = found
+    made = {}
+    for column, part in zip(keys, parts, strict=True):
+        at -= part.bits
+        made[column] = part.column((firsts >> at) & part.mask)
+    return pa.table(made | values)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A column of whole numbers as bits of a larger number; what is missing comes first."""
+
+    values: Numbers
+    low: int
+    bits: int
+    missing: bool
+    kind: pa.DataType
+
+    @classmethod
+    def of(cls, column: pa.ChunkedArray) -> _Part:
+        missing = bool(column.null_count)
+        ends = pc.min_max(column).as_py()
+        low, most = (ends["min"] or 0) - missing, ends["max"] or 0
+        values = (column.fill_null(low) if missing else column).to_numpy()
+        bits = (int(most) - low).bit_length()
+        return cls(np.asarray(values, dtype=np.int64), low, bits, missing, column.type)
+
+    @property
+    def largest(self) -> int:
+        """The largest number without its sign."""
+        return max(abs(self.low), abs(self.low + self.mask))
+
+    @property
+    def mask(self) -> int:
+        return (1 << self.bits) - 1
+
+    def added(self, before: Numbers | None) -> Numbers:
+        """Set its bits behind those that are there."""
+        own: Numbers = self.values - self.low
+        if before is None:
+            return own
+        own |= before << self.bits
+        return own
+
+    def column(self, bits: Numbers) -> pa.Array:
+        """Give numbers back."""
+        values = (bits + self.low).astype(self.kind.to_pandas_dtype())
+        return pa.array(values, self.kind, mask=bits == 0 if self.missing else None)
+
+
+Found = tuple[Numbers, dict[str, pa.Array]]
+
+
+def _joined(parts: list[_Part]) -> Numbers:
+    made = None
+    for part in parts:
+        made = part.added(made)
+    assert made is not None
+    return made
+
+
+def _side_by_side(
+    rows: pa.Table, parts: list[_Part], calls: dict[str, tuple[str, str]], room: int
+) -> Found | None:
+    """Sort keys and values as one number each; None where they have no room in it."""
+    told = {column: rows[column] for _, column in calls.values()}
+    there = {name: column for name, column in told.items() if column.null_count < rows.num_rows}
+    if any(c.null_count or not pa.types.is_integer(c.type) for c in there.values()):
+        return None
+    held = {name: _Part.of(column) for name, column in there.items()}
+    width = sum(part.bits for part in held.values())
+    if width > room or any(part.largest * rows.num_rows >= ROOM for part in held.values()):
+        return None
+    ordered = np.sort(_joined([*parts, *held.values()]))
+    key = ordered >> width
+    starts = _starts(key)
+    values, at = {}, width
+    for name, part in held.items():
+        at -= part.bits
+        values[name] = ((ordered >> at) & part.mask) + part.low
+    made = {}
+    for new, (how, column) in calls.items():
+        kind = pa.int64() if how == "sum" else told[column].type
+        if column in values:
+            made[new] = pa.array(REDUCED[how].reduceat(values[column], starts)).cast(kind)
+        else:
+            made[new] = pa.nulls(len(starts), kind)
+    return key[starts], made
+
+
+def _by_order(
+    rows: pa.Table, parts: list[_Part], calls: dict[str, tuple[str, str]]
+) -> Found | None:
+    """Find the order of the keys, and take the values in it."""
+    key = _joined(parts)
     order = np.argsort(key)
     ordered = key[order]
-    starts = np.flatnonzero(np.diff(ordered, prepend=ordered[0] - 1))
-    firsts = pa.array(order[starts])
-    made = {column: rows[column].take(firsts) for column in keys}
+    starts = _starts(ordered)
+    made = {}
     for new, (how, column) in calls.items():
         values = _over(how, rows[column].combine_chunks(), order, starts)
         if values is None:
             return None
         made[new] = values
-    return pa.table(made)
+    return ordered[starts], made
 
 
-def _filled(column: pa.ChunkedArray) -> Numbers:
-    """Give whole numbers; what is missing comes before all others."""
-    low = pc.min(column).as_py() or 0
-    return np.asarray(column.fill_null(low - 1).to_numpy(), dtype=np.int64)
-
-
-def _one_number(columns: Iterable[Numbers]) -> Numbers | None:
-    """Make one number of several, in their order; None where it would be too large."""
-    made, size = None, 1
-    for values in columns:
-        if not len(values):
-            return None
-        low = int(values.min())
-        width = int(values.max()) - low + 1
-        size *= width
-        if size >= ROOM:
-            return None
-        made = values - low if made is None else made * width + (values - low)
-    return made
+def _starts(ordered: Numbers) -> npt.NDArray[np.intp]:
+    """Say where each run of equal numbers begins."""
+    fresh = np.ones(len(ordered), dtype=bool)
+    np.not_equal(ordered[1:], ordered[:-1], out=fresh[1:])
+    return np.flatnonzero(fresh)
 
 
 def _over(
@@ -167,8 +269,7 @@ def _over(
     else:
         extreme = _extreme(values.type, how)
         filled = values.fill_null(extreme).to_numpy() if plain is None else plain
-        reduce = np.minimum if how == "min" else np.maximum
-        made = reduce.reduceat(filled[order], starts)
+        made = REDUCED[how].reduceat(filled[order], starts)
     if there is None:
         return pa.array(made, values.type)
     found = np.add.reduceat(there[order].astype(np.int64), starts) > 0

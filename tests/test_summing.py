@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.contracts import stored_schema
+from features.numbering import numbered_rows
 from features.rollup import ROLLUPS, merged, numbered, rolled
 from features.staging import desk
 from features.summing import coded, summed
@@ -50,3 +51,28 @@ def test_sorting_gives_what_the_declaration_says(name: str, data: st.DataObject)
             made = connection.sql(merged(name, ["part"])).to_arrow_table()
         assert held.decoded(made).to_pylist() == said.to_pylist()
         assert held.decoded(made).cast(said.schema).equals(said)
+
+
+@pytest.mark.parametrize("feed", ["usage", "events"])
+@settings(max_examples=25)
+@given(st.data())
+def test_numbering_gives_what_the_declaration_says(feed: str, data: st.DataObject) -> None:
+    held = coded(pa.Table.from_pylist(data.draw(rows(feed)), stored_schema(feed)))
+    with desk() as connection:
+        connection.register("rows", held.rows)
+        said = connection.sql(numbered(feed, "rows")).to_arrow_table()
+    made = numbered_rows(feed, held.rows)
+    assert made.select(said.column_names).cast(said.schema).equals(said)
+
+
+def test_halves_are_rounded_away_from_zero_and_large_numbers_cut() -> None:
+    counts = [0.0005, -0.0005, 0.0015, 0.49999999999999994e-3, 2.5, 1e15, float("inf"), -1e15]
+    noon = datetime(1990, 1, 1, 23, 59, tzinfo=UTC)
+    lines = [{"account_id": "a", "occurred_at": noon, "known_at": noon, "count": n} for n in counts]
+    held = coded(pa.Table.from_pylist(lines, stored_schema("usage")))
+    with desk() as connection:
+        connection.register("rows", held.rows)
+        said = connection.sql(numbered("usage", "rows")).to_arrow_table()
+    made = numbered_rows("usage", held.rows)
+    assert made["count"].to_pylist() == said["count"].to_pylist()
+    assert made["day"].to_pylist() == said["day"].to_pylist() == [7305] * len(counts)
