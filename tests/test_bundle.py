@@ -163,7 +163,7 @@ json_values = st.recursive(
 )  # fmt: skip
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(said=json_values)
 def test_any_json_comes_back(tmp_path_factory: pytest.TempPathFactory, said: object) -> None:
     folder = tmp_path_factory.mktemp("any") / "bundle"

@@ -118,6 +118,7 @@ def test_a_line_cut_needs_the_lines_column() -> None:
     assert refused.value.code == "cut.unknown"
 
 
+@pytest.mark.ci
 def test_product_lines_in_foreign_currency_are_measured_at_the_closings_fiscal_year() -> None:
     """A euro is 1.00 in fiscal 2024 (from 1 July 2024) and 1.20 in fiscal 2025.
 

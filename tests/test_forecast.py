@@ -249,7 +249,8 @@ def test_a_stretch_widens_about_the_median_and_leaves_means() -> None:
     assert wide["grr"]["p95"] <= 1.0
 
 
-@pytest.mark.parametrize("accounts", [60, pytest.param(900, marks=pytest.mark.ci)])
+@pytest.mark.ci
+@pytest.mark.parametrize("accounts", [60, 900])
 def test_the_probability_of_a_target_is_where_its_quantile_lies(accounts: int) -> None:
     book = random_book(accounts, seed=9, spread=0.5)
     for stretch in (1.0, 1.4):

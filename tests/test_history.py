@@ -60,6 +60,7 @@ def test_a_short_ledger_gives_the_snapshots_that_it_can(as_of, expected):
     assert dates
 
 
+@pytest.mark.ci
 def test_every_block_is_what_the_door_gives(book, history):
     assert history.dates == [date(2024, month, 1) for month in (5, 6, 7, 8)]
     for day in history.dates:

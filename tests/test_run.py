@@ -70,6 +70,7 @@ def trained(law):
     return fresh(law, past_of(law))
 
 
+@pytest.mark.ci
 def test_the_calendar_serves_first_then_what_is_better():
     shelf, told = trained(LAW)
     assert shelf.kept[0][0].tags["kind"] == "calendar"

@@ -186,19 +186,21 @@ def guard(seed, late):
 QUIETLY = {"deadline": None, "phases": [Phase.explicit, Phase.reuse, Phase.generate]}
 
 
+@pytest.mark.ci
 @given(seed=st.integers(0, 2**32 - 1), late=st.sampled_from([0.0, 0.5]))
-@settings(max_examples=2, **QUIETLY)
+@settings(max_examples=4, **QUIETLY)
 def test_what_was_not_known_never_changes_a_snapshot(seed, late):
     guard(seed, late)
 
 
-@pytest.mark.ci
+@pytest.mark.slow
 @given(seed=st.integers(0, 2**32 - 1), late=st.sampled_from([0.0, 0.5, 1.0]))
 @settings(max_examples=60, **QUIETLY)
 def test_what_was_not_known_never_changes_many_snapshots(seed, late):
     guard(seed, late)
 
 
+@pytest.mark.ci
 def test_an_old_date_gives_its_row_again():
     tables = shaped(random_tables(7, 0.5))
     book = Book.of(tables, BookFacts(as_of=AS_OF))

@@ -80,7 +80,7 @@ def test_nothing_is_written_that_happened_after_the_last_day(
             assert days.empty or days.max().date() <= last_day, (table, column)
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=2, deadline=None)
 @given(seed=st.integers(0, 10_000), scenario=st.sampled_from(sorted(SCENARIOS)))
 def test_lines_of_a_product_follow_each_other(seed: int, scenario: str) -> None:
     lines = simulate(accounts=40, months=12, seed=seed, scenario=scenario).tables["subscriptions"]
@@ -274,7 +274,9 @@ def outcomes(world: World, horizon: int) -> pd.DataFrame:
     return pd.concat(rows)
 
 
-@pytest.mark.parametrize("horizon", [1, 3, 12])
+@pytest.mark.parametrize(
+    "horizon", [pytest.param(1, marks=pytest.mark.ci), 3, pytest.param(12, marks=pytest.mark.ci)]
+)
 def test_the_truths_outcomes_are_what_the_lines_say(world: World, horizon: int) -> None:
     rows = outcomes(world, horizon).query("before.notna()")
     assert len(rows) > 1_000
