@@ -24,6 +24,10 @@ def _gone_quiet(f: pd.DataFrame, s: TriggerSettings) -> pd.Series:
     return (f["usage_days_since_last"] >= s.quiet_days) & usual
 
 
+def _long_quiet(f: pd.DataFrame, s: TriggerSettings) -> pd.Series:
+    return f["usage_days_since_last"] >= s.quiet_always_days
+
+
 def _key_features(f: pd.DataFrame, s: TriggerSettings) -> pd.Series:
     low = f["adoption_core_adopted"] <= s.core_adopted_low
     return low & (f["tenure_days"] > s.core_adopted_after)
@@ -99,6 +103,8 @@ RETENTION: tuple[Trigger, ...] = (
     _rule("gone_quiet", "red", _gone_quiet,
           "no activity for {usage_days_since_last:.0f} days; active in "
           "{usage_weeks_before_quiet:.0f} of the 4 weeks before"),
+    _rule("gone_quiet", "red", _long_quiet,
+          "no activity for {usage_days_since_last:.0f} days"),
     _rule("key_features_not_adopted", "red", _key_features,
           "{adoption_core_adopted:.0%} of the core features adopted after "
           "{tenure_days:.0f} days"),

@@ -108,6 +108,8 @@ class Signal:
         The value of an account without any such row, where the tables are there: 0 for counts.
     tables : tuple of str
         Source tables that a signal without rows lives on (else those of its rows).
+    across : bool
+        Whether a signal without rows compares accounts with one another (``.over("peers")``).
 
     Examples
     --------
@@ -142,6 +144,7 @@ class Signal:
     rows: Rows | None = None
     silent: float | None = None
     tables: tuple[str, ...] = ()
+    across: bool = False
 
     @property
     def needs(self) -> tuple[str, ...]:

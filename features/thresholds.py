@@ -33,6 +33,8 @@ class TriggerSettings(Section):
         Weekly users before the fall, below which it says nothing.
     quiet_days : int
         Days without activity.
+    quiet_always_days : int
+        Days without activity that fire however active the account was before.
     usually_active_weeks : int
         Active weeks of the four before the quiet that make an account usually active.
     core_adopted_low : float
@@ -124,6 +126,7 @@ class TriggerSettings(Section):
     users_drop: float = Field(default=0.40, gt=0, lt=1)
     users_at_least: float = Field(default=5, ge=0)
     quiet_days: int = Field(default=14, ge=1)
+    quiet_always_days: int = Field(default=182, ge=1)
     usually_active_weeks: int = Field(default=3, ge=1, le=4)
     core_adopted_low: float = Field(default=0.30, ge=0, le=1)
     core_adopted_after: int = Field(default=90, ge=0)

@@ -98,12 +98,14 @@ PARTS = (
 )  # fmt: skip
 
 
-def _named_ever(view: View) -> dict[str, pd.Series]:
-    """Say whether an account ever had a named user."""
+def _feed(view: View) -> dict[str, pd.Series]:
+    """Say whether an account ever had a named user, and how many days a row covers."""
+    nobody = pd.Series(0.0, index=view.standing.index)
     if not view.has("usage"):
-        return {"usage__named": pd.Series(0.0, index=view.standing.index)}
+        return {"usage__named": nobody, "usage__grain": nobody}
     since = view.book.once("named users since", lambda: _since(view)).reindex(view.standing.index)
-    return {"usage__named": (since < view.today).astype(float)}
+    grain = nobody + view.feeds["usage"].grain
+    return {"usage__named": (since < view.today).astype(float), "usage__grain": grain}
 
 
 def _since(view: View) -> pd.Series:
@@ -125,10 +127,11 @@ def _usage(
     *,
     rows: Rows | None = None,
     signs: tuple[Sign, Sign] = (-1, 1),
+    across: bool = False,
 ) -> Signal:
     return Signal(
         f"usage_{slug}", "usage", "usage", unit, window, *signs, meaning, missing, phrase,
-        value, rows, tables=("usage",),
+        value, rows, tables=("usage",), across=across,
     )  # fmt: skip
 
 
@@ -173,7 +176,7 @@ SIGNALS = (
     *(_users(days) for days in (7, MONTH, QUARTER)),
     _usage("ratio_28d", "ratio", 56, "events of the last 28 days / the 28 days before",
            "usage of the last 28 days at {value:.0%} of the 28 days before",
-           nw.when(nw.col("usage__first") >= 55).then(
+           nw.when(nw.col("usage__first") + nw.col("usage__grain") >= 2 * MONTH).then(
                ratio("usage_events_28d", _added(totals[4:8]))),
            "fewer than 56 days of usage, or none in the 28 days before"),
     _usage("slope_13w", "share a week", QUARTER, "slope of 13 weekly totals / their mean",
@@ -202,7 +205,7 @@ SIGNALS = (
            "dated in account_history, else band of contract value): a holiday of all is no drop "
            "of one", "weekly users at {value:.0%} of what its segment's change would leave",
            ratio("usage_wau_ratio", nw.col("usage_wau_ratio").median().over("peers")),
-           "usage_wau_ratio is missing, or zero in the median of its peers"),
+           "usage_wau_ratio is missing, or zero in the median of its peers", across=True),
     _usage("users_added_28d", "users", 56, "users of the last 28 days less those of the 28 days "
            "before", "{value:+.0f} users against the 28 days before",
            nw.col("usage_users_28d") - nw.col("usage__users_month1"), NO_USERS),
@@ -232,4 +235,4 @@ SIGNALS = (
            "no usage-priced line in force, or no billable quantity in the 28 days before"),
 )  # fmt: skip
 
-FAMILY = Family("usage", SIGNALS, PARTS, (_named_ever,))
+FAMILY = Family("usage", SIGNALS, PARTS, (_feed,))

@@ -56,6 +56,20 @@ def test_year_on_year():
     )
 
 
+def test_the_drop_of_a_whole_segment_is_no_drop_of_one():
+    # 8 users a week each, then 4, 2, 8 and 6: the median of the four ratios is .625
+    named = {"a": 4, "b": 2, "c": 8, "d": 6}
+    usage = [
+        row
+        for account, last in named.items()
+        for day, users in [(1, last), *((7 * week + 1, 8) for week in range(1, 5))]
+        for user in range(users)
+        for row in daily(account, [day], f"{account}{user}")
+    ]
+    frame = snapshot(small_book([line(account) for account in named], usage=usage), AS_OF)
+    assert frame["usage_wau_vs_segment"].tolist() == pytest.approx([0.8, 0.4, 1.6, 1.2])
+
+
 def weekly(account, counts, users):
     """Rows of whole weeks, the last of which ends on Sunday 2025-06-29."""
     start = pd.Timestamp("2025-06-23")

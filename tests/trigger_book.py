@@ -160,6 +160,11 @@ def _(a: Draft, fires: bool) -> None:
     a.use([20, 27, 34] if fires else [20, 27])
 
 
+@case("gone_quiet for half a year")
+def _(a: Draft, fires: bool) -> None:
+    a.use([183 if fires else 182])
+
+
 def adopted(a: Draft, features: list[str]) -> None:
     """Use features on three days of 28."""
     for feature in features:
