@@ -42,7 +42,8 @@ def _cliff(f: pd.DataFrame, s: TriggerSettings) -> pd.Series:
 
 
 def _not_activated(f: pd.DataFrame, s: TriggerSettings) -> pd.Series:
-    return _late_start(f) & (f["tenure_days"] >= s.activation_by) & ~_cliff(f, s)
+    young = between(f["tenure_days"], s.activation_by, s.activation_until + 1)
+    return _late_start(f) & young & ~_cliff(f, s)
 
 
 def _renewal_near(f: pd.DataFrame, s: TriggerSettings) -> pd.Series:

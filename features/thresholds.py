@@ -17,6 +17,7 @@ RISING = (
     ("seats_left_act", "seats_left_attention"),
     ("activation_by", "cliff_from"),
     ("cliff_from", "cliff_until"),
+    ("activation_by", "activation_until"),
 )
 """Pairs of which the first must not lie above the second."""
 
@@ -43,6 +44,8 @@ class TriggerSettings(Section):
         Days of tenure after which that counts.
     activation_by : int
         Days by which the milestone should be reached.
+    activation_until : int
+        Days of tenure after which a milestone that was never reached is no news.
     cliff_from : int
         Days of tenure at which the month-3 cliff begins.
     cliff_until : int
@@ -131,6 +134,7 @@ class TriggerSettings(Section):
     core_adopted_low: float = Field(default=0.30, ge=0, le=1)
     core_adopted_after: int = Field(default=90, ge=0)
     activation_by: int = Field(default=30, ge=1)
+    activation_until: int = Field(default=180, ge=1)
     cliff_from: int = Field(default=60, ge=1)
     cliff_until: int = Field(default=90, ge=1)
     renewal_ahead: int = Field(default=90, ge=0)

@@ -188,6 +188,12 @@ def _(a: Draft, fires: bool) -> None:
     a.use([2])
 
 
+@case("not_activated is no news after half a year")
+def _(a: Draft, fires: bool) -> None:
+    a.line(starts=before(180 if fires else 181))
+    a.use([2])
+
+
 @case("month_3_cliff")
 def _(a: Draft, fires: bool) -> None:
     a.line(starts=before(60 if fires else 59))
