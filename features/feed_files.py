@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
+from features.ahead import ahead
 from features.chunks import ExaminedChunk, Staged, examined_chunks, staged
 from features.contracts import TableContract
 from features.faults import Fault
@@ -146,36 +148,46 @@ class Reading:
     entries: dict[str, FileEntry] = field(default_factory=dict)
     refused: list[Fault] = field(default_factory=list)
 
-    def read(self, place: str) -> None:
-        """Read a file whole."""
-        number = self.files.places.index(place)
-        try:
-            for copy, chunk in self._chunks(place):
-                known = self.entries.get(place, FileEntry(copy.label, copy.sha256, copy.stat))
-                self.entries[place] = _with(known, chunk)
-                self.spool.add(chunk.rows, number)
-                if chunk.aside is not None:
-                    self.aside.add(chunk.aside.bad)
-        except Fault as fault:
-            self.refused.append(fault)
+    def read(self, places: Sequence[str]) -> None:
+        """Read files whole: several at once, and taken one after the other."""
+        with ahead([partial(self._chunks, place) for place in places]) as found:
+            for place, chunks in zip(places, found, strict=True):
+                try:
+                    self._take(place, chunks)
+                except Fault as fault:
+                    self.refused.append(fault)
 
-    def read_again(self, place: str, entry: FileEntry, months: frozenset[str]) -> None:
-        """Read some months of a file that is as it was.
+    def read_again(self, entries: dict[str, FileEntry], months: set[str]) -> None:
+        """Read some months of files that are as they were.
 
         Raises
         ------
         Changed
-            If it is not.
+            If one of them is not.
         """
-        number = self.files.places.index(place)
-        for copy, chunk in self._chunks(place):
-            if copy.sha256 != entry.sha256:
-                raise Changed(place)
-            self.spool.add(chunk.rows, number, months)
+        with ahead([partial(self._chunks, place) for place in entries]) as found:
+            for (place, entry), chunks in zip(entries.items(), found, strict=True):
+                number, touched = self._number(place), frozenset(months & set(entry.months))
+                for copy, chunk in chunks:
+                    if copy.sha256 != entry.sha256:
+                        raise Changed(place)
+                    self.spool.add(chunk.rows, number, touched)
+
+    def _take(self, place: str, chunks: Iterator[tuple[Staged, ExaminedChunk]]) -> None:
+        number = self._number(place)
+        for copy, chunk in chunks:
+            known = self.entries.get(place, FileEntry(copy.label, copy.sha256, copy.stat))
+            self.entries[place] = _with(known, chunk)
+            self.spool.add(chunk.rows, number)
+            if chunk.aside is not None:
+                self.aside.add(chunk.aside.bad)
+
+    def _number(self, place: str) -> int:
+        return self.files.places.index(place)
 
     def finished(self, entry: FileEntry, place: str) -> FileEntry:
         """Add to a file's entry how many rows of each month were read now."""
-        number = self.files.places.index(place)
+        number = self._number(place)
         read = {
             month: MonthCounts(rows=heights[number])
             for month, heights in self.spool.heights.items()

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from features.breaches import Breach
 from features.contracts import TableContract
-from features.feed_aside import FeedAside, conflicts
+from features.feed_aside import conflicts
 from features.feed_keys import Keys, distinct, read_keys
 from features.feed_ledger import MonthEntry
 from features.keys import judged
@@ -24,7 +24,7 @@ from features.rollup import ROLLUPS, merged, numbered, rollups_of
 from features.spool import Spool
 from features.summing import Coded, coded, gathered, summed
 
-__all__ = ["Losses", "Months", "clashing"]
+__all__ = ["Losses", "Made", "Months", "clashing"]
 
 SOURCES = {"usage_by_day": "usage_by_feature"}
 FATES = ("twice", "conflict")
@@ -67,14 +67,33 @@ class Losses:
         return twice, conflict
 
 
-@dataclass
+@dataclass(frozen=True)
+class Made:
+    """A month that was made.
+
+    Attributes
+    ----------
+    entry : MonthEntry or None
+        What is kept of it; None if nothing is left.
+    lost : pyarrow.Table
+        Its rows that do not count.
+    aside : pyarrow.Table
+        Those that contradict one another, as they are set aside.
+    """
+
+    entry: MonthEntry | None
+    lost: pa.Table
+    aside: pa.Table
+
+
+@dataclass(frozen=True)
 class Months:
     """The desk at which months are made.
 
     Attributes
     ----------
     connection : duckdb.DuckDBPyConnection
-        Reaches no file.
+        Reaches no file; nobody else uses it meanwhile.
     contract : TableContract
         The feed.
     spool : Spool
@@ -83,12 +102,8 @@ class Months:
         How messages name the files, by number.
     known : pyarrow.Array
         Ids of the accounts.
-    aside : FeedAside
-        Where rows go that contradict one another.
     folder : Path
         Where the months' files are written.
-    losses : Losses
-        Filled while months are made.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -96,9 +111,7 @@ class Months:
     spool: Spool
     labels: list[str]
     known: pa.Array
-    aside: FeedAside
     folder: Path
-    losses: Losses = field(default_factory=Losses)
 
     def judge(self, month: str, keys: Keys, lost: pa.Table | None) -> tuple[pa.Table, pa.Table]:
         """Give a month's rows that count, and those that do not.
@@ -119,18 +132,34 @@ class Months:
         return rows.filter(pa.array(~np.isin(_marks(rows), _marks(gone)))), gone
 
     def made(
+        self, month: str, found: Keys, keys: Keys, lost: pa.Table | None, before: MonthEntry | None
+    ) -> Made:
+        """Make a month of its rows, and of what was there before.
+
+        Parameters
+        ----------
+        month : str
+            Which.
+        found, keys : array
+            The keys of all its rows; those that several of them bear.
+        lost : pyarrow.Table or None
+            Rows that were judged already, as for ``judge``.
+        before : MonthEntry or None
+            What is merged with it.
+        """
+        rows, gone = self.judge(month, keys, lost)
+        contrary = gone.filter(pc.equal(gone["fate"], "conflict"))
+        text, errors = conflicts(self.contract, contrary, self.labels, month)
+        return Made(self._made(month, rows, found, errors, before), gone, text)
+
+    def _made(
         self,
         month: str,
         rows: pa.Table,
-        lost: pa.Table,
         keys: Keys,
+        errors: list[Breach],
         before: MonthEntry | None,
     ) -> MonthEntry | None:
-        """Make a month of its rows, and of what was there before; None if nothing is left."""
-        self.losses.add(month, lost)
-        contrary = lost.filter(pc.equal(lost["fate"], "conflict"))
-        text, errors = conflicts(self.contract, contrary, self.labels, month)
-        self.aside.add(text)
         made, tallies = self._rolled(rows)
         if before is not None:
             made = {name: self._merged(name, before, held.table) for name, held in made.items()}

@@ -8,11 +8,14 @@ rows that share a key, roll each touched month up, and leave every other month a
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import combinations
 from pathlib import Path
+from queue import Queue
 from typing import Any
 
 import duckdb
@@ -21,13 +24,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from features.ahead import HANDS, each
 from features.drift import refuse_drift
 from features.faults import InternalFault
 from features.feed_aside import FeedAside
 from features.feed_files import Changed, FeedFiles, Plan, Reading, plan_of
 from features.feed_keys import Keys, MonthKeys, contested, distinct, month_keys, read_keys, shared
 from features.feed_ledger import FeedLedger, FileEntry, MonthCounts, MonthEntry, Source
-from features.feed_months import Months, clashing
+from features.feed_months import Losses, Made, Months, clashing
 from features.keys import judged
 from features.reckoning import COUNTS, worth_knowing
 from features.report import ERRORS_SHOWN, TableReport
@@ -36,6 +40,10 @@ from features.spool import Spool
 from features.staging import desk
 
 __all__ = ["ExaminedFeed", "FeedReach", "LastFeed", "examine_feed", "terms_of"]
+
+
+TOGETHER = 4_000_000
+Desks = Queue[duckdb.DuckDBPyConnection]
 
 
 @dataclass(frozen=True)
@@ -169,8 +177,7 @@ class _Feed:
         aside = FeedAside(scratch / "aside.parquet", self.files.contract)
         spool = Spool(scratch / "spool", HAPPENED[feed])
         reading = Reading(self.files, spool, aside, scratch / "copies")
-        for place in plan.fresh:
-            reading.read(place)
+        reading.read(plan.fresh)
         if reading.refused:
             aside.close()
             return _refused(reading)
@@ -184,35 +191,61 @@ class _Feed:
         keys = {month: month_keys(spool, month, contract) for month in spool.parts}
         dirty = before.linked(plan.dirty | _struck(before, plan.dirty, keys)) & set(before.months)
         dirty |= plan.dirty
-        for place, entry in plan.same.items():
-            if touched := dirty & set(entry.months):
-                reading.read_again(place, entry, frozenset(touched))
+        touching = {p: entry for p, entry in plan.same.items() if dirty & set(entry.months)}
+        reading.read_again(touching, dirty)
         keys |= {month: month_keys(spool, month, contract) for month in dirty & set(spool.parts)}
         entries = plan.same | reading.entries
         labels = [entries[place].label for place in self.files.places]
-        desk_of = Months(
-            self.connection, contract, spool, labels, self.known, reading.aside, self.folder
-        )
         clash = contested({month: each.ids for month, each in keys.items()})
         lost, pairs = self._clashes(spool, {m: each.all for m, each in keys.items()}, clash)
         months = {
-            month: entry for month, entry in before.months.items() if month not in dirty | set(keys)
+            month: self._moved(spool, labels, month, entry)
+            for month, entry in before.months.items()
+            if month not in dirty | set(keys)
         }
-        months = {month: self._moved(desk_of, month, months[month]) for month in months}
-        for month in sorted(keys):
-            kept = None if month in dirty else before.months.get(month)
-            found = keys[month]
-            repeated, gone = found.repeated, lost.get(month)
-            if kept is not None:
-                gone = _delivered(spool, month, found, read_keys(kept.keys.at), gone)
-            rows, away = desk_of.judge(month, repeated, gone)
-            made = desk_of.made(month, rows, away, found.all, kept)
-            spool.drop(month)
-            if made is not None:
-                months[month] = made
+        losses, news = Losses(), sorted(keys)
+        with _desks(self.connection, min(_hands(spool), len(news))) as desks:
+            kept = [None if month in dirty else before.months.get(month) for month in news]
+            tasks = [
+                partial(
+                    self._month, spool, labels, month, keys[month], lost.get(month), held, desks
+                )
+                for month, held in zip(news, kept, strict=True)
+            ]
+            for month, made in zip(news, each(tasks, desks.maxsize), strict=True):
+                losses.add(month, made.lost)
+                reading.aside.add(made.aside)
+                spool.drop(month)
+                if made.entry is not None:
+                    months[month] = made.entry
         links = {pair for pair in before.links if not dirty & set(pair)} | pairs
-        files = self._entries(plan, reading, dirty, desk_of)
+        files = self._entries(plan, reading, dirty, losses)
         return FeedLedger(self.terms, files, dict(sorted(months.items())), frozenset(links))
+
+    def _month(
+        self,
+        spool: Spool,
+        labels: list[str],
+        month: str,
+        found: MonthKeys,
+        lost: pa.Table | None,
+        before: MonthEntry | None,
+        desks: Desks,
+    ) -> Made:
+        """Make one month, beside others."""
+        if before is not None:
+            lost = _delivered(spool, month, found, read_keys(before.keys.at), lost)
+        connection = desks.get()
+        try:
+            desk_of = self._desk_of(connection, spool, labels)
+            return desk_of.made(month, found.all, found.repeated, lost, before)
+        finally:
+            desks.put(connection)
+
+    def _desk_of(
+        self, connection: duckdb.DuckDBPyConnection, spool: Spool, labels: list[str]
+    ) -> Months:
+        return Months(connection, self.files.contract, spool, labels, self.known, self.folder)
 
     def _clashes(
         self, spool: Spool, keys: dict[str, Keys], clash: Keys
@@ -239,13 +272,14 @@ class _Feed:
             for month in found
         }, pairs
 
-    def _moved(self, desk_of: Months, month: str, entry: MonthEntry) -> MonthEntry:
+    def _moved(self, spool: Spool, labels: list[str], month: str, entry: MonthEntry) -> MonthEntry:
         """Let accounts of a month come in that are known now, and others go back out."""
         came_or_went = self._strangers
         if not len(came_or_went):
             return entry
         told = pq.ParquetFile(entry.tallies.at).read(["account_id"])["account_id"]
         touched = pc.any(pc.is_in(told, came_or_went)).as_py()
+        desk_of = self._desk_of(self.connection, spool, labels)
         return desk_of.moved(month, entry) if touched else entry
 
     @cached_property
@@ -257,7 +291,7 @@ class _Feed:
         return pa.concat_arrays([came, went])
 
     def _entries(
-        self, plan: Plan, reading: Reading, dirty: set[str], desk_of: Months
+        self, plan: Plan, reading: Reading, dirty: set[str], losses: Losses
     ) -> dict[str, FileEntry]:
         """Give every file's entry, with what became of its rows of the months made now."""
         entries = {}
@@ -266,7 +300,7 @@ class _Feed:
             entry = reading.finished(fresh or plan.same[place], place)
             judged_now = set(entry.months) if fresh else set(entry.months) & dirty
             months = {
-                month: MonthCounts(entry.months[month].rows, *desk_of.losses.of(month, number))
+                month: MonthCounts(entry.months[month].rows, *losses.of(month, number))
                 for month in judged_now
             }
             entries[place] = replace(entry, months=dict(sorted((entry.months | months).items())))
@@ -288,10 +322,27 @@ class _Feed:
         return ExaminedFeed(report, ledger, provided, reach, path, read)
 
 
+def _hands(spool: Spool) -> int:
+    """Say how many months are made at once: large ones one by one."""
+    rows = sorted((sum(heights.values()) for heights in spool.heights.values()), reverse=True)
+    return HANDS if sum(rows[:HANDS]) <= TOGETHER else 1
+
+
+@contextmanager
+def _desks(first: duckdb.DuckDBPyConnection, hands: int) -> Iterator[Desks]:
+    """Give every hand a desk of its own."""
+    with ExitStack() as stack:
+        desks: Desks = Queue(max(hands, 1))
+        desks.put(first)
+        for _ in range(hands - 1):
+            desks.put(stack.enter_context(desk()))
+        yield desks
+
+
 def _struck(before: FeedLedger, dirty: set[str], keys: dict[str, MonthKeys]) -> set[str]:
     """Find the months that hold an id which was delivered again."""
     ids = [each.ids for each in keys.values() if len(each.ids)]
-    if not ids:
+    if not ids or not before.months:
         return set()
     new = distinct(np.sort(np.concatenate(ids)))
     return {
