@@ -11,6 +11,7 @@ __all__ = ["refuse_drift"]
 TYPE_SHARE, TYPE_ROWS = 0.01, 50
 BAD_SHARE, BAD_ROWS = 0.05, 100
 NONE_GOOD = 10
+_MAP = "map the column, or mend the export"
 CAST = ("number.format", "number.not_finite", "boolean.format", "timestamp.format")
 
 
@@ -35,9 +36,8 @@ def refuse_drift(contract: TableContract, report: TableReport) -> list[Fault]:
         return [DataRejected("timestamp.unit", f"{label}: {epochs} numbers for dates", cure)]
     drifted = sum(report.codes.get(code, 0) for code in CAST)
     if drifted >= TYPE_ROWS and drifted > TYPE_SHARE * report.rows_in:
-        lines = [str(each.row) for each in report.errors if each.code in CAST][:10]
-        message = f"{label}: {drifted} values of {report.rows_in} rows, lines {', '.join(lines)}"
-        return [DataRejected("schema.type_drift", message, "map the column, or mend the export")]
+        message = f"{drifted} values of {report.rows_in} rows are of another type"
+        return [DataRejected("schema.type_drift", f"{_where(report)}: {message}", _MAP)]
     share = report.quarantined / report.rows_in if report.rows_in else 0.0
     many = report.quarantined >= BAD_ROWS and share > BAD_SHARE
     if many or (report.quarantined >= NONE_GOOD and share == 1):
@@ -45,3 +45,13 @@ def refuse_drift(contract: TableContract, report: TableReport) -> list[Fault]:
         message = f"{label}: {report.quarantined} of {report.rows_in} rows, mostly {most}"
         return [DataRejected("feed.bad_rows", message, "see the errors; mend the export")]
     return []
+
+
+def _where(report: TableReport) -> str:
+    """Name the file and column of the first such value, what it holds, and its first lines."""
+    told = [each for each in report.errors if each.code in CAST]
+    if not told:
+        return ", ".join(report.files)
+    first = told[0]
+    lines = [str(e.row) for e in told if (e.file, e.column) == (first.file, first.column)]
+    return f"{first.file}: {first.column} holds {first.found}, lines {', '.join(lines[:10])}"

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import fcntl
+import os
+import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 from features.faults import Busy
@@ -34,6 +37,7 @@ def held(path: Path, wait_seconds: float) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="utf-8") as file:
         _acquire(file.fileno(), path, time.monotonic() + wait_seconds)
+        _sign(file.fileno())
         try:
             yield
         finally:
@@ -46,7 +50,21 @@ def _acquire(descriptor: int, path: Path, deadline: float) -> None:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as taken:
             if time.monotonic() > deadline:
-                raise Busy("busy", f"{path}: held by another process", "try again later") from taken
+                raise Busy("busy", f"{path}: held by {_holder(path)}", "try again later") from taken
             time.sleep(_STEP_SECONDS)
         else:
             return
+
+
+def _sign(descriptor: int) -> None:
+    """Write into the lock who holds it; a full disk hinders nobody."""
+    with suppress(OSError):
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode())
+
+
+def _holder(path: Path) -> str:
+    """Tell who holds a lock, and since when: the file's own time, no clock is read."""
+    since = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    who = path.read_text(encoding="utf-8") or "another process"
+    return f"{who} since {since:%Y-%m-%d %H:%M:%S} UTC"

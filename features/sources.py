@@ -42,7 +42,8 @@ def find_files(workspace: Workspace, table: str) -> list[Path]:
     InputMissing
         ``feed.missing`` when a mapped source is not there.
     DataRejected
-        ``feed.two_sources`` when two forms of one table lie side by side.
+        ``feed.two_sources`` when two forms of one table lie side by side; ``feed.nested`` when
+        a folder has files in folders of their own.
     NotPermitted
         ``file.unreadable`` when a folder may not be looked into.
     """
@@ -85,8 +86,14 @@ def _by_name(folder: Path, table: str) -> list[Path]:
 
 
 def _parts(folder: Path) -> list[Path]:
+    """List the files of a folder; files in folders below it are refused, not passed over."""
     if not folder.is_dir():
         return []
+    below = [each for each in folder.glob("[!._]*/**/[!._]*") if each.name.endswith(SUFFIXES)]
+    if below:
+        first = min(below).relative_to(folder.parent)
+        cure = f'name them: source = "{folder.name}/**/*{min(below).suffix}" in perennial.toml'
+        raise DataRejected("feed.nested", f"{first}: lies in a folder of its own", cure)
     return sorted(each for each in folder.iterdir() if each.name.endswith(SUFFIXES))
 
 

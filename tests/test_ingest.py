@@ -489,7 +489,10 @@ def test_a_column_whose_type_has_changed_refuses_the_file(tmp_path: Path) -> Non
     text = USAGE + "".join(f"a,2025-06-02,f{n},many\n" for n in range(60))
     fault = table(tmp_path, "usage", text).refused[0]
     assert fault.code == "schema.type_drift"
-    assert "lines 3, 4, 5, 6, 7, 8, 9, 10, 11, 12" in fault.message
+    assert fault.message == (
+        'usage.csv: count holds "many", lines 3, 4, 5, 6, 7, 8, 9, 10, 11, 12: '
+        "60 values of 61 rows are of another type"
+    )
 
 
 @pytest.mark.fault("I39")
@@ -531,8 +534,25 @@ def test_two_ingests_at_once(tmp_path: Path) -> None:
     from features.locking import held
 
     settings = book(tmp_path)
-    with held(tmp_path / "home" / "ingest.lock", wait_seconds=0.0), pytest.raises(Busy):
+    lock = tmp_path / "home" / "ingest.lock"
+    with held(lock, wait_seconds=0.0), pytest.raises(Busy) as busy:
         ingest(settings, tmp_path / "home", NOW)
+    assert f"held by process {os.getpid()} on " in busy.value.message
+    assert busy.value.message.endswith(" UTC")
+
+
+@pytest.mark.fault("I01")
+def test_files_in_folders_below_a_tables_folder_are_not_passed_over(tmp_path: Path) -> None:
+    settings = book(tmp_path)
+    part = tmp_path / "usage" / "day=2025-06-01"
+    part.mkdir(parents=True)
+    (part / "a.csv").write_text(USAGE)
+    (tmp_path / "usage" / "_temporary" / "0").mkdir(parents=True)
+    (tmp_path / "usage" / "_temporary" / "0" / "b.csv").write_text(USAGE)
+    fault = check(settings, NOW).tables["usage"].refused[0]
+    assert (fault.code, "usage/day=2025-06-01/a.csv" in fault.message) == ("feed.nested", True)
+    named = book(tmp_path, '[tables.usage]\nsource = "usage/day=*/*.csv"\n')
+    assert check(named, NOW).tables["usage"].accepted == 1
 
 
 @pytest.mark.fault("I45")
