@@ -31,9 +31,8 @@ NONE = -1.0
 
 
 def _billed(view: View) -> nw.LazyFrame[Any]:
-    """Give the daily quantities of 112 days, and how far each reaches back."""
-    days = known_usage(view, "usage_by_day", REACH)
-    return days.with_columns(reach=nw.col("age") + view.feeds["usage"].grain)
+    """Give the daily quantities of 112 days."""
+    return known_usage(view, "usage_by_day", REACH)
 
 
 def _readings(view: View) -> nw.LazyFrame[Any]:
@@ -66,7 +65,6 @@ def _priced(view: View) -> dict[str, pd.Series]:
 PARTS = (
     Part("billing__now", total(age < SPAN, "quantity"), BILLED),
     Part("billing__before", total(age >= SPAN, "quantity"), BILLED),
-    Part("billing__reach", nw.col("reach").max().cast(nw.Float64), BILLED),
     Part("billing__overran", nw.when(nw.col("over") & (age < OVERAGE)).then(age).otherwise(NONE)
          .max().cast(nw.Float64), READINGS),
     Part("billing__warned", nw.when(nw.col("kind").is_in(NOTICES) & (age < WARNED)).then(age)
@@ -75,7 +73,7 @@ PARTS = (
 )  # fmt: skip
 
 TIMES = ratio(SPANS_BEFORE * nw.col("billing__now"), "billing__before")
-REACHES = nw.col("billing__reach") > REACH - 7
+REACHES = nw.col("usage__first") + nw.col("usage__grain") > REACH - 7
 OVERRAN, SILENT = nw.col("billing__overran"), nw.col("billing__warned")
 UNANNOUNCED = nw.when(~SILENT.is_null()).then(
     nw.when((OVERRAN >= 0) & (SILENT < OVERRAN)).then(1.0).otherwise(0.0)
@@ -108,7 +106,8 @@ SIGNALS = (
             "the bill is heading for {value:.1f} times its mean",
             nw.when(REACHES).then(1 + nw.col("billing__metered") * (TIMES - 1)), ("usage",)),
     _signal("overage_unannounced", "flag", OVERAGE, (1, 0), "1 where a limit but seats was overrun "
-            "in 30 days, and no limit_hit or limit_notice came in the 30 days before or on the day",
+            "in 30 days, and no limit_hit or limit_notice of the last 60 days came before the first "
+            "such day or on it",
             "no limits or no events, or their feed is behind",
             "a limit overrun without a notice ({value:.0f})",
             nw.when(~OVERRAN.is_null()).then(UNANNOUNCED), ("limits", "events")),

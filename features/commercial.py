@@ -149,12 +149,12 @@ SIGNALS = (
     _signal("downgrades_365d", "products", YEAR, (1, 0), "products on a plan of lower rank than "
             "365 days before", NO_RANKS, "{value:.0f} products on a lower tier than a year before",
             _fact("lower_365d"), ("plans",)),
-    _signal("price_rise_365d", "share", YEAR, (1, 0), "price of a unit of the main line / the same "
-            "product and plan a year before, less 1", "another product or plan then, or none",
+    _signal("price_rise_365d", "share", YEAR, (1, 0), "price of a unit (mean over the lines of the "
+            "main line's product and plan) / the same a year before, less 1", "another product or plan then, or none",
             "unit price changed by {value:+.0%} in a year", _fact("dearer_year")),
-    _signal("price_rise_renewal", "share", None, (1, 0), "price of a unit of the main line / the "
-            "same product and plan on the day before the line began, less 1; 0 where the line ran "
-            "on into another term", "in its first term, or another product or plan before",
+    _signal("price_rise_renewal", "share", None, (1, 0), "price of a unit (mean over the lines of "
+            "the main line's product and plan) / the same on the day before the line began, less "
+            "1; 0 where the line ran on into another term", "in its first term, or another product or plan before",
             "unit price changed by {value:+.0%} with the last renewal", _fact("dearer_renewal")),
     _signal("products", "products", None, (-1, 0), "distinct products in force",
             "held in grace: nothing in force", "{value:.0f} products", nw.col("products")),

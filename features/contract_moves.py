@@ -48,7 +48,7 @@ def last_moves(view: View) -> pd.DataFrame:
 
 def _levels(view: View) -> nw.LazyFrame[Any]:
     """Give one row per account and day on which its run-rate moved, with the level before."""
-    lines = view.lines.filter(FIXED)
+    lines = _bridged(view)
     up = lines.select("account_id", day=nw.col("start_day"), move=nw.col("mrr_micros"))
     down = lines.filter(~nw.col("end_day").is_null()).select(
         "account_id", day=nw.col("end_day"), move=-nw.col("mrr_micros")
@@ -57,6 +57,16 @@ def _levels(view: View) -> nw.LazyFrame[Any]:
     days = moves.group_by("account_id", "day").agg(nw.col("move").sum().cast(nw.Float64))
     level = nw.col("move").cum_sum().over("account_id", order_by="day")
     return days.with_columns(before=level - nw.col("move"))
+
+
+def _bridged(view: View) -> nw.LazyFrame[Any]:
+    """Let a line of a fixed price run on to the next of its product, where that was renewed late."""
+    after = nw.col("start_day").shift(-1)
+    following = after.over("account_id", "product", order_by=["start_day", "end_day", "mrr_micros"])
+    lines = view.lines.filter(FIXED).with_columns(following=following)
+    late = nw.col("following") - nw.col("end_day")
+    bridged = (late > 0) & (late <= view.rules.late_renewal_days)
+    return lines.with_columns(end_day=nw.when(bridged).then("following").otherwise("end_day"))
 
 
 def seats_before(view: View, days: int) -> pd.Series:
