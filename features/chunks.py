@@ -88,7 +88,7 @@ def examined_chunks(
 
 def _parquet(source: Staged, contract: TableContract, frame: Frame) -> Iterator[ExaminedChunk]:
     """Take sound rows by their types, and then all others by their text."""
-    file = opened(source)
+    file = opened(source, frame.settings.ignore)
     placement = place(contract, frame.settings, list(file.columns), source.label)
     with reading(file) as connection:
         typed = typed_rows(connection, file, placement, contract, frame)

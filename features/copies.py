@@ -25,6 +25,7 @@ __all__ = ["INFLATED", "Staged", "staged"]
 INFLATED = 2 << 30
 RATIO, SMALL = 100, 64 << 20
 STEP = 1 << 20
+ZIP, GZIPPED = b"PK\x03\x04", b"\x1f\x8b"
 GZIP = 16 + zlib.MAX_WBITS
 
 
@@ -96,6 +97,10 @@ def staged(path: Path, book_dir: Path, folder: Path, settle_seconds: float = 0.0
     _compare(path, label, digest)
     if not marks[0]:
         raise DataRejected("feed.empty_file", f"{label}: 0 bytes", "export the table again")
+    with target.open("rb") as copied:
+        if kind == "csv" and copied.read(len(ZIP)) == ZIP:
+            message = f"{label}: a zip archive or a workbook, whatever its name"
+            raise DataRejected("file.type", message, "export it as CSV")
     return Staged(label, target, digest, kind, marks)
 
 
@@ -155,7 +160,9 @@ def _inflated(parts: Iterator[bytes], size: int, label: str) -> Iterator[bytes]:
     cap = min(INFLATED, max(SMALL, RATIO * size))
     made, inflater = 0, zlib.decompressobj(GZIP)
     try:
-        for part in parts:
+        for place, part in enumerate(parts):
+            if not place and not part.startswith(GZIPPED):
+                raise DataRejected("file.type", f"{label}: not compressed", "name it .csv")
             left = part
             while left:
                 if inflater.eof and not (left := left.lstrip(b"\0")):
@@ -166,8 +173,8 @@ def _inflated(parts: Iterator[bytes], size: int, label: str) -> Iterator[bytes]:
                 left = inflater.unused_data if inflater.eof else inflater.unconsumed_tail
                 made += len(step)
                 if made > cap:
-                    message = f"{label}: inflates beyond {cap} bytes"
-                    raise DataRejected("file.too_expensive", message, "split the export")
+                    message = f"{label}: inflates beyond {cap} bytes, {RATIO} times its size"
+                    raise DataRejected("file.too_expensive", message, "send it as plain CSV")
                 yield step
     except zlib.error as cut:
         raise DataRejected("gzip.truncated", f"{label}: {cut}", "copy the file again") from cut

@@ -7,7 +7,7 @@ is cheaper than a process of its own under a limit, and holds for a file that li
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Timer
@@ -55,8 +55,10 @@ class ParquetCopy:
         return f"read_parquet({literal(str(self.source.path))})"
 
 
-def opened(source: Staged) -> ParquetCopy:
+def opened(source: Staged, ignore: Sequence[str] = ()) -> ParquetCopy:
     """Read the footer of a copy and refuse what cannot be a table.
+
+    A column that is to be ignored may be of any type: where it cannot be read, it is not.
 
     Raises
     ------
@@ -79,19 +81,30 @@ def opened(source: Staged) -> ParquetCopy:
         raise _too_expensive(label, f"inflates to {claimed} bytes by its own account")
     if footer.num_rows > max(MANY_ROWS, ROWS_PER_BYTE * size):
         raise _too_expensive(label, f"{footer.num_rows} rows in {size} bytes")
-    names = header(schema.names, label)
-    _refuse_types(schema, label)
-    return ParquetCopy(source, dict(zip(names, schema.names, strict=True)), footer.num_rows, size)
+    columns = dict(zip(header(schema.names, label), schema.names, strict=True))
+    readable = _readable(columns, schema, label, {name.strip().casefold() for name in ignore})
+    return ParquetCopy(source, readable, footer.num_rows, size)
 
 
-def _refuse_types(schema: pa.Schema, label: str) -> None:
-    for column in schema:
-        kind = column.type
-        binary = pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
-        bytes_only = binary or pa.types.is_fixed_size_binary(kind)
-        if pa.types.is_nested(kind) or bytes_only or pa.types.is_decimal256(kind):
-            message = f'{label}: column "{column.name}" is {kind}'
-            raise DataRejected("schema.type", message, "export it as text, a number or a date")
+def _readable(
+    columns: dict[str, str], schema: pa.Schema, label: str, ignore: set[str]
+) -> dict[str, str]:
+    """Keep the columns that can be read; one that cannot must be ignored, or is refused."""
+    kept = {}
+    for mine, theirs in columns.items():
+        kind = schema.field(theirs).type
+        if not _is_unreadable(kind):
+            kept[mine] = theirs
+        elif mine.casefold() not in ignore:
+            cure = "export it as text, a number or a date, or name it under `ignore`"
+            raise DataRejected("schema.type", f'{label}: column "{mine}" is {kind}', cure)
+    return kept
+
+
+def _is_unreadable(kind: pa.DataType) -> bool:
+    binary = pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
+    bytes_only = binary or pa.types.is_fixed_size_binary(kind)
+    return pa.types.is_nested(kind) or bytes_only or pa.types.is_decimal256(kind)
 
 
 def _too_expensive(label: str, said: str) -> DataRejected:
@@ -158,9 +171,11 @@ def _minute(cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:
         timer.cancel()
 
 
-def parquet_chunks(source: Staged, rows: int = ROWS, size: int = SIZE) -> Iterator[SourceRows]:
+def parquet_chunks(
+    source: Staged, rows: int = ROWS, size: int = SIZE, ignore: Sequence[str] = ()
+) -> Iterator[SourceRows]:
     """Read a Parquet file as text, chunk by chunk; the first chunk may have no rows."""
-    file, done = opened(source), 0
+    file, done = opened(source, ignore), 0
     with reading(file) as connection:
         sql = f"SELECT {', '.join(texts(file))} FROM {file.scan}"
         for part in grouped(batches(connection, file, sql, STEP), rows, size):

@@ -24,7 +24,9 @@ def read_chunks(source: Staged, settings: TableSettings) -> Iterator[SourceRows]
         ``csv.unterminated_quote``, ``file.too_expensive``; some of it may come after chunks
         were given.
     """
-    return parquet_chunks(source) if source.kind == "parquet" else csv_chunks(source, settings)
+    if source.kind == "parquet":
+        return parquet_chunks(source, ignore=settings.ignore)
+    return csv_chunks(source, settings)
 
 
 def read_whole(source: Staged, settings: TableSettings) -> SourceRows:

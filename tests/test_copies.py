@@ -75,7 +75,7 @@ def test_a_gzip_is_inflated_on_the_way_and_hashed_as_it_lies(tmp_path: Path, fol
     assert copy.path.read_bytes() == text
     assert copy.sha256 == hashlib.sha256(packed).hexdigest()
     assert (copy.kind, copy.path.stat().st_mode & 0o777) == ("csv", 0o600)
-    for cut in (packed[:-30], packed[:20], b"no gzip"):
+    for cut in (packed[:-30], packed[:20], packed[:2] + b"no gzip"):
         (tmp_path / "t.csv.gz").write_bytes(cut)
         with pytest.raises(DataRejected, match=r"gzip\.truncated"):
             staged(tmp_path / "t.csv.gz", tmp_path, folder)
@@ -119,3 +119,21 @@ def test_a_folder_that_may_not_be_read_is_77(tmp_path: Path) -> None:
     with as_nobody(), pytest.raises(NotPermitted) as caught:
         find_files(Workspace(tmp_path, tmp_path), "usage")
     assert (caught.value.code, caught.value.exit_code) == ("file.unreadable", 77)
+
+
+@pytest.mark.fault("I39")
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("usage.csv", b"PK\x03\x04 and the rest of a workbook", "a zip archive or a workbook"),
+        ("usage.csv.gz", b"account_id,occurred_at\n", "not compressed"),
+    ],
+)
+def test_a_file_that_is_not_what_its_name_says_is_refused_by_what_it_is(
+    tmp_path, name, content, said
+):
+    (tmp_path / name).write_bytes(content)
+    (tmp_path / "copies").mkdir()
+    with pytest.raises(DataRejected, match=said) as refused:
+        staged(tmp_path / name, tmp_path, tmp_path / "copies")
+    assert refused.value.code == "file.type"

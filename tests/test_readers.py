@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import io
 import tempfile
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Literal
@@ -22,11 +23,14 @@ from features.readers import SourceRows, read_whole
 from features.source_rows import gathered
 
 
-def read(content: bytes, kind: Literal["csv", "parquet"] = "csv") -> SourceRows:
+def read(
+    content: bytes, kind: Literal["csv", "parquet"] = "csv", ignore: Sequence[str] = ()
+) -> SourceRows:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "copy"
         path.write_bytes(content)
-        return read_whole(Staged(f"t.{kind}", path, "", kind, None), TableSettings())
+        settings = TableSettings(ignore=list(ignore))
+        return read_whole(Staged(f"t.{kind}", path, "", kind, None), settings)
 
 
 TEXT = st.text(st.sampled_from('ab,"\n\r é;'), max_size=6)
@@ -115,6 +119,9 @@ def test_a_type_that_is_no_text_number_or_date_is_named(tmp_path: Path, column: 
     pq.write_table(pa.table({"odd": column}), tmp_path / "t.parquet")
     with pytest.raises(DataRejected, match=r'"odd" is .*schema\.type'):
         read((tmp_path / "t.parquet").read_bytes(), "parquet")
+    pq.write_table(pa.table({"odd": column, "even": ["x"]}), tmp_path / "t.parquet")
+    held = read((tmp_path / "t.parquet").read_bytes(), "parquet", ignore=["Odd"])
+    assert held.rows.to_pylist() == [{"even": "x"}]
 
 
 @pytest.mark.fault("I51")
