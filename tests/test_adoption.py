@@ -95,6 +95,7 @@ def entitled(plan, product="base", **tables):
     return measured(usage, lines, feature_catalog=TIERED, plans=PLANS, **tables)
 
 
+@pytest.mark.ci
 def test_an_account_is_held_against_what_it_may_use():
     # basic of base: the report alone; the forecast is tried without a right to it
     basic = entitled("basic")

@@ -99,6 +99,7 @@ def test_spark_reads_a_published_snapshot_and_its_copy(home, tmp_path):
     from_files(home, tmp_path, "spark")
 
 
+@pytest.mark.ci
 def test_duckdb_reads_its_own_files(home):
     book = open_book(home, settings=EngineSettings(feeds="s3a://bucket/snapshots"))
     assert book.partitions["usage_by_day"][0].file.startswith(str(home))

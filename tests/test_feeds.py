@@ -135,6 +135,7 @@ def compare(seed: int, turns: int) -> None:
         assert report.snapshot == full.snapshot
 
 
+@pytest.mark.ci
 def test_an_order_of_deliveries_gives_the_same_snapshot() -> None:
     compare(seed=7, turns=2)
 

@@ -14,6 +14,7 @@ from tests.small_history import Law, history_of
 from training.history import SETTLING_MONTHS, _dates, _varying, gather
 from training.labels import Panel
 
+pytestmark = pytest.mark.ci
 AS_OF = date(2024, 8, 10)
 
 

@@ -256,6 +256,7 @@ def test_a_new_mapping_reads_everything_again(
     assert read == ["usage/05.csv", "usage/06.csv"]
 
 
+@pytest.mark.ci
 @pytest.mark.fault("F14")
 def test_a_partition_that_was_edited_or_removed_is_noticed_and_made_again(
     book: Workspace, tmp_path: Path

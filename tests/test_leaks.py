@@ -311,6 +311,7 @@ def test_no_seats_and_no_mrr_are_no_ratio():
     assert frame["commercial_seat_use"].isna().all()
 
 
+@pytest.mark.ci
 @pytest.mark.fault("F12")
 @pytest.mark.parametrize("engine", ["duckdb", "polars"])
 def test_what_a_merged_account_did_is_its_survivors(engine):
@@ -336,6 +337,7 @@ def test_what_a_merged_account_did_is_its_survivors(engine):
     assert before.loc["new", "usage_events_28d"] == before.loc["old", "usage_events_28d"] == 28
 
 
+@pytest.mark.ci
 @pytest.mark.fault("F12")
 def test_a_merged_renamed_or_moved_account_pays_once():
     lines = [line("old"), line("new", 50)]

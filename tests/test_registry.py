@@ -161,6 +161,7 @@ def test_of_two_promotions_against_one_champion_the_second_loses(
     assert registry.champion() == three[1]
 
 
+@pytest.mark.ci
 @pytest.mark.fault("R15")
 def test_rollback_goes_back_one_champion_at_a_time(
     registry: Registry, three: list[Version]

@@ -140,6 +140,7 @@ def test_a_book_without_events_is_labelled():
     assert told.version.tags["rung.churn"] == "prior-driven"
 
 
+@pytest.mark.ci
 def test_bands_and_stability_travel_with_the_model():
     _, told = trained(LAW)
     assert told.carried.bands.quarter == "2024-Q4"

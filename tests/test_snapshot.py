@@ -252,6 +252,7 @@ def test_the_accounts_asked_for_are_measured_on_the_whole_book():
     pd.testing.assert_frame_equal(some, expected)
 
 
+@pytest.mark.ci
 def test_a_segment_is_the_books_own_as_it_was():
     accounts = [{"account_id": "a", "segment": "gold"}]
     history = [

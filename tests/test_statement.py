@@ -109,6 +109,7 @@ def test_what_was_not_known_changes_nothing() -> None:
     assert plain["pipeline"]["total"]["deals"] == 1
 
 
+@pytest.mark.ci
 def test_a_company_that_tells_its_stage_sees_the_benchmarks_of_it() -> None:
     book, told = small_book(LINES), BenchmarkSettings(stage="series-b", model="seat")
     for window in ("ttm", "2019-01:2019-12"):

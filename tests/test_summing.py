@@ -33,7 +33,7 @@ def rows(feed: str) -> st.SearchStrategy[list[dict[str, Any]]]:
 
 
 @pytest.mark.parametrize("name", [name for name, rollup in ROLLUPS.items() if rollup.keys])
-@settings(max_examples=25)
+@settings(max_examples=10)
 @given(st.data())
 def test_sorting_gives_what_the_declaration_says(name: str, data: st.DataObject) -> None:
     rollup = ROLLUPS[name]
@@ -54,7 +54,7 @@ def test_sorting_gives_what_the_declaration_says(name: str, data: st.DataObject)
 
 
 @pytest.mark.parametrize("feed", ["usage", "events"])
-@settings(max_examples=25)
+@settings(max_examples=10)
 @given(st.data())
 def test_numbering_gives_what_the_declaration_says(feed: str, data: st.DataObject) -> None:
     held = coded(pa.Table.from_pylist(data.draw(rows(feed)), stored_schema(feed)))
