@@ -1,6 +1,7 @@
 from datetime import date
 
 import numpy as np
+import pytest
 
 from features import adoption
 from tests.small_books import AS_OF, ago, line, small_book
