@@ -11,10 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.ipc as ipc
 
 __all__ = ["Spool", "month_name"]
+
+DAY = 86_400_000_000
 
 
 @dataclass
@@ -108,18 +111,26 @@ def _by_month(rows: pa.Table, happened: str) -> Iterable[tuple[int, pa.Table]]:
     """Cut rows by month; where they are in order nothing is moved."""
     if not rows.num_rows:
         return
-    when = rows[happened]
-    days = when.cast(pa.date32(), safe=False) if pa.types.is_timestamp(when.type) else when
-    numbers = days.cast(pa.int32()).to_numpy()
+    numbers = _days(rows[happened])
     first, last = int(numbers.min()), int(numbers.max())
     calendar = np.arange(first, last + 1).astype("datetime64[D]").astype("datetime64[M]")
+    if calendar[0] == calendar[-1]:
+        yield int(calendar[0].astype(np.int64)), rows
+        return
     months = calendar.astype(np.int16)[numbers - first]
-    if (np.diff(months) < 0).any():
+    if (months[1:] < months[:-1]).any():
         order = np.argsort(months, kind="stable")
         rows, months = rows.take(pa.array(order)), months[order]
     starts = np.flatnonzero(np.diff(months, prepend=months[0] - 1))
     for start, end in zip(starts, [*starts[1:], len(months)], strict=True):
         yield int(months[start]), rows.slice(int(start), int(end - start))
+
+
+def _days(when: pa.ChunkedArray) -> npt.NDArray[np.int64]:
+    """Number the UTC days of instants, or of days."""
+    if pa.types.is_timestamp(when.type):
+        return np.asarray(when.cast(pa.int64()).to_numpy() // DAY)
+    return np.asarray(when.cast(pa.int32()).to_numpy(), np.int64)
 
 
 def _mapped(path: Path) -> pa.Table:
