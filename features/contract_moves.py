@@ -11,15 +11,21 @@ import narwhals.stable.v2 as nw
 import pandas as pd
 
 from features.asof import opening_day
+from features.renewals import bridge_steps
 from features.standing import main_lines
+from features.steps import Steps, with_steps
 from features.sums import share, total
-from features.terms import alive
+from features.terms import alive, table_of
 from features.view import View
 
 __all__ = ["downgrades", "last_moves", "price_since_renewal", "price_since_year", "seats_before"]
 
 LEAST_MOVE = 0.02
 YEAR = 365
+_HELD = """
+    SELECT account_id, mrr_micros, datediff('day', DATE '1970-01-01', starts_on) AS start_day,
+        datediff('day', DATE '1970-01-01', ends_on) AS end_day
+    FROM held"""
 FIXED = nw.col("kind") != "usage"
 PRICED = ["account_id", "product", "plan", "currency"]
 
@@ -47,8 +53,11 @@ def last_moves(view: View) -> pd.DataFrame:
 
 
 def _levels(view: View) -> nw.LazyFrame[Any]:
-    """Give one row per account and day on which its run-rate moved, with the level before."""
-    lines = _bridged(view)
+    """Give one row per account and day on which its run-rate moved, with the level before.
+
+    A line is held over a late renewal, as in the ledger.
+    """
+    lines = nw.from_native(view.book.connection.sql(with_steps(_held(view), _HELD)))
     up = lines.select("account_id", day=nw.col("start_day"), move=nw.col("mrr_micros"))
     down = lines.filter(~nw.col("end_day").is_null()).select(
         "account_id", day=nw.col("end_day"), move=-nw.col("mrr_micros")
@@ -59,14 +68,11 @@ def _levels(view: View) -> nw.LazyFrame[Any]:
     return days.with_columns(before=level - nw.col("move"))
 
 
-def _bridged(view: View) -> nw.LazyFrame[Any]:
-    """Let a line of a fixed price run on to the next of its product, where that was renewed late."""
-    after = nw.col("start_day").shift(-1)
-    following = after.over("account_id", "product", order_by=["start_day", "end_day", "mrr_micros"])
-    lines = view.lines.filter(FIXED).with_columns(following=following)
-    late = nw.col("following") - nw.col("end_day")
-    bridged = (late > 0) & (late <= view.rules.late_renewal_days)
-    return lines.with_columns(end_day=nw.when(bridged).then("following").otherwise("end_day"))
+def _held(view: View) -> Steps:
+    recurring = f"""
+    SELECT account_id, product, mrr_micros, term, starts_on, known_end AS ends_on
+    FROM {table_of(view.as_of)} WHERE kind <> 'usage'"""
+    return {"recurring": recurring} | bridge_steps(view.rules)
 
 
 def seats_before(view: View, days: int) -> pd.Series:

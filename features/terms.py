@@ -15,7 +15,7 @@ import pyarrow as pa
 from features.book import Book
 from features.lines import KNOWN_END, revenue_table
 
-__all__ = ["alive", "forget_terms", "known_terms"]
+__all__ = ["alive", "forget_terms", "known_terms", "table_of"]
 
 _SUBSCRIPTIONS = """
     SELECT *,
@@ -77,13 +77,13 @@ def known_terms(book: Book, as_of: date) -> nw.LazyFrame[Any]:
     known = lines.format(day=as_of, end=KNOWN_END.format(day=as_of), lines=_held(book, name))
     rolled = _ROLLED.format(day=as_of, lines=known)
     terms = _TERMS.format(day=as_of, rolled=rolled)
-    book.connection.execute(f"CREATE OR REPLACE TEMP TABLE {_name(as_of)} AS {terms}")
-    return nw.from_native(book.connection.table(_name(as_of)))
+    book.connection.execute(f"CREATE OR REPLACE TEMP TABLE {table_of(as_of)} AS {terms}")
+    return nw.from_native(book.connection.table(table_of(as_of)))
 
 
 def forget_terms(book: Book, as_of: date) -> None:
     """Drop what ``known_terms`` has put by."""
-    book.connection.execute(f"DROP TABLE IF EXISTS {_name(as_of)}")
+    book.connection.execute(f"DROP TABLE IF EXISTS {table_of(as_of)}")
 
 
 def _held(book: Book, table: str) -> str:
@@ -98,7 +98,8 @@ def _held(book: Book, table: str) -> str:
     )
 
 
-def _name(as_of: date) -> str:
+def table_of(as_of: date) -> str:
+    """Name the table in which the terms of an as-of date are put by."""
     return f"_terms_{as_of:%Y%m%d}"
 
 
