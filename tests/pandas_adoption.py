@@ -10,6 +10,7 @@ from tests.pandas_contracts import first_paid, owned
 from tests.pandas_known import Known
 from tests.pandas_page import MISSING, Page, over
 from tests.pandas_usage import columns, events, reach, within
+from tests.random_feeds import Row
 
 SIGNALS = Page()
 
@@ -17,23 +18,33 @@ SIGNALS = Page()
 def entitled(known: Known, account: str, tier: str | None = None) -> set[str]:
     """Name the features of the catalogue (of a tier) that an account may use.
 
-    It needs a line of the feature's product in force, and one on its lowest plan or a higher one;
-    what the book does not say does not bar.
+    It needs a line in force of the feature's product, and one on its lowest plan or a higher one.
+    What the book does not say does not bar: a feature without product or plan, a plan without rank,
+    an account whose lines name none. A line without product may be of any product.
     """
-    own = owned(known, account)
+    own, ranks = owned(known, account), plan_ranks(known)
     products = {line["product"] for line in own if line["product"]}
-    ranks = {row["plan"]: row["rank"] for row in known.tables.get("plans", [])}
-    plans = {line["plan"] for line in own if line["plan"]}
-    best = max((ranks[plan] for plan in plans if plan in ranks), default=None)
-    unranked = any(plan not in ranks for plan in plans)
-    found = set()
-    for row in known.tables["feature_catalog"]:
-        barred = bool(products) and row["product"] is not None and row["product"] not in products
-        least = ranks.get(row["min_plan"])
-        low = least is not None and best is not None and not unranked and best < least
-        if not barred and not low and tier in (None, row["tier"]):
-            found.add(row["feature"])
-    return found
+
+    def granted(row: Row) -> bool:
+        if row["product"] and products and row["product"] not in products:
+            return False
+        near = [
+            line for line in own if not row["product"] or line["product"] in (None, row["product"])
+        ]
+        plans = {line["plan"] for line in near if line["plan"]}
+        if row["min_plan"] not in ranks or not plans:
+            return True
+        return max(ranks.get(plan, 99) for plan in plans) >= ranks[row["min_plan"]]
+
+    listed = known.tables["feature_catalog"]
+    return {row["feature"] for row in listed if tier in (None, row["tier"]) and granted(row)}
+
+
+def plan_ranks(known: Known) -> dict[str, int]:
+    """Give the rank of each plan that has one."""
+    return {
+        row["plan"]: row["rank"] for row in known.tables.get("plans", []) if row["rank"] is not None
+    }
 
 
 def of_tier(known: Known, tier: str) -> set[str]:
@@ -138,7 +149,7 @@ def milestone_day(known: Known, account: str) -> float:
     milestone = {
         row["feature"] for row in known.tables.get("feature_catalog", []) if row["activation"]
     }
-    if rows is None or not milestone or reach(known).starts > start:
+    if rows is None or not milestone or reach(known).starts > start + reach(known).grain:
         return MISSING
     days = events(rows[rows["feature"].isin(milestone)])["day"]
     return math.inf if days.empty else max(0.0, float(days.min() - start))

@@ -22,8 +22,7 @@ def billing_projected_ratio(known: Known, account: str) -> float:
     priced = sum(line["mrr"] for line in own if line["kind"] == "usage")
     if rows is None or not priced:
         return MISSING
-    billed = rows[rows["quantity"].notna()]
-    if billed.empty or reach(known).end - billed["day"].min() < 112:
+    if reach(known).end - rows["day"].min() < 112:
         return MISSING
     before = sum(quantity(within(rows, first, first + 28)) for first in (28, 56, 84)) / 3
     share = priced / sum(line["mrr"] for line in own)

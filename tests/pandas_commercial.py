@@ -106,23 +106,20 @@ def commercial_expansion(known: Known, account: str, days: int) -> float:
 
 def turns(known: Known, account: str) -> list[date]:
     """List the days on which an account's MRR may have moved, the latest first."""
-    own = lines(known, account)
+    own = [line for line in lines(known, account) if line["kind"] == "recurring"]
     days = {line["start"] for line in own} | {line["end"] for line in own if line["end"]}
-    if any(line["kind"] == "usage" for line in own):
-        first = min(days).replace(day=1)
-        months = [months_later(first, n) for n in range(1, 50)]
-        days |= {*months, *(month - timedelta(days=1) for month in months)}
     return sorted((day for day in days if day < known.as_of), reverse=True)
 
 
 def paid(known: Known, account: str, on: date) -> tuple[int, int]:
-    """Give what an account paid on the day before, and on the day."""
-    return tuple(int(known.mrr_on(at).get(account, 0)) for at in (on - timedelta(days=1), on))  # type: ignore[return-value]
+    """Give what an account paid on the day before and on the day, usage-priced lines aside."""
+    before, after = (known.mrr_on(at, "committed") for at in (on - timedelta(days=1), on))
+    return int(before.get(account, 0)), int(after.get(account, 0))
 
 
 @SIGNALS.signal
 def commercial_days_since_expansion(known: Known, account: str) -> float:
-    """Days since MRR last rose by 2 % or more while paying; never: missing."""
+    """Days since MRR (usage-priced lines aside) last rose by 2 % or more while paying; never: missing."""
     for on in turns(known, account):
         before, after = paid(known, account, on)
         if before and 100 * after >= 102 * before:
@@ -132,13 +129,13 @@ def commercial_days_since_expansion(known: Known, account: str) -> float:
 
 @SIGNALS.signal
 def commercial_never_expanded(known: Known, account: str) -> float:
-    """1 where MRR never rose by 2 % or more while paying."""
+    """1 where MRR (usage-priced lines aside) never rose by 2 % or more while paying."""
     return float(math.isnan(commercial_days_since_expansion(known, account)))
 
 
 @SIGNALS.signal
 def commercial_days_since_contraction(known: Known, account: str) -> float:
-    """Days since MRR last fell by 2 % or more and went on; never: missing."""
+    """Days since MRR (usage-priced lines aside) last fell by 2 % or more and went on; never: missing."""
     for on in turns(known, account):
         before, after = paid(known, account, on)
         if after and 100 * after <= 98 * before:

@@ -122,7 +122,7 @@ def main_line(known: Known, account: str) -> Row:
     """Give the recurring line in force with the largest MRR; held in grace, the line that ended last."""
     there = in_force(known, account)
     if not there:
-        return max(lines(known, account), key=lambda line: (line["end"], line["mrr"]))
+        return max(lines(known, account), key=lambda line: (line["end"] or date.max, line["mrr"]))
     return max(there, key=lambda line: (line["kind"] == "recurring", line["mrr"]))
 
 

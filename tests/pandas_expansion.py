@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import pandas as pd
 
 from tests.pandas_commercial import commercial_seats, seats_before
 from tests.pandas_growth import signs
 from tests.pandas_known import Known
-from tests.pandas_limits import days_left, meters, rises
+from tests.pandas_limits import days_left, meters, pace
 from tests.pandas_page import MISSING, Page
 from tests.pandas_usage import usage_users
 
@@ -30,13 +32,9 @@ def expansion_limit_share(known: Known, account: str) -> float:
 
 @SIGNALS.signal
 def expansion_limit_growth_28d(known: Known, account: str) -> float:
-    """Rise of used / limit in 28 days (resets aside), the largest over all metrics but seats."""
-    found = [
-        rises(rows) / rows["limit"].iloc[-1]
-        for rows in metered(known, account)
-        if (rows["age"] < 28).sum() >= 2
-    ]
-    return max(found) if found else MISSING
+    """Rise of used / limit per 28 days, at the pace of the readings of 28 days, the largest."""
+    found = [28 * pace(rows) / rows["limit"].iloc[-1] for rows in metered(known, account)]
+    return max((growth for growth in found if not math.isnan(growth)), default=MISSING)
 
 
 @SIGNALS.signal

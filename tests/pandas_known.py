@@ -73,8 +73,9 @@ class Known:
         What was known before it counts.
     grain : str or None
         What a row of usage covers.
-    mrr_on : callable
-        What each account pays on a day, as known at the as-of date: the ledger's business.
+    ledger : callable
+        What each account pays on a day by a basis, as known at the as-of date: the ledger's
+        business.
     """
 
     def __init__(
@@ -82,13 +83,39 @@ class Known:
         tables: dict[str, list[Row]],
         as_of: date,
         grain: str | None,
-        mrr_on: Callable[[date], pd.Series],
+        ledger: Callable[[date, str], pd.Series],
     ) -> None:
-        self.tables, self.as_of, self.grain, self.mrr_on = tables, as_of, grain, mrr_on
+        self.as_of, self.grain, self._ledger = as_of, grain, ledger
+        self._merged = {
+            row["account_id"]: row["merged_into"]
+            for row in tables.get("account_history", [])
+            if row.get("merged_into") and row["valid_from"] < as_of.isoformat()
+        }
+        self.tables = {name: [self._held(name, row) for row in tables[name]] for name in tables}
         self.today = as_of.toordinal()
         self.midnight = datetime.combine(as_of, time.min, tzinfo=UTC)
         self._feeds: dict[str, Feed | None] = {}
         self.memory: dict[Any, Any] = {}
+
+    def survivor(self, account: str) -> str:
+        """Name who has taken an account over by now; itself if nobody has."""
+        while account in self._merged:
+            account = self._merged[account]
+        return account
+
+    def _held(self, table: str, row: Row) -> Row:
+        """Give a row to its account's survivor: what a merged account did is the survivor's."""
+        if table in ("accounts", "account_history") or "account_id" not in row:
+            return row
+        return row | {"account_id": self.survivor(row["account_id"])}
+
+    def mrr_on(self, day: date, basis: str = "committed+usage") -> pd.Series:
+        """Give what each account paid on a day, with those that it has taken over since."""
+        key = ("mrr", day, basis)
+        if key not in self.memory:
+            paid = self._ledger(day, basis)
+            self.memory[key] = paid.groupby(paid.index.map(self.survivor)).sum()
+        return self.memory[key]  # type: ignore[no-any-return]
 
     def has(self, table: str) -> bool:
         """Say whether the book has the table."""

@@ -193,7 +193,11 @@ class _Draft:
         self.now = datetime.combine(self.last, time.max, tzinfo=UTC)
 
     def tables(self, form: str) -> dict[str, list[Row]]:
-        """Draw the required tables, and some of the others."""
+        """Draw the required tables, and some of the others.
+
+        Accounts that merge have no meters and no invoices: nobody says what two series of one
+        metric are together, or what an account is that is silenced for the debt of another.
+        """
         tables = {"accounts": self.accounts(), form: getattr(self, form)()}
         others: dict[str, Callable[[], list[Row]]] = {
             "usage": self.usage, "feature_catalog": self.feature_catalog, "limits": self.limits,
@@ -205,6 +209,13 @@ class _Draft:
         for name, draw in others.items():
             if self.rng.random() < 0.8:
                 tables[name] = self.recorded(name, draw())
+        history = tables.get("account_history", [])
+        pairs = [
+            (row["account_id"], row["merged_into"]) for row in history if row.get("merged_into")
+        ]
+        merged = {name for pair in pairs for name in pair}
+        for name in ("limits", "payments"):
+            tables[name] = [row for row in tables.get(name, []) if row["account_id"] not in merged]
         return {name: rows for name, rows in tables.items() if rows}
 
     def recorded(self, table: str, rows: list[Row]) -> list[Row]:
@@ -597,6 +608,16 @@ class _Draft:
                 "csm": "Cy",
             }
             for name, day in sorted(keys, key=str)
+        ] + self.mergers()
+
+    def mergers(self) -> list[Row]:
+        """Let an account be taken over by the one before it, now and then, on a day of its own."""
+        told = {"segment": None, "csm": None}
+        return [
+            {"account_id": name, "valid_from": self.iso(day), "merged_into": survivor} | told
+            for survivor, name in zip(self.names[:-1], self.names[1:], strict=True)
+            for day in [self.day(-300) + timedelta(days=1)]
+            if self.rng.random() < 0.1
         ]
 
     def opportunities(self) -> list[Row]:
