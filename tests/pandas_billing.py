@@ -31,7 +31,7 @@ def billing_projected_ratio(known: Known, account: str) -> float:
 
 @SIGNALS.signal
 def billing_overage_unannounced(known: Known, account: str) -> float:
-    """1 where a limit but seats was overrun in 30 days, unannounced in the 30 days before it.
+    """1 where a limit but seats was overrun in 30 days, unannounced until then in 60 days.
 
     An account without a reading of 91 days has no limit: missing.
     """
@@ -41,8 +41,8 @@ def billing_overage_unannounced(known: Known, account: str) -> float:
     found = [overrun(rows) for metric, rows in meters(known, account).items() if metric != "seats"]
     days = [day for day in found if day is not None]
     told = events.of(account)
-    notices = told[told["kind"].isin(NOTICES)]["day"]
-    return float(bool(days) and not ((notices >= min(days) - 30) & (notices <= min(days))).any())
+    notices = told[told["kind"].isin(NOTICES) & (told["age"] < 61)]["day"]
+    return float(bool(days) and not (notices <= min(days)).any())
 
 
 def overrun(rows: pd.DataFrame) -> int | None:

@@ -189,15 +189,15 @@ def like(line: Row, some: list[Row]) -> list[Row]:
 
 @SIGNALS.signal
 def commercial_price_rise_365d(known: Known, account: str) -> float:
-    """Price of a unit of the main line / the same product and plan a year before, less 1."""
+    """Price of a unit (mean over the lines of the main line's product and plan) / a year before, less 1."""
     line = main_line(known, account)
-    then = like(line, in_force(known, account, 365))
-    return over(unit_price([line]), unit_price(then)) - 1
+    now, then = (like(line, in_force(known, account, days)) for days in (0, 365))
+    return over(unit_price(now), unit_price(then)) - 1
 
 
 @SIGNALS.signal
 def commercial_price_rise_renewal(known: Known, account: str) -> float:
-    """Price of a unit of the main line / the same product and plan on the day before it began, less 1.
+    """Price of a unit as above / the same product and plan on the day before the line began, less 1.
 
     0 where the line ran on into another term; in its first term, or other before: missing.
     """
@@ -205,7 +205,7 @@ def commercial_price_rise_renewal(known: Known, account: str) -> float:
     if line["term"] and months_later(line["start"], int(line["term"])) < known.as_of:
         return 0.0
     then = like(line, in_force(known, account, (known.as_of - line["start"]).days))
-    return over(unit_price([line]), unit_price(then)) - 1
+    return over(unit_price(like(line, in_force(known, account))), unit_price(then)) - 1
 
 
 @SIGNALS.signal
