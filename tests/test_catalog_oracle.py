@@ -84,7 +84,7 @@ def test_the_catalogue_agrees_on_many_companies(seed):
 @pytest.mark.slow
 @pytest.mark.parametrize("first", range(1000, 1240, 20))
 def test_the_catalogue_agrees_on_hundreds_of_companies(first):
-    for seed in range(first, first + 20):
+    for seed in range(first, first + 8):
         company = random_company(seed)
         agrees(company, company.book(), company.days)
 
@@ -127,7 +127,7 @@ def test_local_times_read_from_csv_agree(seed, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(410, 440))
+@pytest.mark.parametrize("seed", range(410, 430))
 def test_many_books_read_from_csv_agree(seed, tmp_path):
     company = random_company(seed)
     agrees(company, read_in(company, tmp_path), company.days)
