@@ -22,7 +22,7 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 
 from features.book import Book, BookFacts
-from features.contracts import canonical
+from features.contracts import TABLES, canonical
 from tests.random_books import months_later
 
 __all__ = ["FEEDS", "Company", "Row", "known_moment", "random_company"]
@@ -54,6 +54,8 @@ TIERS = {
 SEGMENTS = ("smb", "enterprise", None)
 PRODUCTS = ("core", "chat", "mail", None)
 BEFORE, AFTER = 520, 40
+# Local times that the clock left out.
+GAPS = {"Europe/Berlin": "2024-03-31 02:30:00", "America/New_York": "2024-03-10 02:30:00"}
 GRAINS = {None: 0, "day": 1, "week": 7, "month": 0}
 
 
@@ -93,24 +95,47 @@ class Company:
         return canonical(name, frame)
 
     def write(self, folder: Path) -> None:
-        """Write the rows as CSV, times in the book's own zone, and a ``perennial.toml``."""
+        """Write the rows as CSV, times in the book's own zone, and a ``perennial.toml``.
+
+        The files hold more than the book: rows told twice, rows of nobody's account, local times
+        that no clock ever showed, and feeds that are empty but for their heads.
+        """
         folder.mkdir(parents=True, exist_ok=True)
-        zone = ZoneInfo(self.facts.timezone)
+        rng, zone = Random(f"files-{self.facts.as_of}"), ZoneInfo(self.facts.timezone)
         for name, rows in self.tables.items():
             columns = list(dict.fromkeys(column for row in rows for column in row))
             if "list_mrr_micros" in columns:  # a source tells the price before discount
                 columns.remove("mrr_micros")
-            heads = [
-                column.replace("list_", "", column == "list_mrr_micros").replace("_micros", "")
-                for column in columns
-            ]
-            with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
-                writer = csv.writer(file)
-                writer.writerow(heads)
-                writer.writerows([[_text(row.get(c), zone, c) for c in columns] for row in rows])
+            told = [[_text(row.get(column), zone, column) for column in columns] for row in rows]
+            if name in FEEDS:
+                told += rng.sample(told, len(told) // 10) + self._set_aside(name, columns, told[0])
+            _file(folder / f"{name}.csv", [_head(column) for column in columns], told)
+        for name in set(FEEDS) - set(self.tables):
+            if rng.random() < 0.5:
+                heads = [column.name for column in TABLES[name].columns if column.required]
+                _file(folder / f"{name}.csv", heads, [])
         grain = f'[tables.usage]\ngrain = "{self.grain}"\n' if self.grain else ""
         settings = f'[book]\ntimezone = "{zone.key}"\nas_of = "{self.facts.as_of}"\n{grain}'
         (folder / "perennial.toml").write_text(settings, encoding="utf-8")
+
+    def _set_aside(self, table: str, columns: list[str], row: list[str]) -> list[list[str]]:
+        """Make rows that ingest sets aside: of nobody's account, at times that never were."""
+        told = dict(zip(columns, row, strict=True)) | {"account_id": "nobody"}
+        told |= {name: "strange" for name in ("event_id", "ticket_id", "touch_id") if name in told}
+        gap = GAPS.get(self.facts.timezone) if FEEDS[table] != "observed_on" else None
+        never = told | {"account_id": self.tables["accounts"][0]["account_id"], FEEDS[table]: gap}
+        never |= {name: "never" for name in ("event_id", "ticket_id", "touch_id") if name in told}
+        return [list(one.values()) for one in ([told, never] if gap else [told])]
+
+
+def _head(column: str) -> str:
+    """Give a stored column the name that a source has for it."""
+    return column.replace("list_", "", column == "list_mrr_micros").replace("_micros", "")
+
+
+def _file(path: Path, heads: list[str], rows: list[list[str]]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([heads, *rows])
 
 
 def _text(value: Any, zone: ZoneInfo, column: str) -> str:
