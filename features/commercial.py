@@ -129,14 +129,15 @@ SIGNALS = (
     _signal("expansion_365d", "share", YEAR, (0, 1), "MRR gained since 365 days before, net, as "
             "a share of the MRR then", NOT_PAYING, "MRR grew by {value:.0%} in a year",
             (ratio("mrr_micros", f"commercial__mrr_{YEAR}d") - 1).clip(0.0)),
-    _signal("days_since_expansion", "days", None, (0, 0), "days since MRR (usage-priced lines "
-            "aside) last rose by 2 % or more while paying", "never expanded", "last expansion {value:,.0f} days ago",
+    _signal("days_since_expansion", "days", None, (0, 0), "days since MRR (usage-priced lines, "
+            "arrears and pauses aside) last rose by 2 % or more while paying", "never expanded", "last expansion {value:,.0f} days ago",
             _fact("rose")),
-    _signal("never_expanded", "flag", None, (0, 0), "1 where MRR (usage-priced lines aside) "
+    _signal("never_expanded", "flag", None, (0, 0), "1 where MRR (usage-priced lines, "
+            "arrears and pauses aside) "
             "never rose by 2 % or more while paying", "never", "never expanded ({value:.0f})",
             nw.when(_fact("rose").is_null()).then(1.0).otherwise(0.0)),
-    _signal("days_since_contraction", "days", None, (0, 0), "days since MRR (usage-priced lines "
-            "aside) last fell by 2 % or more and went on", "never contracted", "last contraction {value:,.0f} days ago",
+    _signal("days_since_contraction", "days", None, (0, 0), "days since MRR (usage-priced lines, "
+            "arrears and pauses aside) last fell by 2 % or more and went on", "never contracted", "last contraction {value:,.0f} days ago",
             _fact("fell")),
     _signal("seats_removed_91d", "seats", QUARTER, (1, 0), "paid seats 91 days before less those "
             "now, where fewer", NO_SEATS, "{value:,.0f} seats removed in 91 days",

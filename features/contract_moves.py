@@ -33,7 +33,7 @@ PRICED = ["account_id", "product", "plan", "currency"]
 def last_moves(view: View) -> pd.DataFrame:
     """Give the days since MRR last rose, and last fell, by 2 % or more while paying.
 
-    Lines priced by usage are left aside: their bill moves every month.
+    Lines priced by usage are left aside: their bill moves every month. So are arrears and pauses.
 
     Returns
     -------
@@ -69,8 +69,11 @@ def _levels(view: View) -> nw.LazyFrame[Any]:
 
 
 def _held(view: View) -> Steps:
+    months = "datediff('month', starts_on, known_end)"
+    whole = f"known_end = CAST(starts_on + to_months(CAST({months} AS INTEGER)) AS DATE)"
     recurring = f"""
-    SELECT account_id, product, mrr_micros, term, starts_on, known_end AS ends_on
+    SELECT account_id, product, mrr_micros, starts_on, known_end AS ends_on,
+        coalesce(term, CASE WHEN {whole} THEN {months} END, 1) AS term
     FROM {table_of(view.as_of)} WHERE kind <> 'usage'"""
     return {"recurring": recurring} | bridge_steps(view.rules)
 

@@ -112,14 +112,14 @@ def turns(known: Known, account: str) -> list[date]:
 
 
 def paid(known: Known, account: str, on: date) -> tuple[int, int]:
-    """Give what an account paid on the day before and on the day, usage-priced lines aside."""
+    """Give what an account paid the day before and on the day: no usage, arrears or pauses."""
     before, after = (known.mrr_on(at, "committed") for at in (on - timedelta(days=1), on))
     return int(before.get(account, 0)), int(after.get(account, 0))
 
 
 @SIGNALS.signal
 def commercial_days_since_expansion(known: Known, account: str) -> float:
-    """Days since MRR (usage-priced lines aside) last rose by 2 % or more while paying; never: missing."""
+    """Days since MRR (as in `paid`) last rose by 2 % or more while paying; never: missing."""
     for on in turns(known, account):
         before, after = paid(known, account, on)
         if before and 100 * after >= 102 * before:
@@ -129,13 +129,13 @@ def commercial_days_since_expansion(known: Known, account: str) -> float:
 
 @SIGNALS.signal
 def commercial_never_expanded(known: Known, account: str) -> float:
-    """1 where MRR (usage-priced lines aside) never rose by 2 % or more while paying."""
+    """1 where MRR (as in `paid`) never rose by 2 % or more while paying."""
     return float(math.isnan(commercial_days_since_expansion(known, account)))
 
 
 @SIGNALS.signal
 def commercial_days_since_contraction(known: Known, account: str) -> float:
-    """Days since MRR (usage-priced lines aside) last fell by 2 % or more and went on; never: missing."""
+    """Days since MRR (as in `paid`) last fell by 2 % or more and went on; never: missing."""
     for on in turns(known, account):
         before, after = paid(known, account, on)
         if after and 100 * after <= 98 * before:

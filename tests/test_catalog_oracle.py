@@ -34,7 +34,9 @@ def known(company: Company, book: Book, as_of: date) -> Known:
 
     @cache
     def paid(day: date, basis: str) -> pd.Series:
-        rows = mrr_on(book, day, Rules(basis=basis), as_of=as_of)
+        aside = {"dunning_days": 36_500, "pause": "unchanged"} if basis == "committed" else {}
+        rules = Rules(basis=basis).model_copy(update=aside)
+        rows = mrr_on(book, day, rules, as_of=as_of)
         return rows.set_index("account_id")["mrr_micros"]
 
     return Known(company.tables, as_of, company.grain, paid)
