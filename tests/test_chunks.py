@@ -173,7 +173,7 @@ def test_rows_taken_by_type_are_those_that_text_gives(
 
 
 @pytest.mark.ci
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(feeds(), ZONES)
 def test_rows_taken_by_type_are_those_that_text_gives_on_many_feeds(
     feed: tuple[str, pa.Table], zone: str
@@ -291,9 +291,9 @@ def test_a_page_that_inflates_beyond_the_memory_is_refused_and_we_live_on(tmp_pa
 
 @pytest.mark.ci
 @pytest.mark.fault("I50")
-@pytest.mark.parametrize("form", ["csv", "parquet"])
+@pytest.mark.parametrize("form", [pytest.param("csv", marks=pytest.mark.slow), "parquet"])
 def test_a_million_bad_rows_take_no_more_memory_than_a_tenth_of_them(
     form: str, tmp_path: Path
 ) -> None:
-    peaks = [_peak_of_bad_rows(rows, form, tmp_path) for rows in (300_000, 1_500_000)]
+    peaks = [_peak_of_bad_rows(rows, form, tmp_path) for rows in (300_000, 1_000_000)]
     assert peaks[1] < peaks[0] + 150

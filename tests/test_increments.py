@@ -320,7 +320,7 @@ print(json.dumps(told))
 """
 
 
-@pytest.mark.ci
+@pytest.mark.slow
 @pytest.mark.fault("I50")
 def test_a_million_bad_rows_are_counted_in_flat_memory(book: Workspace, tmp_path: Path) -> None:
     import json
