@@ -78,6 +78,8 @@ def gathered(chunks: Iterable[SourceRows]) -> SourceRows:
 def header(names: list[str], label: str) -> list[str]:
     """Trim the names of a header, and refuse what is not a plain name of its own.
 
+    A column without a name, as a table's index is often exported, is called by its place.
+
     Raises
     ------
     DataRejected
@@ -85,10 +87,11 @@ def header(names: list[str], label: str) -> list[str]:
 
     Examples
     --------
-    >>> header([" account_id", "mrr "], "a.csv")
-    ['account_id', 'mrr']
+    >>> header(["", " account_id", "mrr "], "a.csv")
+    ['column 1', 'account_id', 'mrr']
     """
-    trimmed = [name.strip().removeprefix("\ufeff").strip() for name in names]
+    plain = [name.strip().removeprefix("\ufeff").strip() for name in names]
+    trimmed = [name or f"column {at}" for at, name in enumerate(plain, 1)]
     seen: dict[str, int] = {}
     for at, name in enumerate(trimmed, 1):
         if len(name) > SHOWN or any(ord(mark) < 32 for mark in name):

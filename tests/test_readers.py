@@ -213,3 +213,8 @@ def test_a_long_value_of_a_parquet_file(tmp_path: Path) -> None:
     held = read((tmp_path / "t.parquet").read_bytes(), "parquet")
     assert held.rows["a"].to_pylist() == ["x"]
     assert [(each.row, each.code) for each in held.breaches] == [(2, "row.too_long")]
+
+
+def test_a_column_without_a_name_is_called_by_its_place() -> None:
+    held = read(b",account_id\n0,a\n")
+    assert held.rows.to_pylist() == [{"column 1": "0", "account_id": "a"}]
