@@ -281,4 +281,4 @@ def test_memory_does_not_grow_with_the_rows(asking: Asking, tmp_path: Path) -> N
 
     small, large = peak(50_000), peak(200_000)
     assert pq.ParquetFile(tmp_path / "usage.query.parquet").metadata.num_rows == 200_000
-    assert large - small < 30, f"{small} MB for 50,000 rows, {large} MB for 200,000"
+    assert large - small < 60, f"{small} MB for 50,000 rows, {large} MB for 200,000"
