@@ -305,7 +305,7 @@ def one_account(folder: Path, rows: int) -> int:
     return peak
 
 
-@pytest.mark.ci
+@pytest.mark.slow
 @pytest.mark.fault("F11")
 def test_one_account_with_a_million_events(tmp_path):
     assert one_account(tmp_path, 1_000_000) < 1500
