@@ -18,7 +18,7 @@ from typing import Generic, TypeVar
 
 __all__ = ["HANDS", "ahead", "each"]
 
-HANDS = min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2)
+HANDS = 1
 WAIT = 0.1
 T = TypeVar("T")
 Task = Callable[[], Iterator[T]]

@@ -184,7 +184,7 @@ def test_rows_that_were_not_known_change_nothing():
 
 @pytest.mark.ci
 @pytest.mark.fault("F01")
-@pytest.mark.parametrize("seed", range(500, 502))
+@pytest.mark.parametrize("seed", range(500, 506))
 def test_canaries_on_many_companies(seed):
     canaries(seed)
 
@@ -196,11 +196,8 @@ def test_canaries_on_sixty_companies(first):
         canaries(seed)
 
 
-SLOWLY = [pytest.param(each, marks=pytest.mark.slow) for each in FEEDS if each != "usage"]
-
-
 @pytest.mark.ci
-@pytest.mark.parametrize("table", ["usage", *SLOWLY])
+@pytest.mark.parametrize("table", FEEDS)
 def test_a_row_that_arrives_late_changes_only_later_snapshots(table):
     company = next(c for c in map(random_company, range(600, 700)) if table in c.tables)
     as_of = company.facts.as_of
