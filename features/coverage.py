@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from features.asof import add_months, first_of_month, month_end, months_between
-from features.feeds import FeedReach
+from features.feed_reach import FeedReach
 
 __all__ = ["cover", "default_as_of", "limits_of"]
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from features.contracts import TableContract
-from features.keys import OWN_ID
+from features.row_keys import OWN_ID
 from features.spool import Spool
 
 __all__ = [

@@ -24,7 +24,7 @@ from features.rollup import ROLLUPS, merged, numbered, rollups_of
 from features.spool import Spool
 from features.summing import Coded, coded, gathered, summed
 
-__all__ = ["Losses", "Made", "Months", "clashing"]
+__all__ = ["Losses", "Made", "Months"]
 
 SOURCES = {"usage_by_day": "usage_by_feature"}
 FATES = ("twice", "conflict")
@@ -270,13 +270,3 @@ def _marks(rows: pa.Table) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     """Give one number per row: its file and its line."""
     line = rows["__line"].to_numpy()
     return np.asarray((rows["__f"].to_numpy().astype(np.int64) << 44) | line)
-
-
-def clashing(spool: Spool, months: dict[str, Keys], keys: Keys) -> dict[str, pa.Table]:
-    """Give the rows of each month whose key stands in several months."""
-    found = {}
-    for month, held in months.items():
-        if np.isin(keys, held, assume_unique=True).any():
-            rows = spool.rows(month)
-            found[month] = rows.filter(pc.is_in(rows["__key"], pa.array(keys)))
-    return found

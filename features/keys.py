@@ -12,11 +12,9 @@ import pyarrow as pa
 from features.casting import quoted
 from features.checks import GOOD
 from features.contracts import TableContract
+from features.row_keys import STAMPS, key_text, stamp_of
 
-__all__ = ["OWN_ID", "fates", "judged", "merge_duplicates"]
-
-STAMPS = ("updated_at", "recorded_at")
-OWN_ID = {"usage", "events", "touchpoints", "outreach_log", "opportunities"}
+__all__ = ["fates", "judged", "merge_duplicates"]
 
 
 def merge_duplicates(
@@ -38,7 +36,7 @@ def merge_duplicates(
         """
     )
     rivals = (
-        f"(SELECT key, {_stamp(contract)} AS __stamp, typed.* FROM keyed JOIN typed USING (__i))"
+        f"(SELECT key, {stamp_of(contract)} AS __stamp, typed.* FROM keyed JOIN typed USING (__i))"
     )
     connection.execute(f"CREATE OR REPLACE TEMP TABLE judged AS {fates(contract, rivals, extras)}")
     connection.execute(
@@ -75,19 +73,11 @@ def judged(
 
 
 def _key(contract: TableContract) -> str:
-    parts = [f"coalesce(CAST({quoted(name)} AS VARCHAR), '')" for name in contract.key]
-    joined = f"concat_ws(chr(31), {', '.join(parts)})"
-    if contract.name == "subscriptions":
-        return f"CASE WHEN subscription_id IS NULL THEN CAST(__i AS VARCHAR) ELSE {joined} END"
-    if contract.name in OWN_ID:
-        return f"coalesce({quoted(contract.key[0])}, chr(30) || __row)"
-    return joined
-
-
-def _stamp(contract: TableContract) -> str:
-    names = {column.name for column in contract.columns}
-    stamps = [name for name in STAMPS if name in names]
-    return f"coalesce({', '.join(stamps)})" if stamps else "CAST(NULL AS TIMESTAMPTZ)"
+    """A line of a contract without an id is named by nothing: its number is its key."""
+    named = key_text(contract)
+    if contract.name != "subscriptions":
+        return named
+    return f"CASE WHEN subscription_id IS NULL THEN CAST(__i AS VARCHAR) ELSE {named} END"
 
 
 def fates(contract: TableContract, rivals: str, extras: list[str]) -> str:

@@ -1,4 +1,4 @@
-"""Row keys: what names a row of a feed, and which of two versions of it is newer."""
+"""Row keys: what names a row, and which of two versions of it is newer."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from features.casting import quoted
 from features.contracts import TableContract
 
-__all__ = ["OWN_ID", "key_hash", "key_text", "stamp_of"]
+__all__ = ["OWN_ID", "STAMPS", "key_hash", "key_text", "stamp_of"]
 
 STAMPS = ("updated_at", "recorded_at")
-OWN_ID = frozenset({"usage", "events", "touchpoints"})
+OWN_ID = frozenset({"usage", "events", "touchpoints", "outreach_log", "opportunities"})
 LOW = "18446744073709551615::UHUGEINT"
 
 
@@ -51,4 +51,5 @@ def key_hash(text: str) -> str:
 def stamp_of(contract: TableContract) -> str:
     """Give the SQL of when a version of a row was written; null if nothing says so."""
     had = {column.name for column in contract.columns}
-    return f"coalesce({', '.join(name for name in STAMPS if name in had)})"
+    stamps = [name for name in STAMPS if name in had]
+    return f"coalesce({', '.join(stamps)})" if stamps else "CAST(NULL AS TIMESTAMPTZ)"
