@@ -1,0 +1,216 @@
+"""The examined book: every table examined, accounts first, and what the book lacks as a whole."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+from pydantic import Field
+
+from features.configuration import Section, read_section
+from features.contracts import TABLES
+from features.copies import Staged
+from features.databases import extract
+from features.examination import Examined, examine_table
+from features.faults import ConfigurationRefused, DataRejected, Fault, InputMissing
+from features.feed_files import FeedFiles, place_of
+from features.feed_reach import FeedReach
+from features.feeds import ExaminedFeed, LastFeed, examine_feed
+from features.location import located
+from features.mapping import Workspace
+from features.report import TableReport
+from features.rollup import FEEDS
+from features.sources import find_files
+from features.staging import desk
+
+__all__ = ["ExaminedBook", "IngestSettings", "Progress", "examine_book"]
+
+CONFIG = "perennial.toml"
+Progress = Callable[[str], None]
+
+
+class IngestSettings(Section):
+    """``[ingest]``: how files are read.
+
+    Attributes
+    ----------
+    settle_seconds : float
+        How long a file must stand unchanged; 0 compares its size and time before and after.
+    """
+
+    settle_seconds: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+
+
+@dataclass(frozen=True)
+class ExaminedBook:
+    """Every table, examined.
+
+    Attributes
+    ----------
+    examined : dict
+        Table → what its examination left.
+    refusals : tuple of Fault
+        What refuses the book; empty where it can be published.
+    """
+
+    examined: dict[str, Examined | ExaminedFeed]
+    refusals: tuple[Fault, ...]
+
+    @property
+    def tables(self) -> dict[str, pa.Table]:
+        """The rows of the tables that are kept whole."""
+        found = self.examined.items()
+        return {n: e.rows for n, e in found if isinstance(e, Examined) and e.rows is not None}
+
+    @property
+    def feeds(self) -> dict[str, ExaminedFeed]:
+        """The feeds that have rows."""
+        found = self.examined.items()
+        return {n: e for n, e in found if isinstance(e, ExaminedFeed) and e.ledger is not None}
+
+    @property
+    def reports(self) -> dict[str, TableReport]:
+        """What became of the rows of every table."""
+        return {name: each.report for name, each in self.examined.items()}
+
+    @property
+    def reaches(self) -> dict[str, FeedReach]:
+        """How far the feeds reach."""
+        return {name: each.reach for name, each in self.feeds.items()}
+
+
+def examine_book(
+    settings: Workspace,
+    now: datetime,
+    work: Path,
+    last: dict[str, LastFeed],
+    allow_empty: bool,
+    progress: Progress | None,
+) -> ExaminedBook:
+    """Examine accounts and then every other table.
+
+    ``last`` is what the last ingest left of the feeds.
+    """
+    options = read_section(IngestSettings, settings.section("ingest"), f"{CONFIG} [ingest]")
+    _refuse_future(settings, now)
+    if not settings.book_dir.is_dir():
+        message = f"{settings.book_dir}: no such folder"
+        return ExaminedBook(
+            {}, (InputMissing("feed.missing", message, "mend [book] path or --book"),)
+        )
+    try:
+        extracted = extract(settings, work / "extracted")
+    except Fault as fault:
+        return ExaminedBook({}, (_placed(settings, fault),))
+    examiner = _Examiner(settings, now, work, last, allow_empty, options.settle_seconds, extracted)
+    examined: dict[str, Examined | ExaminedFeed] = {}
+    for name in TABLES:
+        if progress:
+            progress(name)
+        if found := examiner.examined(name, examined.get("accounts")):
+            examined[name] = found
+    refusals = [_placed(settings, f) for each in examined.values() for f in each.report.refused]
+    return ExaminedBook(examined, (*_incomplete(settings, examined), *refusals))
+
+
+@dataclass
+class _Examiner:
+    """Examines the tables of one book, accounts first."""
+
+    settings: Workspace
+    now: datetime
+    work: Path
+    last: dict[str, LastFeed]
+    allow_empty: bool
+    settle_seconds: float
+    extracted: dict[str, Staged]
+    connection: duckdb.DuckDBPyConnection = field(default_factory=desk)
+
+    def __post_init__(self) -> None:
+        self.connection.execute("CREATE TEMP TABLE known_accounts (account_id VARCHAR)")
+
+    def examined(
+        self, name: str, accounts: Examined | ExaminedFeed | None
+    ) -> Examined | ExaminedFeed | None:
+        """Examine a table; None where the book has none of that name."""
+        try:
+            sources = self._sources(name)
+        except Fault as fault:
+            return Examined(TableReport(refused=(fault,)))
+        if not sources:
+            return None
+        rows = accounts.rows if isinstance(accounts, Examined) else None
+        if name in FEEDS:
+            return self._feed(name, sources, rows)
+        return self._whole(name, sources, rows is not None)
+
+    def _sources(self, name: str) -> dict[str, Path | Staged]:
+        if name in self.extracted:
+            return {self.extracted[name].label: self.extracted[name]}
+        book = self.settings.book_dir
+        return {place_of(path, book): path for path in find_files(self.settings, name)}
+
+    def _whole(self, name: str, sources: dict[str, Path | Staged], judged: bool) -> Examined:
+        """Without a table of accounts nobody can be called unknown."""
+        contract = TABLES[name] if judged else replace(TABLES[name], stranger="none")
+        copies = self.work / "copies"
+        copies.mkdir(mode=0o700, exist_ok=True)
+        try:
+            return examine_table(
+                self.connection,
+                self.settings,
+                contract,
+                self.now,
+                sources.values(),
+                copies,
+                allow_empty=self.allow_empty,
+                settle_seconds=self.settle_seconds,
+            )
+        finally:
+            shutil.rmtree(copies)
+
+    def _feed(
+        self, name: str, sources: dict[str, Path | Staged], accounts: pa.Table | None
+    ) -> ExaminedFeed:
+        files = FeedFiles(self.settings, TABLES[name], self.now, self.settle_seconds, sources)
+        known = pa.array([], pa.string())
+        if accounts is not None:
+            known = accounts["account_id"].combine_chunks()
+        return examine_feed(files, known, self.work, self.last.get(name))
+
+
+def _refuse_future(settings: Workspace, now: datetime) -> None:
+    if settings.book.as_of is not None and settings.book.as_of > now.date():
+        cure = f"name a day that has passed: today is {now.date()}"
+        refused = ConfigurationRefused("config", f"{CONFIG} [book] as_of", cure)
+        raise located(settings.directory / CONFIG, refused)
+
+
+def _placed(settings: Workspace, fault: Fault) -> Fault:
+    """Say on which line of the configuration a refused word stands."""
+    if isinstance(fault, ConfigurationRefused):
+        return located(settings.directory / CONFIG, fault)
+    return fault
+
+
+def _incomplete(settings: Workspace, examined: dict[str, Examined | ExaminedFeed]) -> list[Fault]:
+    folder = settings.book_dir
+    cure = "export it, or name it in perennial.toml"
+    faults: list[Fault] = []
+    if "accounts" not in examined:
+        faults.append(
+            InputMissing("feed.missing", f"{folder / 'accounts.csv'}: no such file", cure)
+        )
+    revenue = [name for name in ("subscriptions", "mrr_by_month") if name in examined]
+    if not revenue:
+        message = f"{folder / 'subscriptions.csv'}: no such file, and no mrr_by_month either"
+        faults.append(InputMissing("feed.missing", message, cure))
+    if len(revenue) == 2:
+        message = f"{folder}: both subscriptions and mrr_by_month"
+        faults.append(DataRejected("book.two_revenues", message, "keep one form of revenue"))
+    return faults
