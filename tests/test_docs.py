@@ -4,10 +4,14 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from features import faults
 from features.cautions import CAUTIONS, NOTES
+from features.engines import ENGINES
+from serving.cli.options import Engine
 from serving.manual.commands import commands
 from serving.manual.configuration import SECTIONS, configuration, meanings
 from serving.manual.endpoints import endpoints
@@ -17,6 +21,7 @@ from tests.conftest import STATES, catalogue, marked, state, table
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
+FLOORS = ("features", "models", "training", "serving")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 WRITTEN = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *DOCS.rglob("*.md")]
 
@@ -58,6 +63,24 @@ def test_every_warning_is_told():
     codes = {caution.__name__ for caution in CAUTIONS}
     assert {code for code, _ in told} & codes == codes
     assert {code for code, note in told if note} == NOTES
+
+
+def test_every_engine_is_offered():
+    assert get_args(get_args(Engine)[0]) == ENGINES
+
+
+def test_every_code_that_is_raised_is_told():
+    kinds = "|".join(name for name in faults.__all__ if name != "Fault")
+    sources = [path for floor in FLOORS for path in (ROOT / floor).rglob("*.py")]
+    written = rf'^ +(?:raise |return )?(?:{kinds})\(\s*"([a-z_.0-9]+)"'
+    named = {
+        code
+        for path in sources
+        for code in re.findall(written, path.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    page = (DOCS / "codes.md").read_text(encoding="utf-8")
+    assert {"busy", "feed.nested", "memory.exceeded"} <= named
+    assert {code for code in named if f"| `{code}` |" not in page} == set()
 
 
 def test_endpoints_say_what_they_take():

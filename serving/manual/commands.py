@@ -16,7 +16,7 @@ Written by `make docs` from the command line itself; a test fails when it is sta
 the folder of `perennial.toml`, or the current one; its state lies in `.perennial/`, its models in
 `mlruns/`. `--json` prints exactly one object on standard output and nothing else there; what is
 being done is said on standard error. Commands that need a snapshot ingest first when the book has
-changed since the last one, and say so.
+changed since the last one, and say so. What a refusal says, code by code: [codes.md](codes.md).
 
 ## Exit codes
 

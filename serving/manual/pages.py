@@ -8,6 +8,7 @@ from pathlib import Path
 from features.catalog import as_markdown
 from features.dictionary import dictionary
 from serving.manual.benchmarks import benchmark_page
+from serving.manual.codes import codes
 from serving.manual.commands import commands
 from serving.manual.configuration import configuration
 from serving.manual.endpoints import endpoints
@@ -20,6 +21,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "api.md": endpoints,
     "benchmarks.md": benchmark_page,
     "cli.md": commands,
+    "codes.md": codes,
     "configuration.md": configuration,
     "presets.md": presets,
     "signals.md": lambda: as_markdown() + "\n",
