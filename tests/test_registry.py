@@ -62,7 +62,7 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace whose database is ready: creating one takes more than a second."""
     workspace = tmp_path_factory.mktemp("empty")
-    assert Registry(workspace)._client
+    assert Registry(workspace).tracking.client
     return workspace
 
 
@@ -111,7 +111,7 @@ def test_a_version_says_what_training_said(
     run = registry.artifacts / version.run_id / "artifacts"
     assert (run / "report.html").read_text() == "<h1>report</h1>"
     assert (run / "backtest" / "all" / "contract.json").is_file()
-    assert registry._client.get_run(version.run_id).data.params == {"rows": "120"}
+    assert registry.tracking.client.get_run(version.run_id).data.params == {"rows": "120"}
 
 
 @pytest.mark.fault("T06")
@@ -186,8 +186,8 @@ def test_a_deleted_champion_leaves_none_and_rollback_finds_the_one_before(
 ) -> None:
     for version, expected in zip(three, [None, 1, 2], strict=True):
         registry.promote(version, expected)
-    registry._client.delete_model_version("perennial", "2")
-    registry._client.delete_model_version("perennial", "3")
+    registry.tracking.client.delete_model_version("perennial", "2")
+    registry.tracking.client.delete_model_version("perennial", "3")
     assert registry.champion() is None
     assert registry.rollback() == three[0]
 
@@ -355,7 +355,7 @@ def test_a_registration_that_stops_leaves_no_version(
             registry.register(bundles[1], **SAID, artifacts=kept)
     assert registry.versions() == []
     version = registry.register(bundles[1], **SAID, artifacts=kept)
-    runs = registry._client.search_runs([registry._experiment(registry._client)])
+    runs = registry.tracking.client.search_runs([registry._experiment(registry.tracking.client)])
     states = {run.info.run_id: run.info.status for run in runs}
     assert states.pop(version.run_id) == "FINISHED"
     assert list(states.values()) == ["FAILED"]
@@ -551,8 +551,8 @@ version = registry.register(Path(sys.argv[2]), params={}, metrics={}, tags={})
 registry.promote(version, None)
 copy_verified(registry.fetch(registry.champion()), Path(sys.argv[1]) / "bundles")
 import mlflow, numpy
-mlflow.set_tracking_uri(registry.tracking_uri)
-mlflow.set_registry_uri(registry.tracking_uri)
+mlflow.set_tracking_uri(registry.tracking.uri)
+mlflow.set_registry_uri(registry.tracking.uri)
 booster = mlflow.lightgbm.load_model("models:/perennial@champion")
 print(booster.predict(numpy.zeros((1, 2)), raw_score=True, num_threads=1)[0])
 registry.fetch(version)
