@@ -13,7 +13,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 
-from features.signal import Family, Signal
+from features.signal import Family, signal
 from features.terms import alive
 from features.view import View
 
@@ -95,12 +95,12 @@ def _neighbour(view: View) -> dict[str, pd.Series]:
 
 
 SIGNALS = (
-    Signal("adjacency_share", "adjacency", "commercial", "share", None, 0, 1,
+    signal("adjacency_share", "share", None, 0, 1,
            "share of similar accounts (same peers, owning all of its products) that own the "
            "product which most of them own and it lacks",
-           "fewer than 5 similar accounts, or the book sells one product",
            "{value:.0%} of similar accounts own a product that it lacks",
-           nw.col("adjacency__share")),
+           nw.col("adjacency__share"),
+           missing="fewer than 5 similar accounts, or the book sells one product"),
 )  # fmt: skip
 
 FAMILY = Family("adjacency", SIGNALS, facts=(_neighbour,), evidence=("adjacent_product",))

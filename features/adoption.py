@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from features.book import Book
 from features.entitlement import rights_of
-from features.signal import Family, Part, Rows, Sign, Signal
+from features.signal import Family, Part, Rows, signal
 from features.sums import ratio, total
 from features.usage_rows import known_usage
 from features.view import View
@@ -25,6 +25,7 @@ MONTH = 28
 ACTIVATION_DAYS = 30
 ADOPTED = {1: 3, 7: 2, 28: 1}  # grain of a row in days -> rows in 28 days that make adoption
 SILENT = "no usage rows for the account yet, or the whole feed is behind"
+LISTED = ("usage", "feature_catalog")
 NO_CATALOG = "the book has no feature_catalog, or no usage of the account"
 UNJUDGED = "no usage, no milestone, or usage begins later than the account"
 age = nw.col("age")
@@ -140,58 +141,49 @@ def _listed(part: str) -> nw.Expr:
     return nw.when(~nw.col("adoption__entitled_core").is_null()).then(_seen(part))
 
 
-def _signal(
-    slug: str,
-    unit: str,
-    meaning: str,
-    phrase: str,
-    value: nw.Expr,
-    missing: str = SILENT,
-    *,
-    window: int | None = MONTH,
-    signs: tuple[Sign, Sign] = (-1, 1),
-) -> Signal:
-    tables = ("usage", "feature_catalog") if missing in (NO_CATALOG, UNJUDGED) else ("usage",)
-    return Signal(
-        f"adoption_{slug}", "adoption", "usage", unit, window, *signs, meaning, missing, phrase,
-        value, tables=tables,
-    )  # fmt: skip
-
-
 taken = (nw.col("adoption__reached") - nw.col("adoption__start")).clip(0.0)
 judged = ~(nw.col("adoption__start").is_null() | nw.col("usage_events_28d").is_null())
 reached, old = nw.col("adoption_days_to_activation"), nw.col("adoption__age")
 SIGNALS = (
-    _signal("features_28d", "features", "distinct features used in 28 days",
-            "{value:.0f} features in use", _seen("used")),
-    _signal("share_28d", "share", "features used in 28 days that the account is entitled to / all "
-            "features that it is entitled to (without a feature_catalog: / all features of the "
-            "book)", "{value:.0%} of all features in use",
-            ratio(_seen("of_right"), "adoption__entitled")),
-    _signal("features_adopted", "features", "features used on at least 3 days of 28",
-            "{value:.0f} features adopted", _seen("adopted")),
-    _signal("breadth_change", "features", "features used in 28 days less those used in the 28 days "
-            "before", "{value:+.0f} features against the 28 days before",
-            _seen("used") - _seen("used_before")),
-    _signal("core_share_28d", "share", "core features used in 28 days / core features that the "
-            "account is entitled to", "{value:.0%} of the core features in use",
-            ratio(_listed("core"), "adoption__entitled_core"), NO_CATALOG),
-    _signal("core_adopted", "share", "core features adopted / core features that the account is "
-            "entitled to", "{value:.0%} of the core features adopted",
-            ratio(_listed("core_adopted"), "adoption__entitled_core"), NO_CATALOG),
-    _signal("advanced_28d", "features", "advanced features used in 28 days",
-            "{value:.0f} advanced features explored", _listed("advanced"), NO_CATALOG),
-    _signal("integrations_28d", "features", "integration features used in 28 days",
-            "{value:.0f} integrations in use", _listed("integration"), NO_CATALOG),
-    _signal("days_to_activation", "days", "days from the first paid day to the first use of the "
-            "milestone feature", "activated after {value:.0f} days", nw.when(judged).then(taken),
-            UNJUDGED, window=None, signs=(1, -1)),
-    _signal("activated_30d", "flag", "1 where the milestone feature was used within 30 days of the "
-            "first paid day, 0 once they are over (from the 31st day)",
-            "activated within 30 days ({value:.0f})",
-            nw.when(judged & ((old > ACTIVATION_DAYS) | (reached <= ACTIVATION_DAYS))).then(
-                nw.when(reached <= ACTIVATION_DAYS).then(1.0).otherwise(0.0)),
-            UNJUDGED, window=None),
+    signal("adoption_features_28d", "features", MONTH, -1, 1, "distinct features used in 28 days",
+           "{value:.0f} features in use", _seen("used"), missing=SILENT),
+    signal("adoption_share_28d", "share", MONTH, -1, 1,
+           "features used in 28 days that the account is entitled to / all features that it is "
+           "entitled to (without a feature_catalog: / all features of the book)",
+           "{value:.0%} of all features in use", ratio(_seen("of_right"), "adoption__entitled"),
+           missing=SILENT),
+    signal("adoption_features_adopted", "features", MONTH, -1, 1,
+           "features used on at least 3 days of 28", "{value:.0f} features adopted",
+           _seen("adopted"), missing=SILENT),
+    signal("adoption_breadth_change", "features", MONTH, -1, 1,
+           "features used in 28 days less those used in the 28 days before",
+           "{value:+.0f} features against the 28 days before", _seen("used") - _seen("used_before"),
+           missing=SILENT),
+    signal("adoption_core_share_28d", "share", MONTH, -1, 1,
+           "core features used in 28 days / core features that the account is entitled to",
+           "{value:.0%} of the core features in use",
+           ratio(_listed("core"), "adoption__entitled_core"), missing=NO_CATALOG, tables=LISTED),
+    signal("adoption_core_adopted", "share", MONTH, -1, 1,
+           "core features adopted / core features that the account is entitled to",
+           "{value:.0%} of the core features adopted",
+           ratio(_listed("core_adopted"), "adoption__entitled_core"), missing=NO_CATALOG,
+           tables=LISTED),
+    signal("adoption_advanced_28d", "features", MONTH, -1, 1, "advanced features used in 28 days",
+           "{value:.0f} advanced features explored", _listed("advanced"), missing=NO_CATALOG,
+           tables=LISTED),
+    signal("adoption_integrations_28d", "features", MONTH, -1, 1,
+           "integration features used in 28 days", "{value:.0f} integrations in use",
+           _listed("integration"), missing=NO_CATALOG, tables=LISTED),
+    signal("adoption_days_to_activation", "days", None, 1, -1,
+           "days from the first paid day to the first use of the milestone feature",
+           "activated after {value:.0f} days", nw.when(judged).then(taken), missing=UNJUDGED,
+           tables=LISTED),
+    signal("adoption_activated_30d", "flag", None, -1, 1,
+           "1 where the milestone feature was used within 30 days of the first paid day, 0 once "
+           "they are over (from the 31st day)", "activated within 30 days ({value:.0f})",
+           nw.when(judged & ((old > ACTIVATION_DAYS) | (reached <= ACTIVATION_DAYS))).then(
+               nw.when(reached <= ACTIVATION_DAYS).then(1.0).otherwise(0.0)),
+           missing=UNJUDGED, tables=LISTED),
 )  # fmt: skip
 
 FAMILY = Family("adoption", SIGNALS, PARTS, (_entitled, _start))

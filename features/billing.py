@@ -13,7 +13,7 @@ import pandas as pd
 
 from features.allowances import ALLOWANCES
 from features.moments import EVENTS
-from features.signal import Family, Part, Rows, Sign, Signal
+from features.signal import Family, Part, Rows, signal
 from features.sums import ratio, total
 from features.terms import alive
 from features.usage import known_usage
@@ -80,45 +80,30 @@ UNANNOUNCED = nw.when(~SILENT.is_null()).then(
 )
 
 
-def _signal(
-    slug: str,
-    unit: str,
-    window: int,
-    pull: tuple[Sign, Sign],
-    meaning: str,
-    missing: str,
-    phrase: str,
-    value: nw.Expr,
-    tables: tuple[str, ...] = (),
-    rows: Rows | None = None,
-) -> Signal:
-    return Signal(
-        f"billing_{slug}", "billing", "commercial", unit, window, *pull, meaning, missing, phrase,
-        value, rows, tables=tables,
-    )  # fmt: skip
-
-
 SIGNALS = (
-    _signal("projected_ratio", "ratio", REACH, (0, 1), "bill at the pace of the last 28 days / its "
-            "mean over the three spans of 28 days before: 1 + share of usage-priced lines in MRR x "
-            "(billable quantity / mean of the spans before - 1)",
-            "no usage-priced line in force, or usage does not reach back 16 weeks",
-            "the bill is heading for {value:.1f} times its mean",
-            nw.when(REACHES).then(1 + nw.col("billing__metered") * (TIMES - 1)), ("usage",)),
-    _signal("overage_unannounced", "flag", OVERAGE, (1, 0), "1 where a limit but seats was overrun "
-            "in 30 days, and no limit_hit or limit_notice of the last 60 days came before the first "
-            "such day or on it",
-            "no limits or no events, or their feed is behind",
-            "a limit overrun without a notice ({value:.0f})",
-            nw.when(~OVERRAN.is_null()).then(UNANNOUNCED), ("limits", "events")),
-    _signal("commit_days", "days", 91, (0, -1), "days until the first commitment (a limit named "
-            "commit, prepaid or credit) is used up at the pace of 28 days (365: not in sight)",
-            "no commitment observed in 91 days", "its commitment is used up in {value:.0f} days",
-            nw.when(IS_COMMIT).then("pace_days").min(), rows=ALLOWANCES),
-    _signal("commit_unused", "share", 91, (1, -1), "share of the commitment that is not used yet, "
-            "the smallest over all", "no commitment observed in 91 days",
-            "{value:.0%} of its commitment is unused", (1 - nw.col("billing__committed")).clip(0.0),
-            ("limits",)),
+    signal("billing_projected_ratio", "ratio", REACH, 0, 1,
+           "bill at the pace of the last 28 days / its mean over the three spans of 28 days "
+           "before: 1 + share of usage-priced lines in MRR x (billable quantity / mean of the "
+           "spans before - 1)", "the bill is heading for {value:.1f} times its mean",
+           nw.when(REACHES).then(1 + nw.col("billing__metered") * (TIMES - 1)),
+           missing="no usage-priced line in force, or usage does not reach back 16 weeks",
+           tables=("usage",)),
+    signal("billing_overage_unannounced", "flag", OVERAGE, 1, 0,
+           "1 where a limit but seats was overrun in 30 days, and no limit_hit or limit_notice of "
+           "the last 60 days came before the first such day or on it",
+           "a limit overrun without a notice ({value:.0f})",
+           nw.when(~OVERRAN.is_null()).then(UNANNOUNCED),
+           missing="no limits or no events, or their feed is behind", tables=("limits", "events")),
+    signal("billing_commit_days", "days", 91, 0, -1,
+           "days until the first commitment (a limit named commit, prepaid or credit) is used up "
+           "at the pace of 28 days (365: not in sight)",
+           "its commitment is used up in {value:.0f} days",
+           nw.when(IS_COMMIT).then("pace_days").min(), rows=ALLOWANCES,
+           missing="no commitment observed in 91 days"),
+    signal("billing_commit_unused", "share", 91, 1, -1,
+           "share of the commitment that is not used yet, the smallest over all",
+           "{value:.0%} of its commitment is unused", (1 - nw.col("billing__committed")).clip(0.0),
+           missing="no commitment observed in 91 days", tables=("limits",)),
 )  # fmt: skip
 
 FAMILY = Family("billing", SIGNALS, PARTS, (_priced,))

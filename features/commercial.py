@@ -16,8 +16,8 @@ from features.contract_moves import (
     price_since_year,
     seats_before,
 )
-from features.moments import EVENTS, NO_EVENTS, events_of
-from features.signal import Family, Rows, Sign, Signal
+from features.moments import EVENTS, events_of
+from features.signal import Family, signal
 from features.sums import ratio
 from features.view import View
 
@@ -32,7 +32,7 @@ NO_SEATS = "no paid seats now or then"
 
 
 def _terms(view: View) -> dict[str, pd.Series]:
-    """Count the days from the as-of date to those of the contract, and give its flags as numbers."""
+    """Count the days from the as-of date to those of the contract; give its flags as numbers."""
     facts = view.standing
     known = facts["decision"] != "unknown"
     days = {"first_paid_on": "age", "next_renewal_on": "renewal", "review_on": "review"}
@@ -68,27 +68,6 @@ def _fact(name: str) -> nw.Expr:
     return nw.col(f"commercial__{name}")
 
 
-def _signal(
-    slug: str,
-    unit: str,
-    window: int | None,
-    signs: tuple[Sign, Sign],
-    meaning: str,
-    missing: str,
-    phrase: str,
-    value: nw.Expr,
-    tables: tuple[str, ...] = (),
-    rows: Rows | None = None,
-) -> Signal:
-    """Declare a signal, of contracts unless it names rows (whose silence is zero)."""
-    silent = None if rows is None else 0.0
-    name, group = f"commercial_{slug}", "seats" if "seat" in slug else "commercial"
-    return Signal(
-        name, "commercial", "seats" if group == "seats" else "commercial", unit, window, *signs,
-        meaning, missing, phrase, value, rows, silent, tables,
-    )  # fmt: skip
-
-
 def _fallen(days: int) -> nw.Expr:
     """Give the share of the MRR of so many days before that is gone, net."""
     return (1 - ratio("mrr_micros", f"commercial__mrr_{days}d")).clip(0.0)
@@ -99,75 +78,88 @@ def _removed(days: int) -> nw.Expr:
 
 
 SIGNALS = (
-    _signal("mrr_log", "log of currency", None, (0, 0), "natural logarithm of MRR",
-            "never", "size of the account (log of MRR {value:.1f})",
-            (nw.col("mrr_micros") / MICROS).log()),
-    _signal("tenure_days", "days", None, (-1, 0), "days since the first paid day",
-            "never", "a customer for {value:,.0f} days", _fact("age_in") * -1.0),
-    _signal("days_to_renewal", "days", None, (0, 0), "days to the end of the running term",
-            "month-to-month, or the term is unknown", "renewal in {value:.0f} days",
-            _fact("renewal_in")),
-    _signal("term_months", "months", None, (-1, 0), "length of the main line's term",
-            "the book does not say", "a term of {value:.0f} months", nw.col("term_months")),
-    _signal("monthly", "flag", None, (1, 0), "1 for month-to-month, 0 for a longer term",
-            "the term is unknown", "month-to-month ({value:.0f})", _fact("monthly")),
-    _signal("auto_renew", "flag", None, (-1, 0), "1 where the main line renews by itself",
-            "the book does not say", "renews by itself ({value:.0f})", _fact("auto_renew")),
-    _signal("discount", "share", None, (1, 0), "discount on the list price of the main line",
-            "the book has no discounts", "a discount of {value:.0%}", _fact("discount")),
-    _signal("seats", "seats", None, (0, 0), "paid seats over all lines in force",
-            "the lines carry no seats", "{value:,.0f} paid seats", nw.col("paid_seats")),
-    _signal("seat_use", "share", 28, (-1, 1), "active users of 28 days / paid seats",
-            "no seats, or users not known", "{value:.0%} of the paid seats in use",
-            ratio("usage_users_28d", "paid_seats"), ("usage",)),
-    _signal("contraction_91d", "share", QUARTER, (1, 0), "MRR lost since 91 days before, net, as "
-            "a share of the MRR then", NOT_PAYING, "MRR fell by {value:.0%} in 91 days",
-            _fallen(QUARTER)),
-    _signal("contraction_365d", "share", YEAR, (1, 0), "MRR lost since 365 days before, net, as "
-            "a share of the MRR then", NOT_PAYING, "MRR fell by {value:.0%} in a year",
-            _fallen(YEAR)),
-    _signal("expansion_365d", "share", YEAR, (0, 1), "MRR gained since 365 days before, net, as "
-            "a share of the MRR then", NOT_PAYING, "MRR grew by {value:.0%} in a year",
-            (ratio("mrr_micros", f"commercial__mrr_{YEAR}d") - 1).clip(0.0)),
-    _signal("days_since_expansion", "days", None, (0, 0), "days since MRR (usage-priced lines, "
-            "arrears and pauses aside) last rose by 2 % or more while paying", "never expanded", "last expansion {value:,.0f} days ago",
-            _fact("rose")),
-    _signal("never_expanded", "flag", None, (0, 0), "1 where MRR (usage-priced lines, "
-            "arrears and pauses aside) "
-            "never rose by 2 % or more while paying", "never", "never expanded ({value:.0f})",
-            nw.when(_fact("rose").is_null()).then(1.0).otherwise(0.0)),
-    _signal("days_since_contraction", "days", None, (0, 0), "days since MRR (usage-priced lines, "
-            "arrears and pauses aside) last fell by 2 % or more and went on", "never contracted", "last contraction {value:,.0f} days ago",
-            _fact("fell")),
-    _signal("seats_removed_91d", "seats", QUARTER, (1, 0), "paid seats 91 days before less those "
-            "now, where fewer", NO_SEATS, "{value:,.0f} seats removed in 91 days",
-            _removed(QUARTER)),
-    _signal("seats_removed_365d", "seats", YEAR, (1, 0), "paid seats 365 days before less those "
-            "now, where fewer", NO_SEATS, "{value:,.0f} seats removed in a year", _removed(YEAR)),
-    _signal("downgrades_91d", "products", QUARTER, (1, 0), "products on a plan of lower rank than "
-            "91 days before", NO_RANKS, "{value:.0f} products on a lower tier than 91 days before",
-            _fact("lower_91d"), ("plans",)),
-    _signal("downgrades_365d", "products", YEAR, (1, 0), "products on a plan of lower rank than "
-            "365 days before", NO_RANKS, "{value:.0f} products on a lower tier than a year before",
-            _fact("lower_365d"), ("plans",)),
-    _signal("price_rise_365d", "share", YEAR, (1, 0), "price of a unit (mean over the lines of the "
-            "main line's product and plan) / the same a year before, less 1", "another product or plan then, or none",
-            "unit price changed by {value:+.0%} in a year", _fact("dearer_year")),
-    _signal("price_rise_renewal", "share", None, (1, 0), "price of a unit (mean over the lines of "
-            "the main line's product and plan) / the same on the day before the line began, less "
-            "1; 0 where the line ran on into another term", "in its first term, or another product or plan before",
-            "unit price changed by {value:+.0%} with the last renewal", _fact("dearer_renewal")),
-    _signal("products", "products", None, (-1, 0), "distinct products in force",
-            "held in grace: nothing in force", "{value:.0f} products", nw.col("products")),
-    _signal("lines", "lines", None, (0, 0), "lines in force",
-            "held in grace: nothing in force", "{value:.0f} contract lines", nw.col("lines")),
-    _signal("notice", "flag", None, (1, -1), "1 where notice was given and no successor is signed",
-            "never", "notice given ({value:.0f})", _fact("notice")),
-    _signal("days_to_review", "days", None, (0, 0), "days to the agreed re-expansion review",
-            "no review agreed", "re-expansion review in {value:.0f} days", _fact("review_in")),
-    _signal("payments_failed_91d", "payments", QUARTER, (1, -1), "failed payments in 91 days",
-            NO_EVENTS, "{value:.0f} failed payments in 91 days",
-            events_of(["payment_failed"], QUARTER), rows=EVENTS),
+    signal("commercial_mrr_log", "log of currency", None, 0, 0, "natural logarithm of MRR",
+           "size of the account (log of MRR {value:.1f})", (nw.col("mrr_micros") / MICROS).log(),
+           missing="never"),
+    signal("commercial_tenure_days", "days", None, -1, 0, "days since the first paid day",
+           "a customer for {value:,.0f} days", _fact("age_in") * -1.0, missing="never"),
+    signal("commercial_days_to_renewal", "days", None, 0, 0, "days to the end of the running term",
+           "renewal in {value:.0f} days", _fact("renewal_in"),
+           missing="month-to-month, or the term is unknown"),
+    signal("commercial_term_months", "months", None, -1, 0, "length of the main line's term",
+           "a term of {value:.0f} months", nw.col("term_months"), missing="the book does not say"),
+    signal("commercial_monthly", "flag", None, 1, 0, "1 for month-to-month, 0 for a longer term",
+           "month-to-month ({value:.0f})", _fact("monthly"), missing="the term is unknown"),
+    signal("commercial_auto_renew", "flag", None, -1, 0, "1 where the main line renews by itself",
+           "renews by itself ({value:.0f})", _fact("auto_renew"), missing="the book does not say"),
+    signal("commercial_discount", "share", None, 1, 0,
+           "discount on the list price of the main line", "a discount of {value:.0%}",
+           _fact("discount"), missing="the book has no discounts"),
+    signal("commercial_seats", "seats", None, 0, 0, "paid seats over all lines in force",
+           "{value:,.0f} paid seats", nw.col("paid_seats"), group="seats",
+           missing="the lines carry no seats"),
+    signal("commercial_seat_use", "share", 28, -1, 1, "active users of 28 days / paid seats",
+           "{value:.0%} of the paid seats in use", ratio("usage_users_28d", "paid_seats"),
+           group="seats", missing="no seats, or users not known", tables=("usage",)),
+    signal("commercial_contraction_91d", "share", QUARTER, 1, 0,
+           "MRR lost since 91 days before, net, as a share of the MRR then",
+           "MRR fell by {value:.0%} in 91 days", _fallen(QUARTER), missing=NOT_PAYING),
+    signal("commercial_contraction_365d", "share", YEAR, 1, 0,
+           "MRR lost since 365 days before, net, as a share of the MRR then",
+           "MRR fell by {value:.0%} in a year", _fallen(YEAR), missing=NOT_PAYING),
+    signal("commercial_expansion_365d", "share", YEAR, 0, 1,
+           "MRR gained since 365 days before, net, as a share of the MRR then",
+           "MRR grew by {value:.0%} in a year",
+           (ratio("mrr_micros", f"commercial__mrr_{YEAR}d") - 1).clip(0.0), missing=NOT_PAYING),
+    signal("commercial_days_since_expansion", "days", None, 0, 0,
+           "days since MRR (usage-priced lines, arrears and pauses aside) last rose by 2 % or "
+           "more while paying", "last expansion {value:,.0f} days ago", _fact("rose"),
+           missing="never expanded"),
+    signal("commercial_never_expanded", "flag", None, 0, 0,
+           "1 where MRR (usage-priced lines, arrears and pauses aside) never rose by 2 % or more "
+           "while paying", "never expanded ({value:.0f})",
+           nw.when(_fact("rose").is_null()).then(1.0).otherwise(0.0), missing="never"),
+    signal("commercial_days_since_contraction", "days", None, 0, 0,
+           "days since MRR (usage-priced lines, arrears and pauses aside) last fell by 2 % or "
+           "more and went on", "last contraction {value:,.0f} days ago", _fact("fell"),
+           missing="never contracted"),
+    signal("commercial_seats_removed_91d", "seats", QUARTER, 1, 0,
+           "paid seats 91 days before less those now, where fewer",
+           "{value:,.0f} seats removed in 91 days", _removed(QUARTER), group="seats",
+           missing=NO_SEATS),
+    signal("commercial_seats_removed_365d", "seats", YEAR, 1, 0,
+           "paid seats 365 days before less those now, where fewer",
+           "{value:,.0f} seats removed in a year", _removed(YEAR), group="seats", missing=NO_SEATS),
+    signal("commercial_downgrades_91d", "products", QUARTER, 1, 0,
+           "products on a plan of lower rank than 91 days before",
+           "{value:.0f} products on a lower tier than 91 days before", _fact("lower_91d"),
+           missing=NO_RANKS, tables=("plans",)),
+    signal("commercial_downgrades_365d", "products", YEAR, 1, 0,
+           "products on a plan of lower rank than 365 days before",
+           "{value:.0f} products on a lower tier than a year before", _fact("lower_365d"),
+           missing=NO_RANKS, tables=("plans",)),
+    signal("commercial_price_rise_365d", "share", YEAR, 1, 0,
+           "price of a unit (mean over the lines of the main line's product and plan) / the same "
+           "a year before, less 1", "unit price changed by {value:+.0%} in a year",
+           _fact("dearer_year"), missing="another product or plan then, or none"),
+    signal("commercial_price_rise_renewal", "share", None, 1, 0,
+           "price of a unit (mean over the lines of the main line's product and plan) / the same "
+           "on the day before the line began, less 1; 0 where the line ran on into another term",
+           "unit price changed by {value:+.0%} with the last renewal", _fact("dearer_renewal"),
+           missing="in its first term, or another product or plan before"),
+    signal("commercial_products", "products", None, -1, 0, "distinct products in force",
+           "{value:.0f} products", nw.col("products"), missing="held in grace: nothing in force"),
+    signal("commercial_lines", "lines", None, 0, 0, "lines in force", "{value:.0f} contract lines",
+           nw.col("lines"), missing="held in grace: nothing in force"),
+    signal("commercial_notice", "flag", None, 1, -1,
+           "1 where notice was given and no successor is signed", "notice given ({value:.0f})",
+           _fact("notice"), missing="never"),
+    signal("commercial_days_to_review", "days", None, 0, 0,
+           "days to the agreed re-expansion review", "re-expansion review in {value:.0f} days",
+           _fact("review_in"), missing="no review agreed"),
+    signal("commercial_payments_failed_91d", "payments", QUARTER, 1, -1,
+           "failed payments in 91 days", "{value:.0f} failed payments in 91 days",
+           events_of(["payment_failed"], QUARTER), rows=EVENTS),
 )  # fmt: skip
 
 FAMILY = Family("commercial", SIGNALS, facts=(_terms, _moves))

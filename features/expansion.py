@@ -9,9 +9,9 @@ import pandas as pd
 
 from features.allowances import ALLOWANCES, IS_SEATS, NO_LIMITS, QUARTER, tightest
 from features.contract_moves import seats_before
-from features.growth import GROWTH, NO_GROWTH, signs
+from features.growth import GROWTH, signs
 from features.moments import EVENTS, NO_EVENTS, events_of
-from features.signal import Family, Group, Part, Rows, Sign, Signal
+from features.signal import Family, Part, Rows, signal
 from features.sums import total
 from features.view import View
 
@@ -40,8 +40,8 @@ def _gate_users(view: View) -> nw.LazyFrame[Any]:
     return recent.filter(~nw.col("user_id").is_null()).select("account_id", "user_id").unique()
 
 
-GATES = Rows("locked features", ("events",), _gates)
-GATE_USERS = Rows("users at locked features", ("events",), _gate_users)
+GATES = Rows("locked features", ("events",), _gates, NO_EVENTS)
+GATE_USERS = Rows("users at locked features", ("events",), _gate_users, NO_EVENTS)
 GOVERNED = (
     nw.col("kind").is_in(ASKS) & nw.col("about").str.contains(GOVERNANCE) & (nw.col("age") < MONTH)
 )
@@ -77,78 +77,68 @@ def _else(seen: str, instead: nw.Expr) -> nw.Expr:
     return nw.when(~nw.col(seen).is_null()).then(nw.col(seen)).otherwise(instead)
 
 
-def _signal(
-    slug: str,
-    unit: str,
-    window: int | None,
-    pull: tuple[Sign, Sign],
-    meaning: str,
-    phrase: str,
-    value: nw.Expr,
-    rows: Rows | None = EVENTS,
-    missing: str = NO_EVENTS,
-    tables: tuple[str, ...] = (),
-) -> Signal:
-    """Declare a signal; a count is zero in silence, a reading of limits is missing."""
-    group: Group = "seats" if "seat" in slug else "usage"
-    silent = None if rows in (None, ALLOWANCES) else 0.0
-    return Signal(
-        f"expansion_{slug}", "expansion", group, unit, window, *pull, meaning, missing, phrase,
-        value, rows, silent, tables,
-    )  # fmt: skip
-
-
 SIGNALS = (
-    _signal("limit_share", "share", QUARTER, (0, 1), "used / limit, the largest over all metrics "
-            "but seats", "{value:.0%} of its tightest limit used",
-            nw.when(~IS_SEATS).then("share").max(), ALLOWANCES, NO_LIMITS),
-    _signal("limit_growth_28d", "share", 28, (0, 1), "rise of used / limit per 28 days, at the "
-            "pace of the readings of 28 days (resets aside), the largest over all metrics but seats",
-            "use of a limit rising by {value:.0%} of it per 28 days",
-            nw.when(~IS_SEATS).then("growth").max(), ALLOWANCES,
-            "no reading in 28 days that another came before, or no limit of this kind"),
-    _signal("days_to_limit", "days", QUARTER, (0, -1), "days until the first limit is reached at "
-            "the pace of 28 days (365: not in sight, or reset before)",
-            "a limit is reached in {value:.0f} days",
-            nw.when(~IS_SEATS).then("days").min(), ALLOWANCES, NO_LIMITS),
-    _signal("seats_left", "seats", None, (1, -1), "seats allowed less seats in use (paid seats "
-            "less active users of 28 days, where use is not observed)", "{value:.0f} seats left",
-            _else("expansion__seats_left", nw.col("paid_seats") - nw.col("usage_users_28d")),
-            None, "seats or users not known", ("limits",)),
-    _signal("seat_velocity_30d", "seats", MONTH, (-1, 1), "seats in use now less 30 days before "
-            "(paid seats, where use is not observed)", "{value:+.0f} seats in 30 days",
-            _else("expansion__seats_added", nw.col("paid_seats") - nw.col("expansion__paid_then")),
-            None, "seats not known now or then"),
-    _signal("gate_hits_30d", "events", MONTH, (0, 1), "hits on locked features in 30 days",
-            "{value:.0f} hits on locked features in 30 days", events_of(["gate_hit"], MONTH)),
-    _signal("gate_users_30d", "users", MONTH, (0, 1), "distinct users who hit a locked feature",
-            "{value:.0f} users hit a locked feature in 30 days", nw.len().cast(nw.Float64),
-            GATE_USERS),
-    _signal("gate_features_30d", "features", MONTH, (0, 1), "distinct locked features hit in 30 "
-            "days", "{value:.0f} locked features hit in 30 days", nw.len().cast(nw.Float64), GATES),
-    _signal("gate_most_30d", "events", MONTH, (0, 1), "hits in 30 days on the locked feature that "
-            "was hit most", "{value:.0f} hits on one locked feature in 30 days",
-            nw.col("hits").max().cast(nw.Float64), GATES),
-    _signal("limit_hits_30d", "events", MONTH, (0, 1), "hits on a limit in 30 days",
-            "{value:.0f} hits on a limit in 30 days", events_of(["limit_hit"], MONTH)),
-    _signal("pricing_views_30d", "events", MONTH, (0, 1), "views of the pricing page in 30 days",
-            "{value:.0f} views of the pricing page in 30 days",
-            events_of(["pricing_view"], MONTH)),
-    _signal("locked_searches_30d", "events", MONTH, (0, 1), "searches for locked features in 30 "
-            "days", "{value:.0f} searches for locked features in 30 days",
-            events_of(["locked_search"], MONTH)),
-    _signal("invites_30d", "events", MONTH, (-1, 1), "invitations sent in 30 days",
-            "{value:.0f} invitations in 30 days", events_of(["invite_sent"], MONTH)),
-    _signal("shares_30d", "events", MONTH, (-1, 1), "shares with non-members and invitations "
-            "bounced in 30 days", "{value:.0f} shares outside the account in 30 days",
-            events_of(["external_share", "invite_bounced"], MONTH)),
-    _signal("governance_30d", "events", MONTH, (0, 1), "interest in sign-on, audit, roles, "
-            "retention or SLA features in 30 days", "{value:.0f} signs of interest in governance",
-            total(GOVERNED, "count")),
-    _signal("business_growth_91d", "events", QUARTER, (-1, 1), "signs of business growth in 91 "
-            "days (headcount, funding, hiring, region, intent), unless their value is negative",
-            "{value:.0f} signs of business growth in 91 days", signs(SIGNS_OF_GROWTH), GROWTH,
-            NO_GROWTH),
+    signal("expansion_limit_share", "share", QUARTER, 0, 1,
+           "used / limit, the largest over all metrics but seats",
+           "{value:.0%} of its tightest limit used", nw.when(~IS_SEATS).then("share").max(),
+           rows=ALLOWANCES, missing=NO_LIMITS),
+    signal("expansion_limit_growth_28d", "share", 28, 0, 1,
+           "rise of used / limit per 28 days, at the pace of the readings of 28 days (resets "
+           "aside), the largest over all metrics but seats",
+           "use of a limit rising by {value:.0%} of it per 28 days",
+           nw.when(~IS_SEATS).then("growth").max(), rows=ALLOWANCES,
+           missing="no reading in 28 days that another came before, or no limit of this kind"),
+    signal("expansion_days_to_limit", "days", QUARTER, 0, -1,
+           "days until the first limit is reached at the pace of 28 days (365: not in sight, or "
+           "reset before)", "a limit is reached in {value:.0f} days",
+           nw.when(~IS_SEATS).then("days").min(), rows=ALLOWANCES, missing=NO_LIMITS),
+    signal("expansion_seats_left", "seats", None, 1, -1,
+           "seats allowed less seats in use (paid seats less active users of 28 days, where use "
+           "is not observed)", "{value:.0f} seats left",
+           _else("expansion__seats_left", nw.col("paid_seats") - nw.col("usage_users_28d")),
+           group="seats", missing="seats or users not known", tables=("limits",)),
+    signal("expansion_seat_velocity_30d", "seats", MONTH, -1, 1,
+           "seats in use now less 30 days before (paid seats, where use is not observed)",
+           "{value:+.0f} seats in 30 days",
+           _else("expansion__seats_added", nw.col("paid_seats") - nw.col("expansion__paid_then")),
+           group="seats", missing="seats not known now or then"),
+    signal("expansion_gate_hits_30d", "events", MONTH, 0, 1, "hits on locked features in 30 days",
+           "{value:.0f} hits on locked features in 30 days", events_of(["gate_hit"], MONTH),
+           rows=EVENTS),
+    signal("expansion_gate_users_30d", "users", MONTH, 0, 1,
+           "distinct users who hit a locked feature",
+           "{value:.0f} users hit a locked feature in 30 days", nw.len().cast(nw.Float64),
+           rows=GATE_USERS),
+    signal("expansion_gate_features_30d", "features", MONTH, 0, 1,
+           "distinct locked features hit in 30 days", "{value:.0f} locked features hit in 30 days",
+           nw.len().cast(nw.Float64), rows=GATES),
+    signal("expansion_gate_most_30d", "events", MONTH, 0, 1,
+           "hits in 30 days on the locked feature that was hit most",
+           "{value:.0f} hits on one locked feature in 30 days",
+           nw.col("hits").max().cast(nw.Float64), rows=GATES),
+    signal("expansion_limit_hits_30d", "events", MONTH, 0, 1, "hits on a limit in 30 days",
+           "{value:.0f} hits on a limit in 30 days", events_of(["limit_hit"], MONTH), rows=EVENTS),
+    signal("expansion_pricing_views_30d", "events", MONTH, 0, 1,
+           "views of the pricing page in 30 days",
+           "{value:.0f} views of the pricing page in 30 days", events_of(["pricing_view"], MONTH),
+           rows=EVENTS),
+    signal("expansion_locked_searches_30d", "events", MONTH, 0, 1,
+           "searches for locked features in 30 days",
+           "{value:.0f} searches for locked features in 30 days",
+           events_of(["locked_search"], MONTH), rows=EVENTS),
+    signal("expansion_invites_30d", "events", MONTH, -1, 1, "invitations sent in 30 days",
+           "{value:.0f} invitations in 30 days", events_of(["invite_sent"], MONTH), rows=EVENTS),
+    signal("expansion_shares_30d", "events", MONTH, -1, 1,
+           "shares with non-members and invitations bounced in 30 days",
+           "{value:.0f} shares outside the account in 30 days",
+           events_of(["external_share", "invite_bounced"], MONTH), rows=EVENTS),
+    signal("expansion_governance_30d", "events", MONTH, 0, 1,
+           "interest in sign-on, audit, roles, retention or SLA features in 30 days",
+           "{value:.0f} signs of interest in governance", total(GOVERNED, "count"), rows=EVENTS),
+    signal("expansion_business_growth_91d", "events", QUARTER, -1, 1,
+           "signs of business growth in 91 days (headcount, funding, hiring, region, intent), "
+           "unless their value is negative", "{value:.0f} signs of business growth in 91 days",
+           signs(SIGNS_OF_GROWTH), rows=GROWTH),
 )  # fmt: skip
 
 FAMILY = Family("expansion", SIGNALS, PARTS, (_then, _quoted), QUOTED)

@@ -16,7 +16,7 @@ import pandas as pd
 from pydantic import Field
 
 from features.configuration import Section
-from features.signal import Family, Signal
+from features.signal import Family, signal
 
 __all__ = ["FAMILY", "PARTS", "STAGES", "MaturitySettings", "stage"]
 
@@ -145,15 +145,14 @@ def _or_zero(value: nw.Expr) -> nw.Expr:
 
 
 SIGNALS = (
-    Signal("maturity_reached", "maturity", "usage", "stage", None, -1, 1,
-           "stage of the maturity curve reached: 1 activation, 2 habit, 3 advanced exploration, "
-           "4 integration, 5 advocacy", "no usage known",
-           "at stage {value:.0f} of 5 of the maturity curve",
-           _reached(MaturitySettings()), tables=("usage",)),
-    Signal("maturity_points", "maturity", "usage", "points", None, -1, 1,
+    signal("maturity_reached", "stage", None, -1, 1,
+           "stage of the maturity curve reached: 1 activation, 2 habit, 3 advanced exploration, 4 "
+           "integration, 5 advocacy", "at stage {value:.0f} of 5 of the maturity curve",
+           _reached(MaturitySettings()), missing="no usage known"),
+    signal("maturity_points", "points", None, -1, 1,
            "maturity score, 0 to 100, over activation, active weeks, core adoption, advanced "
-           "features, integrations and advocacy", "no usage known",
-           "a maturity of {value:.0f} of 100", _score(MaturitySettings()), tables=("usage",)),
+           "features, integrations and advocacy", "a maturity of {value:.0f} of 100",
+           _score(MaturitySettings()), missing="no usage known"),
 )  # fmt: skip
 
 FAMILY = Family("maturity", SIGNALS)

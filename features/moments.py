@@ -22,7 +22,7 @@ def _events(view: View) -> nw.LazyFrame[Any]:
     return recent.with_columns(about=about)
 
 
-EVENTS = Rows("events", ("events",), _events)
+EVENTS = Rows("events", ("events",), _events, NO_EVENTS)
 """The events of 91 days: kind, feature, ``about`` (its name in small letters), user_id, count."""
 
 

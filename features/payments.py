@@ -12,7 +12,7 @@ import narwhals.stable.v2 as nw
 
 from features.asof import instant
 from features.rollup import day_number
-from features.signal import Family, Part, Rows, Sign, Signal
+from features.signal import Family, Part, Rows, signal
 from features.sums import ratio, total
 from features.view import View
 
@@ -49,32 +49,19 @@ PARTS = (
 )
 
 
-def _signal(
-    slug: str,
-    unit: str,
-    window: int,
-    pull: tuple[Sign, Sign],
-    meaning: str,
-    phrase: str,
-    value: nw.Expr,
-    rows: Rows | None = INVOICES,
-    missing: str = NO_INVOICE,
-) -> Signal:
-    return Signal(
-        f"payments_{slug}", "payments", "commercial", unit, window, *pull, meaning, missing,
-        phrase, value, rows, tables=() if rows else TOLD,
-    )  # fmt: skip
-
-
 SIGNALS = (
-    _signal("overdue", "invoices", QUARTER, (1, -1), "invoices due in 91 days that are past due "
-            "and not known to be paid", "{value:.0f} invoices past due", total(OVERDUE)),
-    _signal("overdue_days", "days", QUARTER, (1, -1), "days that the oldest of them is past due "
-            "(0: none)", "an invoice is {value:.0f} days past due",
-            nw.when(OVERDUE).then(PAST).otherwise(0).max().cast(nw.Float64)),
-    _signal("late_365d", "share", YEAR, (1, 0), "share of the invoices due in 365 days that were "
-            "paid after their day, or are still open", "{value:.0%} of its invoices paid late",
-            ratio("payments__late", "payments__due"), None, "no invoice due in 365 days"),
+    signal("payments_overdue", "invoices", QUARTER, 1, -1,
+           "invoices due in 91 days that are past due and not known to be paid",
+           "{value:.0f} invoices past due", total(OVERDUE), rows=INVOICES, missing=NO_INVOICE),
+    signal("payments_overdue_days", "days", QUARTER, 1, -1,
+           "days that the oldest of them is past due (0: none)",
+           "an invoice is {value:.0f} days past due",
+           nw.when(OVERDUE).then(PAST).otherwise(0).max().cast(nw.Float64), rows=INVOICES,
+           missing=NO_INVOICE),
+    signal("payments_late_365d", "share", YEAR, 1, 0,
+           "share of the invoices due in 365 days that were paid after their day, or are still "
+           "open", "{value:.0%} of its invoices paid late",
+           ratio("payments__late", "payments__due"), missing="no invoice due in 365 days"),
 )  # fmt: skip
 
 FAMILY = Family("payments", SIGNALS, PARTS)

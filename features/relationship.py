@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 import narwhals.stable.v2 as nw
 import pandas as pd
 
 from features.rollup import day_number
-from features.signal import Family, Part, Rows, Sign, Signal
+from features.signal import Family, Part, Rows, signal
 from features.sums import total
 from features.view import View
 
 __all__ = ["FAMILY"]
 
-NAME: Final = "relationship"
 QUARTER, YEAR = 91, 365
 REVIEWS = ["qbr", "executive_meeting"]
 MEETINGS = [*REVIEWS, "meeting"]
@@ -40,7 +39,7 @@ def _people(view: View) -> nw.LazyFrame[Any]:
     return named.select("account_id", "contact").unique()
 
 
-TOUCHES = Rows("touchpoints", TOLD, lambda view: view.rows("touchpoints"))
+TOUCHES = Rows("touchpoints", TOLD, lambda view: view.rows("touchpoints"), NO_FEED)
 ANSWERS = Rows("NPS answers", TOLD, _answers)
 PEOPLE = Rows("people", TOLD, _people)
 kind, age = nw.col("kind"), nw.col("age")
@@ -75,59 +74,45 @@ def _larger(one: str, other: str) -> nw.Expr:
     return nw.when(first.is_null() | (second > first)).then(second).otherwise(first)
 
 
-def _signal(
-    slug: str,
-    unit: str,
-    window: int | None,
-    signs: tuple[Sign, Sign],
-    meaning: str,
-    phrase: str,
-    value: nw.Expr,
-    rows: Rows | None,
-    missing: str = "",
-) -> Signal:
-    """Declare a signal; a count (one that never is missing by itself) is zero in silence."""
-    silent = None if missing or rows is None else 0.0
-    return Signal(
-        f"{NAME}_{slug}", NAME, NAME, unit, window, *signs, meaning, missing or NO_FEED, phrase,
-        value, rows, silent, () if rows else TOLD,
-    )  # fmt: skip
-
-
 SIGNALS = (
-    _signal("days_since_meeting", "days", None, (1, -1), "days since the last business review or "
-            "meeting", "no meeting for {value:.0f} days", _latest(MEETINGS), TOUCHES,
-            "never met, or no touchpoints"),
-    _signal("days_since_review", "days", None, (1, -1), "days since the last business review (QBR) "
-            "or executive meeting", "last business review {value:.0f} days ago", _latest(REVIEWS),
-            TOUCHES, "never reviewed, or no touchpoints"),
-    _signal("days_since_contact", "days", None, (1, -1), "days since the last two-way contact",
-            "no two-way contact for {value:.0f} days", _latest(TWO_WAY), TOUCHES,
-            "never in contact, or no touchpoints"),
-    _signal("meetings_91d", "meetings", QUARTER, (-1, 1), "meetings in 91 days",
-            "{value:.0f} meetings in 91 days", _of_late(MEETINGS), TOUCHES),
-    _signal("contacts_365d", "people", YEAR, (-1, 1), "people of the account named in the "
-            "touchpoints of a year", "{value:.0f} contacts known",
-            nw.len().cast(nw.Float64), PEOPLE, "nobody is named in its touchpoints of a year"),
-    _signal("nps", "points", None, (-1, 1), "last answer to the recommendation question (0 to 10)",
-            "last NPS answer {value:.0f}", nw.col("value").max(), ANSWERS, "never answered"),
-    _signal("nps_change", "points", None, (-1, 1), "last answer less the one before",
-            "NPS answer changed by {value:+.0f}", nw.col("change").max(), ANSWERS,
-            "fewer than two answers"),
-    _signal("days_since_nps", "days", None, (0, 0), "days since any answer",
-            "last NPS answer {value:.0f} days ago", (nw.col("age") + 1).min().cast(nw.Float64),
-            ANSWERS, "never answered"),
-    _signal("champion_left_91d", "people", QUARTER, (1, -1), "champions or sponsors who left or "
-            "changed in 91 days, by touchpoints or by contacts (the larger count)",
-            "{value:.0f} champions left in 91 days",
-            _larger("relationship__left", "relationship__departed"), None,
-            "the book has no contacts, and no touchpoints or their feed is behind"),
-    _signal("advocacy_365d", "acts", YEAR, (-1, 1), "references, reviews and the like in a year",
-            "{value:.0f} acts of advocacy in a year", _of_late(ADVOCACY, YEAR), TOUCHES),
-    _signal("milestones_91d", "milestones", QUARTER, (-1, 1), "milestones reached in 91 days",
-            "{value:.0f} milestones in 91 days", _of_late(["milestone"]), TOUCHES),
-    _signal("notice_91d", "notices", QUARTER, (1, -1), "notices given in 91 days by word",
-            "{value:.0f} notices given in 91 days", _of_late(["notice_given"]), TOUCHES),
+    signal("relationship_days_since_meeting", "days", None, 1, -1,
+           "days since the last business review or meeting", "no meeting for {value:.0f} days",
+           _latest(MEETINGS), rows=TOUCHES, missing="never met, or no touchpoints"),
+    signal("relationship_days_since_review", "days", None, 1, -1,
+           "days since the last business review (QBR) or executive meeting",
+           "last business review {value:.0f} days ago", _latest(REVIEWS), rows=TOUCHES,
+           missing="never reviewed, or no touchpoints"),
+    signal("relationship_days_since_contact", "days", None, 1, -1,
+           "days since the last two-way contact", "no two-way contact for {value:.0f} days",
+           _latest(TWO_WAY), rows=TOUCHES, missing="never in contact, or no touchpoints"),
+    signal("relationship_meetings_91d", "meetings", QUARTER, -1, 1, "meetings in 91 days",
+           "{value:.0f} meetings in 91 days", _of_late(MEETINGS), rows=TOUCHES),
+    signal("relationship_contacts_365d", "people", YEAR, -1, 1,
+           "people of the account named in the touchpoints of a year", "{value:.0f} contacts known",
+           nw.len().cast(nw.Float64), rows=PEOPLE,
+           missing="nobody is named in its touchpoints of a year"),
+    signal("relationship_nps", "points", None, -1, 1,
+           "last answer to the recommendation question (0 to 10)", "last NPS answer {value:.0f}",
+           nw.col("value").max(), rows=ANSWERS, missing="never answered"),
+    signal("relationship_nps_change", "points", None, -1, 1, "last answer less the one before",
+           "NPS answer changed by {value:+.0f}", nw.col("change").max(), rows=ANSWERS,
+           missing="fewer than two answers"),
+    signal("relationship_days_since_nps", "days", None, 0, 0, "days since any answer",
+           "last NPS answer {value:.0f} days ago", (nw.col("age") + 1).min().cast(nw.Float64),
+           rows=ANSWERS, missing="never answered"),
+    signal("relationship_champion_left_91d", "people", QUARTER, 1, -1,
+           "champions or sponsors who left or changed in 91 days, by touchpoints or by contacts "
+           "(the larger count)", "{value:.0f} champions left in 91 days",
+           _larger("relationship__left", "relationship__departed"),
+           missing="the book has no contacts, and no touchpoints or their feed is behind"),
+    signal("relationship_advocacy_365d", "acts", YEAR, -1, 1,
+           "references, reviews and the like in a year", "{value:.0f} acts of advocacy in a year",
+           _of_late(ADVOCACY, YEAR), rows=TOUCHES),
+    signal("relationship_milestones_91d", "milestones", QUARTER, -1, 1,
+           "milestones reached in 91 days", "{value:.0f} milestones in 91 days",
+           _of_late(["milestone"]), rows=TOUCHES),
+    signal("relationship_notice_91d", "notices", QUARTER, 1, -1, "notices given in 91 days by word",
+           "{value:.0f} notices given in 91 days", _of_late(["notice_given"]), rows=TOUCHES),
 )  # fmt: skip
 
-FAMILY = Family(NAME, SIGNALS, PARTS, (_departed,))
+FAMILY = Family("relationship", SIGNALS, PARTS, (_departed,))

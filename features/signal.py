@@ -13,7 +13,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import narwhals.stable.v2 as nw
 import pandas as pd
@@ -21,7 +21,7 @@ import pandas as pd
 if TYPE_CHECKING:
     from features.view import View
 
-__all__ = ["Fact", "Family", "FamilyName", "Group", "Part", "Rows", "Sign", "Signal"]
+__all__ = ["Fact", "Family", "FamilyName", "Group", "Part", "Rows", "Sign", "Signal", "signal"]
 
 Sign = Literal[-1, 0, 1]
 Group = Literal["usage", "support", "relationship", "seats", "commercial"]
@@ -31,6 +31,21 @@ FamilyName = Literal[
 ]  # fmt: skip
 FLAGGED = re.compile(r" \(\{value[^}]*\}\)")
 ONE = re.compile(r"(?<![\d.,%])1 (\w+(?:[^se]|[^i]e))s\b")
+OF_FAMILY: Mapping[FamilyName, tuple[Group, tuple[str, ...]]] = {
+    "usage": ("usage", ("usage",)),
+    "adoption": ("usage", ("usage",)),
+    "support": ("support", ("tickets",)),
+    "relationship": ("relationship", ("touchpoints",)),
+    "commercial": ("commercial", ()),
+    "payments": ("commercial", ("payments",)),
+    "billing": ("commercial", ()),
+    "expansion": ("usage", ()),
+    "adjacency": ("commercial", ()),
+    "growth": ("commercial", ("growth",)),
+    "timing": ("commercial", ()),
+    "maturity": ("usage", ("usage",)),
+}
+"""The group of each family, and the tables of those of its signals that sum no rows."""
 Fact = Callable[["View"], Mapping[str, pd.Series]]
 
 
@@ -47,11 +62,14 @@ class Rows:
         everything over these rows is missing.
     of : callable
         From a view to the rows.
+    missing : str
+        What a missing count of them means.
     """
 
     name: str
     tables: tuple[str, ...]
     of: Callable[[View], nw.LazyFrame[Any]] = field(compare=False)
+    missing: str = ""
 
 
 @dataclass(frozen=True)
@@ -158,6 +176,57 @@ class Signal:
         if self.unit == "flag":
             return FLAGGED.sub(f": {'yes' if value else 'no'}", self.phrase)
         return ONE.sub(r"1 \1", self.phrase.format(value=value))
+
+
+def signal(
+    slug: str,
+    unit: str,
+    window_days: int | None,
+    churn: Sign,
+    expansion: Sign,
+    meaning: str,
+    phrase: str,
+    value: nw.Expr,
+    *,
+    group: Group | None = None,
+    rows: Rows | None = None,
+    missing: str = "",
+    tables: tuple[str, ...] | None = None,
+    across: bool = False,
+) -> Signal:
+    """Declare a signal, and fill in what follows: its family, its group, what silence means.
+
+    Parameters
+    ----------
+    slug : str
+        Name of the column: its family, then what it measures.
+    unit, window_days, churn, expansion, meaning, phrase, value, rows, across
+        As in ``Signal``.
+    group : str, optional
+        That of its family if absent.
+    missing : str, optional
+        What a missing value means. Over rows, a signal without it is a count: zero for an account
+        without any such row, and missing as its rows are.
+    tables : tuple of str, optional
+        Those of its rows if it has any, else those of its family, if absent.
+
+    Examples
+    --------
+    >>> of = Rows("tickets", ("tickets",), lambda view: view.rows("tickets"), "no tickets fed")
+    >>> opened = signal("support_opened", "tickets", None, 1, 0, "tickets ever opened",
+    ...                 "{value:.0f} tickets", nw.len(), rows=of)
+    >>> opened.family, opened.group, opened.silent, opened.missing, opened.needs
+    ('support', 'support', 0.0, 'no tickets fed', ('tickets',))
+    """
+    family = cast(FamilyName, slug.partition("_")[0])
+    usual, own = OF_FAMILY[family]
+    lives_on = own if tables is None and rows is None else tables or ()
+    silent = 0.0 if rows and not missing else None
+    told = missing or (rows.missing if rows else "")
+    return Signal(
+        slug, family, group or usual, unit, window_days, churn, expansion, meaning, told, phrase,
+        value, rows, silent, lives_on, across,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any
 import narwhals.stable.v2 as nw
 
 from features.rollup import SCALE
-from features.signal import Family, Part, Rows, Sign, Signal
+from features.signal import Family, Part, Rows, Signal, signal
 from features.sums import ratio, total
 from features.view import View
 
@@ -37,7 +37,7 @@ def _tickets(view: View) -> nw.LazyFrame[Any]:
     )
 
 
-TICKETS = Rows("tickets", ("tickets",), _tickets)
+TICKETS = Rows("tickets", ("tickets",), _tickets, NO_FEED)
 age, lately, grade = nw.col("age"), nw.col("lately"), nw.col("severity")
 RATED = lately & ~nw.col("csat").is_null()
 URGENT = nw.col("open") & (grade == "urgent")
@@ -57,95 +57,67 @@ PARTS = (
 )
 
 
-def _signal(
-    slug: str,
-    unit: str,
-    window: int | None,
-    churn: Sign,
-    meaning: str,
-    phrase: str,
-    value: nw.Expr,
-    missing: str = NO_FEED,
-    *,
-    silent: float | None = 0.0,
-) -> Signal:
-    """Declare a signal over the tickets, zero for an account without any unless said otherwise."""
-    name = f"support_{slug}"
-    return Signal(
-        name, "support", "support", unit, window, churn, 0, meaning, missing, phrase,
-        value, TICKETS, silent,
-    )  # fmt: skip
-
-
-def _worked_out(
-    slug: str,
-    unit: str,
-    churn: Sign,
-    meaning: str,
-    phrase: str,
-    value: nw.Expr,
-    missing: str,
-    tables: tuple[str, ...] = ("tickets",),
-) -> Signal:
-    """Declare a signal of 91 days that is made of the others."""
-    name = f"support_{slug}"
-    return Signal(
-        name, "support", "support", unit, QUARTER, churn, 0, meaning, missing, phrase,
-        value, tables=tables,
-    )  # fmt: skip
-
-
 def _of(severity: str) -> Signal:
-    return _signal(f"{severity}_91d", "tickets", QUARTER, 0, f"tickets of {severity} severity "
-                   "opened in 91 days", "{value:.0f} tickets of " + f"{severity} severity in 91 "
-                   "days", total((age < QUARTER) & (grade == severity)))  # fmt: skip
+    return signal(f"support_{severity}_91d", "tickets", QUARTER, 0, 0,
+                  f"tickets of {severity} severity opened in 91 days",
+                  f"{{value:.0f}} tickets of {severity} severity in 91 days",
+                  total((age < QUARTER) & (grade == severity)), rows=TICKETS)  # fmt: skip
 
 
 SIGNALS = (
-    _signal("tickets_7d", "tickets", WEEK, 0, "tickets opened in 7 days",
-            "{value:.0f} tickets in 7 days", total(age < WEEK)),
-    _signal("tickets_30d", "tickets", MONTH, 0, "tickets opened in 30 days",
-            "{value:.0f} tickets in 30 days", total(age < MONTH)),
-    _signal("tickets_91d", "tickets", QUARTER, 0, "tickets opened in 91 days",
-            "{value:.0f} tickets in 91 days", total(age < QUARTER)),
+    signal("support_tickets_7d", "tickets", WEEK, 0, 0, "tickets opened in 7 days",
+           "{value:.0f} tickets in 7 days", total(age < WEEK), rows=TICKETS),
+    signal("support_tickets_30d", "tickets", MONTH, 0, 0, "tickets opened in 30 days",
+           "{value:.0f} tickets in 30 days", total(age < MONTH), rows=TICKETS),
+    signal("support_tickets_91d", "tickets", QUARTER, 0, 0, "tickets opened in 91 days",
+           "{value:.0f} tickets in 91 days", total(age < QUARTER), rows=TICKETS),
     *(_of(severity) for severity in ("low", "normal", "high", "urgent")),
-    _worked_out("tickets_per_user", "tickets", 0, "tickets of 91 days / users of 91 days",
-                "{value:.2f} tickets per active user",
-                ratio("support_tickets_91d", "usage_users_91d"),
-                "no active user, or users not known", ("tickets", "usage")),
-    _worked_out("burst_7d", "ratio", 0, "tickets of 7 days / what 91 days' rate would bring",
-                "{value:.1f} times its usual number of tickets",
-                ratio("support_tickets_7d", nw.col("support_tickets_91d") * WEEK / QUARTER),
-                NO_TICKET),
-    _signal("open", "tickets", None, 0, "tickets open now", "{value:.0f} open tickets",
-            total(nw.col("open"))),
-    _signal("urgent_open_days", "days", None, 1, "age of the oldest open urgent ticket (0: none)",
-            "an urgent ticket open for {value:.0f} days",
-            nw.when(URGENT).then(age + 1).otherwise(0).max().cast(nw.Float64)),
-    _signal("reopened_91d", "tickets", QUARTER, 1, "tickets closed in 91 days that were reopened",
-            "{value:.0f} reopened tickets", total(lately & nw.col("reopened"))),
-    _signal("escalated_91d", "tickets", QUARTER, 1, "tickets closed in 91 days after escalation",
-            "{value:.0f} escalated tickets", total(lately & nw.col("escalated"))),
-    _worked_out("fundamental_91d", "share", 1, "share of the tickets of 91 days that are high or "
-                "urgent and about bugs, outages, log-in or lost data",
-                "{value:.0%} of its tickets are about fundamental issues",
-                ratio("support__fundamental", "support_tickets_91d"), NO_TICKET),
-    _signal("first_response_91d", "minutes", QUARTER, 1, "median first response of tickets closed "
-            "in 91 days", "first answers after {value:,.0f} minutes",
-            nw.when(lately).then("first_response_minutes").median(), NO_CLOSED, silent=None),
-    _signal("resolution_91d", "days", QUARTER, 1, "median days from open to close, tickets closed "
-            "in 91 days", "tickets take {value:.1f} days",
-            nw.when(lately).then("took").median(), NO_CLOSED, silent=None),
-    _worked_out("csat_91d", "points", -1, "mean satisfaction (1 to 5), tickets closed in 91 "
-                "days", "satisfaction {value:.1f} of 5",
-                ratio(nw.col("support__score") / SCALE, "support__rated"), "nobody answered"),
-    _signal("csat_worst_91d", "points", QUARTER, -1, "lowest satisfaction, tickets closed in 91 "
-            "days", "lowest satisfaction {value:.0f} of 5",
-            nw.when(RATED).then("csat").min().cast(nw.Float64), "nobody answered", silent=None),
-    _worked_out("csat_missing_91d", "share", 1, "share of the tickets closed in 91 days "
-                "without an answer", "{value:.0%} of closed tickets unrated",
-                ratio(nw.col("support__closed") - nw.col("support__rated"), "support__closed"),
-                NO_CLOSED),
+    signal("support_tickets_per_user", "tickets", QUARTER, 0, 0,
+           "tickets of 91 days / users of 91 days", "{value:.2f} tickets per active user",
+           ratio("support_tickets_91d", "usage_users_91d"),
+           missing="no active user, or users not known", tables=("tickets", "usage")),
+    signal("support_burst_7d", "ratio", QUARTER, 0, 0,
+           "tickets of 7 days / what 91 days' rate would bring",
+           "{value:.1f} times its usual number of tickets",
+           ratio("support_tickets_7d", nw.col("support_tickets_91d") * WEEK / QUARTER),
+           missing=NO_TICKET),
+    signal("support_open", "tickets", None, 0, 0, "tickets open now", "{value:.0f} open tickets",
+           total(nw.col("open")), rows=TICKETS),
+    signal("support_urgent_open_days", "days", None, 1, 0,
+           "age of the oldest open urgent ticket (0: none)",
+           "an urgent ticket open for {value:.0f} days",
+           nw.when(URGENT).then(age + 1).otherwise(0).max().cast(nw.Float64), rows=TICKETS),
+    signal("support_reopened_91d", "tickets", QUARTER, 1, 0,
+           "tickets closed in 91 days that were reopened", "{value:.0f} reopened tickets",
+           total(lately & nw.col("reopened")), rows=TICKETS),
+    signal("support_escalated_91d", "tickets", QUARTER, 1, 0,
+           "tickets closed in 91 days after escalation", "{value:.0f} escalated tickets",
+           total(lately & nw.col("escalated")), rows=TICKETS),
+    signal("support_fundamental_91d", "share", QUARTER, 1, 0,
+           "share of the tickets of 91 days that are high or urgent and about bugs, outages, "
+           "log-in or lost data", "{value:.0%} of its tickets are about fundamental issues",
+           ratio("support__fundamental", "support_tickets_91d"), missing=NO_TICKET),
+    signal("support_first_response_91d", "minutes", QUARTER, 1, 0,
+           "median first response of tickets closed in 91 days",
+           "first answers after {value:,.0f} minutes",
+           nw.when(lately).then("first_response_minutes").median(), rows=TICKETS,
+           missing=NO_CLOSED),
+    signal("support_resolution_91d", "days", QUARTER, 1, 0,
+           "median days from open to close, tickets closed in 91 days",
+           "tickets take {value:.1f} days", nw.when(lately).then("took").median(), rows=TICKETS,
+           missing=NO_CLOSED),
+    signal("support_csat_91d", "points", QUARTER, -1, 0,
+           "mean satisfaction (1 to 5), tickets closed in 91 days", "satisfaction {value:.1f} of 5",
+           ratio(nw.col("support__score") / SCALE, "support__rated"), missing="nobody answered"),
+    signal("support_csat_worst_91d", "points", QUARTER, -1, 0,
+           "lowest satisfaction, tickets closed in 91 days", "lowest satisfaction {value:.0f} of 5",
+           nw.when(RATED).then("csat").min().cast(nw.Float64), rows=TICKETS,
+           missing="nobody answered"),
+    signal("support_csat_missing_91d", "share", QUARTER, 1, 0,
+           "share of the tickets closed in 91 days without an answer",
+           "{value:.0%} of closed tickets unrated",
+           ratio(nw.col("support__closed") - nw.col("support__rated"), "support__closed"),
+           missing=NO_CLOSED),
 )  # fmt: skip
 
 FAMILY = Family("support", SIGNALS, PARTS)

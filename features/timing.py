@@ -9,7 +9,7 @@ from __future__ import annotations
 import narwhals.stable.v2 as nw
 
 from features.relationship import TOUCHES
-from features.signal import Family, Group, Rows, Sign, Signal
+from features.signal import Family, signal
 
 __all__ = ["FAMILY"]
 
@@ -35,50 +35,37 @@ CLIFF = (
 )  # fmt: skip
 
 
-def _signal(
-    slug: str,
-    group: Group,
-    unit: str,
-    pull: tuple[Sign, Sign],
-    meaning: str,
-    missing: str,
-    phrase: str,
-    value: nw.Expr,
-    tables: tuple[str, ...] = (),
-    rows: Rows | None = None,
-) -> Signal:
-    return Signal(
-        f"timing_{slug}", "timing", group, unit, None, *pull, meaning, missing, phrase, value,
-        rows, tables=tables,
-    )  # fmt: skip
-
-
 SIGNALS = (
-    _signal("anniversary", "commercial", "flag", (0, 0), "1 where the account became 90 days old "
-            "in the last 28 days", "never", "90 days a customer of late ({value:.0f})",
-            _flag((TENURE >= FIRST_DAYS) & (TENURE < FIRST_DAYS + ANNIVERSARY))),
-    _signal("cliff", "usage", "flag", (1, -1), "1 from the 31st to the 90th day of an account that "
-            "has not reached the milestone", "activation within 30 days is not known",
-            "in its first 90 days and not activated ({value:.0f})", CLIFF,
-            ("usage", "feature_catalog")),
-    _signal("reviewed", "relationship", "flag", (-1, 1), "1 where a business review or executive "
-            "meeting was held in 91 days", "the book has no touchpoints, or their feed is behind",
-            "a business review in 91 days ({value:.0f})",
-            nw.when(~nw.col("relationship_meetings_91d").is_null()).then(_flag(REVIEWED)), TOLD),
-    _signal("days_since_milestone", "relationship", "days", (0, -1), "days since the last "
-            "milestone of the account was reached", "none reached, or no touchpoints",
-            "a milestone reached {value:.0f} days ago",
-            nw.when(nw.col("kind") == "milestone").then(nw.col("age") + 1).min().cast(nw.Float64),
-            rows=TOUCHES),
-    _signal("calm", "commercial", "flag", (0, 0), "1 outside the 60 days before a renewal",
-            "the term is unknown", "outside a renewal negotiation ({value:.0f})",
-            nw.when(~nw.col("commercial_monthly").is_null()).then(1.0 - _flag(
-                RENEWAL <= NEGOTIATION))),
-    _signal("silence_before_renewal", "relationship", "days", (1, 0), "days since the last two-way "
-            "contact, where the renewal is at most 90 days ahead",
-            "no renewal in 90 days, or never in contact",
-            "a renewal is near, and no two-way contact for {value:.0f} days",
-            nw.when(RENEWAL <= RENEWAL_AHEAD).then(nw.col("relationship_days_since_contact")), TOLD),
+    signal("timing_anniversary", "flag", None, 0, 0,
+           "1 where the account became 90 days old in the last 28 days",
+           "90 days a customer of late ({value:.0f})",
+           _flag((TENURE >= FIRST_DAYS) & (TENURE < FIRST_DAYS + ANNIVERSARY)), group="commercial",
+           missing="never"),
+    signal("timing_cliff", "flag", None, 1, -1,
+           "1 from the 31st to the 90th day of an account that has not reached the milestone",
+           "in its first 90 days and not activated ({value:.0f})", CLIFF, group="usage",
+           missing="activation within 30 days is not known", tables=("usage", "feature_catalog")),
+    signal("timing_reviewed", "flag", None, -1, 1,
+           "1 where a business review or executive meeting was held in 91 days",
+           "a business review in 91 days ({value:.0f})",
+           nw.when(~nw.col("relationship_meetings_91d").is_null()).then(_flag(REVIEWED)),
+           group="relationship", missing="the book has no touchpoints, or their feed is behind",
+           tables=TOLD),
+    signal("timing_days_since_milestone", "days", None, 0, -1,
+           "days since the last milestone of the account was reached",
+           "a milestone reached {value:.0f} days ago",
+           nw.when(nw.col("kind") == "milestone").then(nw.col("age") + 1).min().cast(nw.Float64),
+           group="relationship", rows=TOUCHES, missing="none reached, or no touchpoints"),
+    signal("timing_calm", "flag", None, 0, 0, "1 outside the 60 days before a renewal",
+           "outside a renewal negotiation ({value:.0f})",
+           nw.when(~nw.col("commercial_monthly").is_null()).then(
+               1.0 - _flag(RENEWAL <= NEGOTIATION)),
+           group="commercial", missing="the term is unknown"),
+    signal("timing_silence_before_renewal", "days", None, 1, 0,
+           "days since the last two-way contact, where the renewal is at most 90 days ahead",
+           "a renewal is near, and no two-way contact for {value:.0f} days",
+           nw.when(RENEWAL <= RENEWAL_AHEAD).then(nw.col("relationship_days_since_contact")),
+           group="relationship", missing="no renewal in 90 days, or never in contact", tables=TOLD),
 )  # fmt: skip
 
 FAMILY = Family("timing", SIGNALS)

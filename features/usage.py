@@ -9,7 +9,7 @@ import narwhals.stable.v2 as nw
 import pandas as pd
 
 from features.rollup import SCALE
-from features.signal import Family, Part, Rows, Sign, Signal
+from features.signal import Family, Part, Rows, Signal, signal
 from features.sums import ratio, total
 from features.usage_rows import (
     BEFORE_QUIET,
@@ -116,41 +116,24 @@ def _since(view: View) -> pd.Series:
     return first.to_pandas().set_index("account_id")["since"]
 
 
-def _usage(
-    slug: str,
-    unit: str,
-    window: int | None,
-    meaning: str,
-    phrase: str,
-    value: nw.Expr,
-    missing: str = SILENT,
-    *,
-    rows: Rows | None = None,
-    signs: tuple[Sign, Sign] = (-1, 1),
-    across: bool = False,
-) -> Signal:
-    return Signal(
-        f"usage_{slug}", "usage", "usage", unit, window, *signs, meaning, missing, phrase,
-        value, rows, tables=("usage",), across=across,
-    )  # fmt: skip
-
-
 def _active_days(days: int) -> Signal:
-    return _usage(f"active_days_{days}d", "days", days, f"days with any event in the last {days} "
-                  "days (weeks, where rows are weekly)", "active on {value:.0f} days of the last "
-                  f"{days}", nw.when(seen).then(f"usage__active_{days}d"))  # fmt: skip
+    return signal(f"usage_active_days_{days}d", "days", days, -1, 1,
+                  f"days with any event in the last {days} days (weeks, where rows are weekly)",
+                  f"active on {{value:.0f}} days of the last {days}",
+                  nw.when(seen).then(f"usage__active_{days}d"), missing=SILENT)  # fmt: skip
 
 
 def _all_events(days: int) -> Signal:
-    return _usage(f"events_{days}d", "events", days, f"events in the last {days} days",
-                  "{value:,.0f} events in the last " + f"{days} days", nw.when(seen).then(
-                      _added(totals[: days // 7])))  # fmt: skip
+    return signal(f"usage_events_{days}d", "events", days, -1, 1, f"events in the last {days} days",
+                  f"{{value:,.0f}} events in the last {days} days",
+                  nw.when(seen).then(_added(totals[: days // 7])), missing=SILENT)  # fmt: skip
 
 
 def _users(days: int) -> Signal:
-    return _usage(f"users_{days}d", "users", days, f"distinct users in the last {days} days (the "
-                  "largest count, where rows are totals)", "{value:,.0f} active users in the last "
-                  f"{days} days", _heads(f"{days}d"), NO_USERS)  # fmt: skip
+    return signal(f"usage_users_{days}d", "users", days, -1, 1,
+                  f"distinct users in the last {days} days (the largest count, where rows are "
+                  "totals)", f"{{value:,.0f}} active users in the last {days} days",
+                  _heads(f"{days}d"), missing=NO_USERS)  # fmt: skip
 
 
 def _slope(levels: list[nw.Expr]) -> nw.Expr:
@@ -174,65 +157,79 @@ SIGNALS = (
     *(_all_events(days) for days in (7, MONTH, QUARTER)),
     *(_active_days(days) for days in (7, MONTH, QUARTER)),
     *(_users(days) for days in (7, MONTH, QUARTER)),
-    _usage("ratio_28d", "ratio", 56, "events of the last 28 days / the 28 days before",
+    signal("usage_ratio_28d", "ratio", 56, -1, 1, "events of the last 28 days / the 28 days before",
            "usage of the last 28 days at {value:.0%} of the 28 days before",
            nw.when(nw.col("usage__first") + nw.col("usage__grain") >= 2 * MONTH).then(
                ratio("usage_events_28d", _added(totals[4:8]))),
-           "fewer than 56 days of usage, or none in the 28 days before"),
-    _usage("slope_13w", "share a week", QUARTER, "slope of 13 weekly totals / their mean",
+           missing="fewer than 56 days of usage, or none in the 28 days before"),
+    signal("usage_slope_13w", "share a week", QUARTER, -1, 1,
+           "slope of 13 weekly totals / their mean",
            "usage moving by {value:+.1%} a week over 13 weeks",
-           ratio(_slope(totals), nw.col("usage_events_91d") / WEEKS), "no usage in 13 weeks"),
-    _usage("trend_13w", "log a week", QUARTER, "slope of the logarithm of 13 weekly totals (each "
-           "with 1 added): one wild week hardly moves it",
-           "usage trending by {value:+.1%} a week, whatever single weeks say",
-           nw.when(seen).then(_slope([(week + 1).log() for week in totals]))),
-    _usage("days_since_last", "days", None, "days since the last event",
-           "no activity for {value:.0f} days", nw.when(some).then(age).min(),
-           rows=EVER, signs=(1, -1)),
-    _usage("gap_ratio", "ratio", HALF_YEAR, "days since the last event / the 95th percentile of the "
-           "gaps between the account's active days of 182 days",
-           "quiet for {value:.1f} times its own usual gap",
-           nw.when(nw.col("usage__gaps") >= FEWEST_GAPS).then(ratio("usage_days_since_last", usual)),
-           "fewer than 3 gaps: too few active days to know the account's rhythm", signs=(1, -1)),
-    _usage("wau_before", "users", 35, "median weekly users of the four weeks before the last",
+           ratio(_slope(totals), nw.col("usage_events_91d") / WEEKS),
+           missing="no usage in 13 weeks"),
+    signal("usage_trend_13w", "log a week", QUARTER, -1, 1,
+           "slope of the logarithm of 13 weekly totals (each with 1 added): one wild week hardly "
+           "moves it", "usage trending by {value:+.1%} a week, whatever single weeks say",
+           nw.when(seen).then(_slope([(week + 1).log() for week in totals])), missing=SILENT),
+    signal("usage_days_since_last", "days", None, 1, -1, "days since the last event",
+           "no activity for {value:.0f} days", nw.when(some).then(age).min(), rows=EVER,
+           missing=SILENT),
+    signal("usage_gap_ratio", "ratio", HALF_YEAR, 1, -1,
+           "days since the last event / the 95th percentile of the gaps between the account's "
+           "active days of 182 days", "quiet for {value:.1f} times its own usual gap",
+           nw.when(nw.col("usage__gaps") >= FEWEST_GAPS).then(
+               ratio("usage_days_since_last", usual)),
+           missing="fewer than 3 gaps: too few active days to know the account's rhythm"),
+    signal("usage_wau_before", "users", 35, -1, 1,
+           "median weekly users of the four weeks before the last",
            "{value:.0f} users in a usual week",
-           _median_of_four([f"usage__users_week{k}" for k in range(1, 5)]), NO_USERS),
-    _usage("wau_ratio", "ratio", 35, "users of the last week / median of the four weeks before",
+           _median_of_four([f"usage__users_week{k}" for k in range(1, 5)]), missing=NO_USERS),
+    signal("usage_wau_ratio", "ratio", 35, -1, 1,
+           "users of the last week / median of the four weeks before",
            "weekly users at {value:.0%} of their 4-week level",
            ratio("usage_users_7d", "usage_wau_before"),
-           "nobody active in the four weeks before, or users not known"),
-    _usage("wau_vs_segment", "ratio", 35, "usage_wau_ratio / the median of its peers (segment as "
-           "dated in account_history, else band of contract value): a holiday of all is no drop "
-           "of one", "weekly users at {value:.0%} of what its segment's change would leave",
+           missing="nobody active in the four weeks before, or users not known"),
+    signal("usage_wau_vs_segment", "ratio", 35, -1, 1,
+           "usage_wau_ratio / the median of its peers (segment as dated in account_history, else "
+           "band of contract value): a holiday of all is no drop of one",
+           "weekly users at {value:.0%} of what its segment's change would leave",
            ratio("usage_wau_ratio", nw.col("usage_wau_ratio").median().over("peers")),
-           "usage_wau_ratio is missing, or zero in the median of its peers", across=True),
-    _usage("users_added_28d", "users", 56, "users of the last 28 days less those of the 28 days "
-           "before", "{value:+.0f} users against the 28 days before",
-           nw.col("usage_users_28d") - nw.col("usage__users_month1"), NO_USERS),
-    _usage("weeks_before_quiet", "weeks", None, "active weeks among the four that end with the "
-           "last activity", "active in {value:.0f} of the 4 weeks before it went quiet",
-           _added(
-               [nw.when(weeks(k, k + 1)).then(1).otherwise(0).max() for k in range(4)]),
-           "no activity in 364 days", rows=BEFORE_QUIET),
-    _usage("active_weeks_8w", "weeks", 56, "active weeks of the last 8",
-           "active in {value:.0f} of the last 8 weeks", nw.when(seen).then(_flags(totals[:8]))),
-    _usage("year_on_year", "ratio", YEAR + QUARTER, "events of the last 91 days / the same 91 days "
-           "a year before", "usage at {value:.0%} of a year ago",
-           ratio("usage_events_91d", "usage__year_ago"), NO_YEAR),
-    _usage("users_year_on_year", "ratio", YEAR + QUARTER, "users of the last 91 days / the same 91 "
-           "days a year before", "active users at {value:.0%} of a year ago",
-           ratio("usage_users_91d", "usage__users_year_ago"), "no user a year before"),
-    _usage("quantity_year_on_year", "ratio", YEAR + QUARTER, "quantity of the last 91 days / the "
-           "same 91 days a year before", "quantity at {value:.0%} of a year ago",
-           ratio("usage__quantity_91d", "usage__quantity_year_ago"), "no quantity a year before"),
-    _usage("quantity_ratio_28d", "ratio", 56, "quantity of the last 28 days / the 28 days before",
+           missing="usage_wau_ratio is missing, or zero in the median of its peers", across=True),
+    signal("usage_users_added_28d", "users", 56, -1, 1,
+           "users of the last 28 days less those of the 28 days before",
+           "{value:+.0f} users against the 28 days before",
+           nw.col("usage_users_28d") - nw.col("usage__users_month1"), missing=NO_USERS),
+    signal("usage_weeks_before_quiet", "weeks", None, -1, 1,
+           "active weeks among the four that end with the last activity",
+           "active in {value:.0f} of the 4 weeks before it went quiet",
+           _added([nw.when(weeks(k, k + 1)).then(1).otherwise(0).max() for k in range(4)]),
+           rows=BEFORE_QUIET, missing="no activity in 364 days"),
+    signal("usage_active_weeks_8w", "weeks", 56, -1, 1, "active weeks of the last 8",
+           "active in {value:.0f} of the last 8 weeks", nw.when(seen).then(_flags(totals[:8])),
+           missing=SILENT),
+    signal("usage_year_on_year", "ratio", YEAR + QUARTER, -1, 1,
+           "events of the last 91 days / the same 91 days a year before",
+           "usage at {value:.0%} of a year ago", ratio("usage_events_91d", "usage__year_ago"),
+           missing=NO_YEAR),
+    signal("usage_users_year_on_year", "ratio", YEAR + QUARTER, -1, 1,
+           "users of the last 91 days / the same 91 days a year before",
+           "active users at {value:.0%} of a year ago",
+           ratio("usage_users_91d", "usage__users_year_ago"), missing="no user a year before"),
+    signal("usage_quantity_year_on_year", "ratio", YEAR + QUARTER, -1, 1,
+           "quantity of the last 91 days / the same 91 days a year before",
+           "quantity at {value:.0%} of a year ago",
+           ratio("usage__quantity_91d", "usage__quantity_year_ago"),
+           missing="no quantity a year before"),
+    signal("usage_quantity_ratio_28d", "ratio", 56, -1, 1,
+           "quantity of the last 28 days / the 28 days before",
            "quantity of the last 28 days at {value:.0%} of the 28 days before",
            ratio("usage__quantity", "usage__quantity_before"),
-           "no quantity in the 28 days before"),
-    _usage("billable_ratio_28d", "ratio", 56, "billable quantity of the last 28 days / the 28 days "
-           "before, on usage-priced lines", "billable usage at {value:.0%} of the 28 days before",
+           missing="no quantity in the 28 days before"),
+    signal("usage_billable_ratio_28d", "ratio", 56, -1, 1,
+           "billable quantity of the last 28 days / the 28 days before, on usage-priced lines",
+           "billable usage at {value:.0%} of the 28 days before",
            nw.when(nw.col("usage_lines") > 0).then(nw.col("usage_quantity_ratio_28d")),
-           "no usage-priced line in force, or no billable quantity in the 28 days before"),
+           missing="no usage-priced line in force, or no billable quantity in the 28 days before"),
 )  # fmt: skip
 
 FAMILY = Family("usage", SIGNALS, PARTS, (_feed,))
