@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from features.catalog import CATALOG
-from features.faults import DataRejected
 from models.bands import Bands
 from models.bundle import Bundle
 from models.calibration import well_calibrated
+from models.carried_form import refuse_contradictions, refuse_other_form
 from models.prediction import HealthModel
 from models.schema import refuse_other_schema, schema_of
 from models.score import RUNGS
@@ -110,18 +110,16 @@ def read_bundle(bundle: Bundle) -> Carried:
     ------
     DataRejected
         ``feature.schema_mismatch`` if the signals that it was trained on are not those of today;
-        ``model.incompatible`` if it was written by a version that said less of itself.
+        ``model.incompatible`` if its contract does not say, in full and in bounds, what it must.
     """
-    try:
-        return _read(bundle)
-    except KeyError as lacking:
-        found = f"the model's contract lacks {lacking}"
-        raise DataRejected("model.incompatible", found, "run `perennial train` again") from lacking
+    refuse_other_form(bundle.contract)
+    refuse_other_schema(bundle.contract, CATALOG)
+    refuse_contradictions(bundle.contract)
+    return _read(bundle)
 
 
 def _read(bundle: Bundle) -> Carried:
     said = bundle.contract
-    refuse_other_schema(said, CATALOG)
     targets = {
         name: TargetModel.from_json(values, bundle.boosters.get(name))
         for name, values in said["targets"].items()

@@ -68,6 +68,47 @@ def test_a_signal_that_came_since_is_no_reason_to_refuse(bundle):
     assert read_bundle(replace(bundle, contract=said)).model.signals
 
 
+ASTRAY = {
+    "targets": lambda said: said["targets"].pop("expand"),
+    "targets.churn.gains": lambda said: said["targets"]["churn"].update(gains=[1, 1, 1]),
+    "targets.churn.calendar.weights": lambda said: said["targets"]["churn"]["calendar"].update(
+        weights=[[0.0]] * 7
+    ),
+    "targets.churn.ridge": lambda said: said["targets"]["churn"]["ridge"]["weights"].pop(),
+    "targets.churn.booster": lambda said: said["targets"]["churn"].update(booster=False),
+    "targets.expand.events": lambda said: said["targets"]["expand"].update(events="62"),
+    "targets.expand": lambda said: said["targets"]["expand"].update(target="churn"),
+    "targets.expand.calibration": lambda said: said["targets"]["expand"]["calibration"].clear(),
+    "boosters.churn": lambda said: said["boosters"]["churn"].update(objective="poisson"),
+    "signals": lambda said: said.update(signals=[]),
+    "locked_rate": lambda said: said.update(locked_rate=1.5),
+    "returns": lambda said: said.update(returns=[0.5] * 11),
+    "sizes.growth.level": lambda said: said["sizes"]["growth"].update(level=1e308),
+    "sizes.down": lambda said: said["sizes"]["down"].pop(),
+    "fiscal_year_starts": lambda said: said.update(fiscal_year_starts=13),
+    "bands.risk": lambda said: said["bands"]["risk"].pop("pooled"),
+    "bands": lambda said: said["bands"].update(expansion=[0.6, 0.4]),
+    "factor": lambda said: said["factor"].pop("12"),
+    "periods.0.nrr": lambda said: said["periods"][0].update(nrr=1.0),
+    "probabilities.churn.rows": lambda said: said["probabilities"]["churn"].pop("rows"),
+    "trained_through": lambda said: said.update(trained_through="last year"),
+}
+
+
+@pytest.mark.fault("R13")
+@pytest.mark.parametrize("where", ASTRAY)
+def test_a_contract_that_does_not_say_what_a_model_is_is_refused_by_name(bundle, where):
+    said = json.loads(json.dumps(bundle.contract))
+    ASTRAY[where](said)
+    with pytest.raises(DataRejected, match=rf"contract: {where}") as caught:
+        read_bundle(replace(bundle, contract=said))
+    assert (caught.value.code, caught.value.exit_code) == ("model.incompatible", 65)
+
+
+def test_what_a_later_training_says_more_is_let_through(bundle):
+    assert read_bundle(replace(bundle, contract=bundle.contract | {"more": [1]})).model.signals
+
+
 @pytest.mark.fault("F07")
 def test_a_snapshot_of_other_types_is_refused(carried):
     frame = latest(LAW)
