@@ -26,6 +26,7 @@ __all__ = ["FAMILY"]
 MICROS = 1e6
 QUARTER = 91
 YEAR = 365
+LINES = ("subscriptions",)  # what monthly figures cannot tell
 NOT_PAYING = "was not paying then"
 NO_RANKS = "the book ranks no plans, or the account had no ranked plan then"
 NO_SEATS = "no paid seats now or then"
@@ -85,16 +86,19 @@ SIGNALS = (
            "a customer for {value:,.0f} days", _fact("age_in") * -1.0, missing="never"),
     signal("commercial_days_to_renewal", "days", None, 0, 0, "days to the end of the running term",
            "renewal in {value:.0f} days", _fact("renewal_in"),
-           missing="month-to-month, or the term is unknown"),
+           missing="month-to-month, or the term is unknown", tables=LINES),
     signal("commercial_term_months", "months", None, -1, 0, "length of the main line's term",
-           "a term of {value:.0f} months", nw.col("term_months"), missing="the book does not say"),
+           "a term of {value:.0f} months", nw.col("term_months"), missing="the book does not say",
+           tables=LINES),
     signal("commercial_monthly", "flag", None, 1, 0, "1 for month-to-month, 0 for a longer term",
-           "month-to-month ({value:.0f})", _fact("monthly"), missing="the term is unknown"),
+           "month-to-month ({value:.0f})", _fact("monthly"), missing="the term is unknown",
+           tables=LINES),
     signal("commercial_auto_renew", "flag", None, -1, 0, "1 where the main line renews by itself",
-           "renews by itself ({value:.0f})", _fact("auto_renew"), missing="the book does not say"),
+           "renews by itself ({value:.0f})", _fact("auto_renew"), missing="the book does not say",
+           tables=LINES),
     signal("commercial_discount", "share", None, 1, 0,
            "discount on the list price of the main line", "a discount of {value:.0%}",
-           _fact("discount"), missing="the book has no discounts"),
+           _fact("discount"), missing="the book has no discounts", tables=LINES),
     signal("commercial_seats", "seats", None, 0, 0, "paid seats over all lines in force",
            "{value:,.0f} paid seats", nw.col("paid_seats"), group="seats",
            missing="the lines carry no seats"),
@@ -156,7 +160,7 @@ SIGNALS = (
            _fact("notice"), missing="never"),
     signal("commercial_days_to_review", "days", None, 0, 0,
            "days to the agreed re-expansion review", "re-expansion review in {value:.0f} days",
-           _fact("review_in"), missing="no review agreed"),
+           _fact("review_in"), missing="no review agreed", tables=LINES),
     signal("commercial_payments_failed_91d", "payments", QUARTER, 1, -1,
            "failed payments in 91 days", "{value:.0f} failed payments in 91 days",
            events_of(["payment_failed"], QUARTER), rows=EVENTS),

@@ -96,7 +96,7 @@ SIGNALS = (
            "seats allowed less seats in use (paid seats less active users of 28 days, where use "
            "is not observed)", "{value:.0f} seats left",
            _else("expansion__seats_left", nw.col("paid_seats") - nw.col("usage_users_28d")),
-           group="seats", missing="seats or users not known", tables=("limits",)),
+           group="seats", missing="seats or users not known"),
     signal("expansion_seat_velocity_30d", "seats", MONTH, -1, 1,
            "seats in use now less 30 days before (paid seats, where use is not observed)",
            "{value:+.0f} seats in 30 days",

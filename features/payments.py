@@ -57,7 +57,7 @@ SIGNALS = (
            "days that the oldest of them is past due (0: none)",
            "an invoice is {value:.0f} days past due",
            nw.when(OVERDUE).then(PAST).otherwise(0).max().cast(nw.Float64), rows=INVOICES,
-           missing=NO_INVOICE),
+           missing=NO_INVOICE, zero="no invoice past due"),
     signal("payments_late_365d", "share", YEAR, 1, 0,
            "share of the invoices due in 365 days that were paid after their day, or are still "
            "open", "{value:.0%} of its invoices paid late",

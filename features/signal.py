@@ -30,7 +30,8 @@ FamilyName = Literal[
     "expansion", "adjacency", "growth", "timing", "maturity",
 ]  # fmt: skip
 FLAGGED = re.compile(r" \(\{value[^}]*\}\)")
-ONE = re.compile(r"(?<![\d.,%])1 (\w+(?:[^se]|[^i]e))s\b")
+ONE = re.compile(r"(?<![\d.,%])1 ((?!of|in)\w*[^\Ws] )?(?:(\w+ch)es|(\w+(?:[^se]|[^i]e))s)\b")
+MINUS = re.compile(r"(?<!\w)-(?=\d)")
 OF_FAMILY: Mapping[FamilyName, tuple[Group, tuple[str, ...]]] = {
     "usage": ("usage", ("usage",)),
     "adoption": ("usage", ("usage",)),
@@ -128,6 +129,8 @@ class Signal:
         Source tables that a signal without rows lives on (else those of its rows).
     across : bool
         Whether a signal without rows compares accounts with one another (``.over("peers")``).
+    zero : str
+        What is said of a zero, where the phrase would be odd.
 
     Examples
     --------
@@ -146,6 +149,9 @@ class Signal:
     'renews by itself: no'
     >>> replace(ratio, unit="days", phrase="no contact for {value:,.0f} days").say(1.0)
     'no contact for 1 day'
+    >>> lines = replace(ratio, unit="lines", phrase="{value:+.0f} open lines", zero="as many")
+    >>> lines.say(1.0), lines.say(-2.0), lines.say(0.0)
+    ('+1 open line', '−2 open lines', 'as many')
     """
 
     slug: str
@@ -163,6 +169,7 @@ class Signal:
     silent: float | None = None
     tables: tuple[str, ...] = ()
     across: bool = False
+    zero: str = ""
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -175,7 +182,10 @@ class Signal:
             return f"not known: {self.missing}"
         if self.unit == "flag":
             return FLAGGED.sub(f": {'yes' if value else 'no'}", self.phrase)
-        return ONE.sub(r"1 \1", self.phrase.format(value=value))
+        if value == 0 and self.zero:
+            return self.zero
+        said = ONE.sub(r"1 \1\2\3", self.phrase.format(value=value))
+        return MINUS.sub("\N{MINUS SIGN}", said)
 
 
 def signal(
@@ -193,6 +203,7 @@ def signal(
     missing: str = "",
     tables: tuple[str, ...] | None = None,
     across: bool = False,
+    zero: str = "",
 ) -> Signal:
     """Declare a signal, and fill in what follows: its family, its group, what silence means.
 
@@ -200,7 +211,7 @@ def signal(
     ----------
     slug : str
         Name of the column: its family, then what it measures.
-    unit, window_days, churn, expansion, meaning, phrase, value, rows, across
+    unit, window_days, churn, expansion, meaning, phrase, value, rows, across, zero
         As in ``Signal``.
     group : str, optional
         That of its family if absent.
@@ -225,7 +236,7 @@ def signal(
     told = missing or (rows.missing if rows else "")
     return Signal(
         slug, family, group or usual, unit, window_days, churn, expansion, meaning, told, phrase,
-        value, rows, silent, lives_on, across,
+        value, rows, silent, lives_on, across, zero,
     )  # fmt: skip
 
 

@@ -60,12 +60,13 @@ SIGNALS = (
            "outside a renewal negotiation ({value:.0f})",
            nw.when(~nw.col("commercial_monthly").is_null()).then(
                1.0 - _flag(RENEWAL <= NEGOTIATION)),
-           group="commercial", missing="the term is unknown"),
+           group="commercial", missing="the term is unknown", tables=("subscriptions",)),
     signal("timing_silence_before_renewal", "days", None, 1, 0,
            "days since the last two-way contact, where the renewal is at most 90 days ahead",
            "a renewal is near, and no two-way contact for {value:.0f} days",
            nw.when(RENEWAL <= RENEWAL_AHEAD).then(nw.col("relationship_days_since_contact")),
-           group="relationship", missing="no renewal in 90 days, or never in contact", tables=TOLD),
+           group="relationship", missing="no renewal in 90 days, or never in contact",
+           tables=("subscriptions", *TOLD)),
 )  # fmt: skip
 
 FAMILY = Family("timing", SIGNALS)

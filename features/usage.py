@@ -201,7 +201,7 @@ SIGNALS = (
            nw.col("usage_users_28d") - nw.col("usage__users_month1"), missing=NO_USERS),
     signal("usage_weeks_before_quiet", "weeks", None, -1, 1,
            "active weeks among the four that end with the last activity",
-           "active in {value:.0f} of the 4 weeks before it went quiet",
+           "active in {value:.0f} of the 4 weeks up to its last activity",
            _added([nw.when(weeks(k, k + 1)).then(1).otherwise(0).max() for k in range(4)]),
            rows=BEFORE_QUIET, missing="no activity in 364 days"),
     signal("usage_active_weeks_8w", "weeks", 56, -1, 1, "active weeks of the last 8",
