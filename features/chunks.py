@@ -28,15 +28,17 @@ from features.quarantine import Aside, set_aside
 from features.readers import SourceRows, read_chunks
 from features.reckoning import COUNTS, reckon
 from features.report import TableReport
+from features.rollup import words_of
 from features.row_keys import key_hash, key_text, stamp_of
 from features.staging import desk, load, stage
 from features.typed import typed_rows
 
-__all__ = ["MARKS", "ExaminedChunk", "Staged", "examined_chunks", "staged"]
+__all__ = ["MARKS", "ExaminedChunk", "Staged", "chunk_schema", "examined_chunks", "staged"]
 
 MARKS = pa.schema(
     [("__key", pa.uint64()), ("__stamp", pa.timestamp("us", tz="UTC")), ("__line", pa.int64())]
 )
+CODED = pa.dictionary(pa.int32(), pa.string())
 ASIDE = ("bad", "apart", "twice")
 
 
@@ -47,7 +49,8 @@ class ExaminedChunk:
     Attributes
     ----------
     rows : pyarrow.Table
-        Good rows: the table's stored columns with ``known_at``, then ``__key`` (the first 64 bits
+        Good rows: the table's stored columns with ``known_at`` (texts by which the feed is summed
+        as codes), then ``__key`` (the first 64 bits
         of the md5 of ``key_text``), ``__stamp`` (which of two versions is newer: ``updated_at``,
         else ``recorded_at``; null where the row has neither) and ``__line``.
     report : TableReport
@@ -62,6 +65,20 @@ class ExaminedChunk:
     report: TableReport
     aside: Aside | None = None
     provided: tuple[str, ...] = ()
+
+
+def chunk_schema(table: str) -> pa.Schema:
+    """Give the names and types of a chunk's rows.
+
+    Examples
+    --------
+    >>> chunk_schema("usage").field("feature").type
+    DictionaryType(dictionary<values=string, indices=int32, ordered=0>)
+    """
+    schema = stored_schema(table)
+    for name in words_of(table):
+        schema = schema.set(schema.get_field_index(name), pa.field(name, CODED))
+    return pa.schema([*schema, *MARKS])
 
 
 def examined_chunks(
@@ -114,7 +131,7 @@ def _sound(
         ignored_columns=tuple(sorted(placement.ignored)),
     )
     return ExaminedChunk(
-        rows.cast(_schema(contract)), report, provided=_provided(contract, placement)
+        rows.cast(chunk_schema(contract.name)), report, provided=_provided(contract, placement)
     )
 
 
@@ -134,17 +151,13 @@ def _examined(
     stage(connection, contract, frame, [file])
     for name in ASIDE[1:]:
         connection.execute(f"CREATE TEMP TABLE {name} (__i BIGINT)")
-    good = connection.sql(_good(contract, frame)).to_arrow_table().cast(_schema(contract))
+    good = connection.sql(_good(contract, frame)).to_arrow_table().cast(chunk_schema(contract.name))
     report = reckon(connection, contract, [file])
     aside = set_aside(connection, contract, [file])
     for name in ("typed", *ASIDE):
         connection.execute(f"DROP TABLE {name}")
     connection.unregister("text")
     return ExaminedChunk(good, report, aside, _provided(contract, placement))
-
-
-def _schema(contract: TableContract) -> pa.Schema:
-    return pa.schema([*stored_schema(contract.name), *MARKS])
 
 
 def _provided(contract: TableContract, placement: Placement) -> tuple[str, ...]:

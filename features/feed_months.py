@@ -21,7 +21,7 @@ from features.numbering import numbered_rows
 from features.partitions import Kept, keep_bytes, keep_rows
 from features.report import ERRORS_SHOWN
 from features.rollup import ROLLUPS, merged, numbered, rollups_of
-from features.spool import Spool
+from features.spool import Spool, spelled
 from features.summing import Coded, coded, gathered, summed
 
 __all__ = ["Losses", "Made", "Months"]
@@ -124,10 +124,10 @@ class Months:
             keys = np.setdiff1d(keys, lost.column("__key").to_numpy())
         parts = [lost] if lost is not None else []
         if len(keys):
-            rivals = rows.filter(pc.is_in(rows["__key"], pa.array(keys)))
+            rivals = spelled(rows.filter(pc.is_in(rows["__key"], pa.array(keys))))
             parts.append(judged(self.connection, self.contract, rivals))
         if not parts:
-            return rows, rows.slice(0, 0).append_column("fate", pa.array([], pa.string()))
+            return rows, spelled(rows.slice(0, 0)).append_column("fate", pa.array([], pa.string()))
         gone = pa.concat_tables(parts)
         return rows.filter(pa.array(~np.isin(_marks(rows), _marks(gone)))), gone
 

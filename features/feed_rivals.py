@@ -13,7 +13,7 @@ from features.contracts import TableContract
 from features.feed_keys import Keys, MonthKeys, distinct, read_keys, shared
 from features.feed_ledger import FeedLedger
 from features.keys import judged
-from features.spool import Spool
+from features.spool import Spool, spelled
 
 __all__ = ["clashes", "delivered", "struck"]
 
@@ -39,7 +39,7 @@ def delivered(
     if not len(again):
         return lost
     rows = spool.rows(month)
-    rows = rows.filter(pc.is_in(rows["__key"], pa.array(again)))
+    rows = spelled(rows.filter(pc.is_in(rows["__key"], pa.array(again))))
     gone = rows.append_column("fate", pa.array(["twice"] * rows.num_rows, pa.string()))
     return gone if lost is None else pa.concat_tables([lost, gone])
 
@@ -83,5 +83,5 @@ def _clashing(spool: Spool, months: dict[str, MonthKeys], keys: Keys) -> dict[st
     for month, held in months.items():
         if np.isin(keys, held.all, assume_unique=True).any():
             rows = spool.rows(month)
-            found[month] = rows.filter(pc.is_in(rows["__key"], pa.array(keys)))
+            found[month] = spelled(rows.filter(pc.is_in(rows["__key"], pa.array(keys))))
     return found

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from features.casting import PLAIN_ID, cast, prepared
 from features.columns import ARROW, Column
@@ -17,6 +17,7 @@ from features.contracts import SQL_TYPES, TableContract
 from features.frame import Frame, full_match, literal, quoted
 from features.instants import FIRST_YEAR, LAST_YEAR, last_day, last_instant, local_instant
 from features.placement import Placement
+from features.rollup import words_of
 
 __all__ = ["Proof", "Proven", "proof_of"]
 
@@ -37,10 +38,13 @@ class Proven:
         SQL of the value.
     sound : str
         SQL that is true where the value is what the text would give, and good.
+    there : str
+        The same for a value that is not missing.
     """
 
     value: str
     sound: str
+    there: str = "true"
 
 
 @dataclass(frozen=True)
@@ -53,10 +57,16 @@ class Proof:
         Contract column → SQL of its value.
     sound : str
         SQL of a row's soundness.
+    words : dict of str to str
+        Contract column of recurring texts → SQL of the soundness of one that is there.
+    others : str
+        SQL of a row's soundness if its recurring texts are sound; they are short then.
     """
 
     values: dict[str, str]
     sound: str
+    words: dict[str, str] = field(default_factory=dict)
+    others: str = "true"
 
 
 def proof_of(
@@ -92,7 +102,8 @@ def proof_of(
     settings = frame.settings
     if settings.where or placement.extras:
         return None
-    values, sound = {}, []
+    values, sound, others = {}, [], []
+    words, recurring = {}, words_of(contract.name)
     for column in contract.columns:
         theirs = placement.columns.get(column.name)
         proven = _absent(column) if theirs is None else _column(column, theirs, frame, types)
@@ -100,7 +111,27 @@ def proof_of(
             return None
         values[column.name] = proven.value
         sound.append(proven.sound)
-    return Proof(values, " AND ".join(f"({each})" for each in sound if each != "true"))
+        if theirs and column.name in recurring and _is_bare(column, types[theirs]):
+            words[column.name] = proven.there
+            others.append(_short(column, theirs))
+        else:
+            others.append(proven.sound)
+    return Proof(values, _all(sound), words, _all(others))
+
+
+def _is_bare(column: Column, kind: str) -> bool:
+    """Say whether the file's own texts are the values."""
+    return kind == "VARCHAR" and column.default is None
+
+
+def _all(sound: list[str]) -> str:
+    return " AND ".join(f"({each})" for each in sound if each != "true")
+
+
+def _short(column: Column, theirs: str) -> str:
+    """Leave the rest to who looks at the words; beyond memory is what is long."""
+    v = f"t.{quoted(theirs)}"
+    return f"coalesce(strlen({v}) <= {SHORT}, {'false' if column.required else 'true'})"
 
 
 def _absent(column: Column) -> Proven:
@@ -126,7 +157,7 @@ def _column(column: Column, theirs: str, frame: Frame, types: dict[str, str]) ->
     value = proven.value
     if column.default is not None:
         value = f"coalesce({value}, {literal(column.default)})"
-    return Proven(value, sound)
+    return Proven(value, sound, proven.sound)
 
 
 def _text(column: Column, v: str, kind: str, frame: Frame) -> Proven | None:

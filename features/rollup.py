@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 import narwhals.stable.v2 as nw
+import pyarrow as pa
 
 from features.casting import quoted
 from features.contracts import stored_schema
@@ -30,6 +31,7 @@ __all__ = [
     "numbered",
     "rolled",
     "rollups_of",
+    "words_of",
 ]
 
 SCALE = 1_000
@@ -105,6 +107,23 @@ def rollups_of(feed: str) -> list[str]:
     (['usage_by_feature', 'usage_by_day', 'usage_by_user'], ['tickets'])
     """
     return [name for name, rollup in ROLLUPS.items() if rollup.feed == feed]
+
+
+def words_of(feed: str) -> tuple[str, ...]:
+    """List the texts by which a feed is summed: they recur, and are carried as codes.
+
+    Examples
+    --------
+    >>> words_of("usage"), words_of("tickets")
+    (('account_id', 'feature', 'user_id'), ())
+    """
+    keys = {key for name in rollups_of(feed) for key in ROLLUPS[name].keys}
+    schema = stored_schema(feed)
+    return tuple(
+        sorted(
+            key for key in keys & set(schema.names) if pa.types.is_string(schema.field(key).type)
+        )
+    )
 
 
 def columns_of(name: str) -> list[str]:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.ipc as ipc
 
-__all__ = ["Spool", "month_name"]
+__all__ = ["Spool", "month_name", "spelled"]
 
 DAY = 86_400_000_000
 
@@ -80,7 +80,7 @@ class Spool:
         empty = [name for name in rows.column_names if rows[name].null_count == rows.num_rows]
         said = rows.drop_columns(empty)
         with path.open("xb") as sink, ipc.new_file(sink, said.schema) as file:
-            file.write_table(said)
+            file.write_table(_tight(said).combine_chunks())
         held.append(path)
         counts = self.heights.setdefault(month, {})
         counts[number] = counts.get(number, 0) + rows.num_rows
@@ -94,6 +94,33 @@ class Spool:
             for each in schema
         ]
         return pa.table(columns, schema=schema)
+
+
+def spelled(rows: pa.Table) -> pa.Table:
+    """Give coded texts as texts.
+
+    Examples
+    --------
+    >>> spelled(pa.table({"a": pa.array(["x", "x"]).dictionary_encode()}))["a"].type
+    DataType(string)
+    """
+    for at, each in enumerate(rows.schema):
+        if pa.types.is_dictionary(each.type):
+            rows = rows.set_column(at, each.name, rows[each.name].cast(each.type.value_type))
+    return rows
+
+
+def _tight(rows: pa.Table) -> pa.Table:
+    """Leave out the words of a few rows cut from many: there may be more of them than rows."""
+    for at, each in enumerate(rows.schema):
+        column = rows[each.name]
+        if pa.types.is_dictionary(each.type) and any(
+            len(part.dictionary) > len(part) for part in column.chunks
+        ):
+            rows = rows.set_column(
+                at, each.name, column.cast(each.type.value_type).dictionary_encode()
+            )
+    return rows
 
 
 def month_name(month: int) -> str:

@@ -66,7 +66,7 @@ class Coded:
 
 
 def coded(rows: pa.Table) -> Coded:
-    """Number the texts of every column in their order.
+    """Number the texts of every column in their order, be they coded already or not.
 
     Examples
     --------
@@ -76,7 +76,7 @@ def coded(rows: pa.Table) -> Coded:
     """
     texts: dict[str, pa.Array] = {}
     for at, field in enumerate(rows.schema):
-        if pa.types.is_string(field.type):
+        if pa.types.is_string(field.type) or pa.types.is_dictionary(field.type):
             codes, texts[field.name] = _ranks(rows[field.name])
             rows = rows.set_column(at, field.name, codes)
     return Coded(rows, texts)
@@ -85,7 +85,9 @@ def coded(rows: pa.Table) -> Coded:
 def _ranks(texts: pa.ChunkedArray) -> tuple[pa.Array, pa.Array]:
     if texts.null_count == len(texts):
         return pa.nulls(len(texts), pa.int32()), pa.array([], pa.string())
-    encoded = texts.dictionary_encode().unify_dictionaries()
+    if not pa.types.is_dictionary(texts.type):
+        texts = texts.dictionary_encode()
+    encoded = texts.unify_dictionaries()
     words = encoded.chunk(0).dictionary
     order = pc.sort_indices(words)
     ranks = np.empty(len(order), np.int32)

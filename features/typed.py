@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from features.casting import quoted
 from features.contracts import TableContract
@@ -38,6 +39,8 @@ class TypedRows:
         The file.
     proof : Proof
         What makes a row sound.
+    own : dict of str to str
+        Contract column → the name that the file has.
     contract : TableContract
         The table.
     frame : Frame
@@ -47,13 +50,17 @@ class TypedRows:
     connection: duckdb.DuckDBPyConnection
     file: ParquetCopy
     proof: Proof
+    own: dict[str, str]
     contract: TableContract
     frame: Frame
 
     def sound(self) -> Iterator[pa.Table]:
-        """Give the sound rows: stored columns, ``known_at``, key, stamp and line."""
+        """Give the sound rows: stored columns, ``known_at``, key, stamp and line.
+
+        Texts that recur are proven once each, not row by row.
+        """
         for batch in batches(self.connection, self.file, self._sql(), ROWS):
-            yield pa.Table.from_batches([batch])
+            yield self._worded(pa.Table.from_batches([batch]))
 
     def doubtful(self) -> Iterator[SourceRows]:
         """Give every other row, as text."""
@@ -67,6 +74,23 @@ class TypedRows:
             rows = part.drop_columns("__line")
             yield without_long(SourceRows(source.label, source.sha256, rows, lines))
 
+    def _worded(self, rows: pa.Table) -> pa.Table:
+        """Code the texts that recur, and leave out the rows of a doubtful one."""
+        for name, sound in self.proof.words.items():
+            codes = rows[name].dictionary_encode().combine_chunks()
+            rows = rows.set_column(rows.column_names.index(name), name, codes)
+            doubtful = self._doubtful(name, sound, codes.dictionary)
+            if len(doubtful):
+                rows = rows.filter(pc.invert(pc.is_in(rows[name], doubtful)))
+        return rows
+
+    def _doubtful(self, name: str, sound: str, words: pa.Array) -> pa.Array:
+        """Give the words that may not be what the cast of a text gives."""
+        theirs = self.own[name]
+        self.connection.register("words", pa.table({theirs: words}))
+        sql = f"SELECT {quoted(theirs)} FROM words AS t WHERE NOT coalesce({sound}, false)"
+        return self.connection.sql(sql).to_arrow_table()[theirs].combine_chunks()
+
     @property
     def _scan(self) -> str:
         return self.file.scan.removesuffix(")") + ", file_row_number = true) AS t"
@@ -77,7 +101,7 @@ class TypedRows:
         listed = ", ".join(f"{value} AS {quoted(name)}" for name, value in values.items())
         inner = (
             f"SELECT {listed}, {key} AS __key, file_row_number + 1 AS __line "
-            f"FROM {self._scan} WHERE {self.proof.sound}"
+            f"FROM {self._scan} WHERE {self.proof.others}"
         )
         stored = ", ".join(quoted(column.stored_name) for column in self.contract.stored)
         moment = happened(self.contract, self.frame.settings)
@@ -110,4 +134,4 @@ def typed_rows(
     kinds = {name: kind for name, kind, *_ in described}
     own = {name: file.columns[mine] for name, mine in placement.columns.items()}
     proof = proof_of(contract, replace(placement, columns=own), frame, kinds)
-    return TypedRows(connection, file, proof, contract, frame) if proof else None
+    return TypedRows(connection, file, proof, own, contract, frame) if proof else None

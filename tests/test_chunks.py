@@ -16,8 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features.chunks import MARKS, ExaminedChunk, examined_chunks, staged
-from features.contracts import TABLES, stored_schema
+from features.chunks import ExaminedChunk, chunk_schema, examined_chunks, staged
+from features.contracts import TABLES
 from features.faults import DataRejected
 from features.mapping import BookSettings, TableSettings, Workspace
 from tests.peak_memory import PEAK_MB
@@ -61,7 +61,7 @@ def parquet(table: pa.Table) -> bytes:
 
 def test_a_chunk_has_the_stored_columns_and_its_marks(tmp_path: Path) -> None:
     (chunk,) = chunks(tmp_path, "usage.csv", USAGE.encode())
-    assert chunk.rows.schema == pa.schema([*stored_schema("usage"), *MARKS])
+    assert chunk.rows.schema == chunk_schema("usage")
     assert chunk.rows["__line"].to_pylist() == [2, 4]
     assert chunk.rows["count"].to_pylist() == [3.0, 1.0]
     assert (chunk.report.rows_in, chunk.report.accepted, chunk.report.quarantined) == (3, 2, 1)
