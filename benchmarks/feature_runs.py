@@ -37,25 +37,29 @@ class Run:
 
     Attributes
     ----------
+    what : str
+        What it does, for whoever reads its figures.
     work : callable
         Takes the book's folder and the home, gives answers by date and what else it tells.
     libraries : tuple of str
         Imported before the clock starts.
     """
 
+    what: str
     work: Callable[[Path, Path], tuple[Answers, dict[str, Any]]]
     libraries: tuple[str, ...]
 
 
 def floor(book: Path, home: Path) -> tuple[Answers, dict[str, Any]]:
-    """Scan every source file with DuckDB and write it again: what no ingest can be faster than."""
+    """Scan every source file with DuckDB and write it as Parquet: no ingest can be faster."""
     import duckdb
 
     home.mkdir(parents=True, exist_ok=True)
     connection = duckdb.connect()
-    sources = {path.stem: str(path) for path in book.glob("*.parquet")}
-    for name, source in (sources | {"usage": str(book / "usage" / "*.parquet")}).items():
-        connection.execute(f"COPY (FROM read_parquet('{source}')) TO '{home / name}.parquet'")
+    sources = {path.stem: path for path in book.glob("*.parquet")}
+    usage = next((book / "usage").iterdir())
+    for name, source in (sources | {"usage": usage.with_stem("*")}).items():
+        connection.execute(f"COPY (FROM '{source}') TO '{home / name}.parquet'")
     return {}, {}
 
 
@@ -112,7 +116,7 @@ def _measured(home: Path, family: Any) -> tuple[Answers, dict[str, Any]]:
         started = time.perf_counter()
         seen = view_of(opened, as_of, Rules())
         looking += time.perf_counter() - started
-        answers[as_of] = measure(seen, [family]).reset_index()
+        answers[as_of] = _compared(measure(seen, [family]).reset_index())
     return answers, {"signals": len(family.signals), "view_seconds": looking}
 
 
@@ -136,42 +140,57 @@ def _snapshots(home: Path, dates: tuple[date, ...]) -> tuple[Answers, dict[str, 
     from features.catalog import CATALOG
     from features.snapshot import snapshot
 
-    opened = open_book(home)
-    answers = {as_of: snapshot(opened, as_of) for as_of in dates}
+    opened, answers = open_book(home), {}
     known = dict.fromkeys((signal.slug for signal in CATALOG), 0)
-    for frame in answers.values():
+    for as_of in dates:
+        frame = snapshot(opened, as_of)
         known = {slug: rows + int(frame[slug].notna().sum()) for slug, rows in known.items()}
+        answers[as_of] = _compared(frame)
     silent = sorted(slug for slug, rows in known.items() if not rows)
     return answers, {"signals": len(CATALOG), "never_known": silent}
 
 
+def _compared(frame: Any) -> Any:
+    """Keep of an answer what is compared: memory is that of one date, as in the weekly job."""
+    return frame[[name for name in ("account_id", *PLAIN) if name in frame]].copy()
+
+
 def _raw(name: str) -> Callable[[Path, Path], tuple[Answers, dict[str, Any]]]:
     contender = getattr(feature_contenders, name)
-    return lambda book, home: (dict(contender(book, AS_OF_DATES)), {})
+    return lambda book, home: (dict(contender(book, AS_OF_DATES)), {"signals": len(PLAIN)})
 
 
 def polars_rolled(book: Path, home: Path) -> tuple[Answers, dict[str, Any]]:
     """Sum our own roll-up with native Polars."""
     latest = (home / "snapshots" / "latest").read_text(encoding="utf-8").strip()
     folder = home / "snapshots" / latest
-    return dict(feature_contenders.polars_rolled(folder, AS_OF_DATES)), {}
+    answers = feature_contenders.polars_rolled(folder, AS_OF_DATES)
+    return dict(answers), {"signals": len(PLAIN)}
 
 
 _OURS = ("duckdb", "narwhals", "pandas", "pyarrow", "features.snapshot", "features.ingest")
+_DATES = f"on {len(AS_OF_DATES)} as-of dates"
+_RAW = f"{len(PLAIN)} plain windows {_DATES} from the source files, by hand"
 RUNS: Mapping[str, Run] = {
-    "scan and write": Run(floor, ("duckdb",)),
-    "ingest": Run(ingest, _OURS),
-    "view": Run(view, _OURS),
-    "perennial, plain windows": Run(plain, _OURS),
-    "perennial, usage family": Run(family, _OURS),
-    "perennial, catalogue": Run(catalogue, _OURS),
-    "perennial, one snapshot": Run(one_snapshot, _OURS),
-    "perennial, next snapshot": Run(next_snapshot, _OURS),
-    "polars on the roll-up": Run(polars_rolled, ("polars",)),
-    "polars on raw rows": Run(_raw("polars_raw"), ("polars",)),
-    "polars, rolled up in memory": Run(_raw("polars_once"), ("polars",)),
-    "duckdb on raw rows": Run(_raw("duckdb_raw"), ("duckdb", "pyarrow")),
-    "pandas slices": Run(_raw("pandas_raw"), ("pandas", "pyarrow.parquet")),
+    "scan and write": Run("every source file read and written as Parquet", floor, ("duckdb",)),
+    "ingest": Run("the book read, checked, rolled up and published", ingest, _OURS),
+    "view": Run(f"contracts, identity and how far the feeds reach {_DATES}", view, _OURS),
+    "perennial, plain windows": Run(f"{len(PLAIN)} plain windows {_DATES}", plain, _OURS),
+    "perennial, usage family": Run(f"all signals of usage {_DATES}", family, _OURS),
+    "perennial, catalogue": Run(f"all signals {_DATES}", catalogue, _OURS),
+    "perennial, one snapshot": Run(f"all signals on {THEN}", one_snapshot, _OURS),
+    "perennial, next snapshot": Run(f"all signals on {NEXT}", next_snapshot, _OURS),
+    "polars on the roll-up": Run(
+        f"{len(PLAIN)} plain windows {_DATES} from what ingest keeps, by hand",
+        polars_rolled,
+        ("polars",),
+    ),
+    "polars on raw rows": Run(_RAW, _raw("polars_raw"), ("polars",)),
+    "polars, rolled up in memory": Run(
+        f"{_RAW}, which are summed by day first", _raw("polars_once"), ("polars",)
+    ),
+    "duckdb on raw rows": Run(_RAW, _raw("duckdb_raw"), ("duckdb", "pyarrow")),
+    "pandas slices": Run(_RAW, _raw("pandas_raw"), ("pandas", "pyarrow.parquet")),
 }
 
 

@@ -1,9 +1,10 @@
 """How long the signals take: usage events by the million, rolled up once, measured on twelve dates.
 
 Beside ours run pandas, DuckDB and native Polars on the raw rows, and native Polars on our own
-roll-up; what they find must be the same. Every run is a process of its own; the contenders take
-turns. A run that is done is remembered beside the input, so that a stopped benchmark goes on; what
-was done with other code is done again.
+roll-up; what they find must be the same. An ingest of the same rows as CSV is told apart: it must
+give the same snapshot. Every run is a process of its own; the contenders take turns. A run that is
+done is remembered beside the input, so that a stopped benchmark goes on; what was done with other
+code is done again.
 
 Usage: ``python -m benchmarks.feature_scale [--rows 20m] [--rounds 3] [--cache DIR]`` (``make
 bench-features``). The outcome is printed and kept in ``benchmarks/results/``.
@@ -15,54 +16,84 @@ import argparse
 import hashlib
 import json
 import os
-import platform
 import shutil
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from importlib.metadata import version
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks.feature_input import AS_OF_DATES, FIRST, WEEKS
+from benchmarks.feature_runs import RUNS
+from benchmarks.feature_variants import prepare
+from benchmarks.outcome import circumstances, keep
 
 __all__ = ["SIZES", "Race", "main"]
 
 HERE = Path(__file__).parent
 SIZES = {"2m": (2_000_000, 20_000), "20m": (20_000_000, 20_000), "100m": (100_000_000, 100_000)}
-FAMILY = (
-    "view", "perennial, plain windows", "perennial, usage family", "polars on the roll-up",
-    "polars on raw rows", "polars, rolled up in memory", "duckdb on raw rows", "pandas slices",
+OURS, WHOLE = "perennial, usage family", "perennial, catalogue"
+FIRST_DAY, NEXT_DAY = "perennial, one snapshot", "perennial, next snapshot"
+WEEK = "ingest, one week more"
+WHAT = {name: run.what for name, run in RUNS.items()} | {
+    "scan and write, CSV": "the same, of the book with its usage as CSV; once",
+    "ingest, CSV": "the same, of the book with its usage as CSV; once",
+    WEEK: "ingest of the book and one week more, 1/52 of its usage, after an ingest of the book",
+}
+RIVALS = (
+    "perennial, plain windows", "polars on the roll-up", "polars on raw rows",
+    "polars, rolled up in memory", "duckdb on raw rows", "pandas slices",
 )  # fmt: skip
-ALONE = ("view", "perennial, usage family")
-LARGE = ("perennial, usage family", "polars on the roll-up", "polars on raw rows")
+LARGE = ("polars on the roll-up", "polars on raw rows")
+LIBRARIES = ("duckdb", "narwhals", "pandas", "polars", "pyarrow")
+MOST_CSV = 20_000_000
+UNITS = {
+    "seconds": "wall seconds of the work, start-up apart; the median of the rounds",
+    "cpu": "user and system seconds of the process, likewise",
+    "whole": "wall seconds of the process with its start-up",
+    "view_seconds": "wall seconds of looking at the book on each date, part of seconds",
+    "gb": "peak memory of the process (VmHWM), 10^9 bytes; the most of the rounds",
+    "signals": "columns that were computed, for each account and date",
+    "never_known": "signals that no account has on any date",
+    "rows, accepted": "of usage",
+    "value": "seconds / seconds of two runs (or of sums), seconds, or GB, as said; at most limit",
+    "figures": "numbers compared: account x as-of date x signal, of ours with each contender's",
+}
 Cost = dict[str, Any]
 
 
 class Race:
-    """The runs of one size, done once each and remembered."""
+    """The runs of one size, done once each and remembered in ``runs.jsonl``."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.book = folder, folder / "book"
-        self.memory = folder / "runs.jsonl"
-        self.code = _code()
+        self.folder, self.memory, self.code = folder, folder / "runs.jsonl", _code()
+        self.costs: dict[str, Cost] = {}
+        lines = self.memory.read_text().splitlines() if self.memory.exists() else []
+        for told in map(json.loads, lines):
+            self.costs = self.costs if told["code"] == self.code else {}
+            self.costs[told["run"]] = told["cost"]
 
-    def run(self, name: str, home: str, turn: int = 0, book: Path | None = None) -> Cost:
-        """Do a run unless it was done before; its cost."""
-        key = {"name": name, "home": home, "turn": turn, "code": self.code}
-        for line in self.memory.read_text().splitlines() if self.memory.exists() else []:
-            done = json.loads(line)
-            if done["key"] == key:
-                return dict(done["cost"])
-        cost = self._process(name, book or self.book, self.folder / home)
-        with self.memory.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"key": key, "cost": cost}) + "\n")
-        said = " ".join(f"{cost[each]:8.2f} {each}" for each in ("seconds", "cpu", "gb"))
-        print(f"{name:30s} {said}", flush=True)
-        return cost
+    def run(
+        self,
+        name: str,
+        home: str = "home",
+        turn: int = 0,
+        book: str = "book",
+        before: Callable[[Path], None] | None = None,
+    ) -> Cost:
+        """Do a run unless it was done before; ``before`` makes its home ready, apart from it."""
+        key = f"{name} → {home}, {turn + 1}"
+        if key not in self.costs:
+            print(f"{key:42s}", end="", flush=True)
+            if before:
+                before(self.folder / home)
+            self.costs[key] = cost = self._process(name, self.folder / book, self.folder / home)
+            print(*(f"{cost[each]:8.2f} {each}" for each in ("seconds", "cpu", "gb")), flush=True)
+            with self.memory.open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"code": self.code, "run": key, "cost": cost}) + "\n")
+        return dict(self.costs[key])
 
     def answers(self, name: str) -> Path:
         """Where the answers of a run lie."""
@@ -91,49 +122,41 @@ def ingested(race: Race, rounds: int) -> dict[str, Cost]:
     runs: dict[str, list[Cost]] = {"scan and write": [], "ingest": []}
     for turn in range(rounds):
         for name, home in (("scan and write", "written"), ("ingest", "home")):
-            if not _done(race, name, home, turn):
-                shutil.rmtree(race.folder / home, ignore_errors=True)
-            runs[name].append(race.run(name, home, turn))
+            runs[name].append(race.run(name, home, turn, before=_removed))
     return {name: _middle(costs) for name, costs in runs.items()}
 
 
-def _done(race: Race, name: str, home: str, turn: int) -> bool:
-    key = {"name": name, "home": home, "turn": turn, "code": race.code}
-    return race.memory.exists() and json.dumps(key) in race.memory.read_text()
+def ingested_csv(race: Race) -> dict[str, Cost]:
+    """The same once, with the usage as CSV."""
+    homes = {"scan and write": "written-csv", "ingest": "home-csv"}
+    runs = {name: race.run(name, home, 0, "csv", _removed) for name, home in homes.items()}
+    return {f"{name}, CSV": _middle([cost]) for name, cost in runs.items()}
 
 
-def grown(race: Race) -> dict[str, Cost]:
-    """Add the week that comes after, and ingest and measure again, beside all of it anew."""
-    book = race.folder / "grown"
-    first = race.run("perennial, one snapshot", "home")
-    if not _done(race, "ingest", "next", 0):
-        shutil.rmtree(race.folder / "next", ignore_errors=True)
-        shutil.copytree(race.folder / "home", race.folder / "next", copy_function=os.link)
-    more = race.run("ingest", "next", 0, book)
-    last = race.run("perennial, next snapshot", "next", 0, book)
-    return {"one snapshot": first, "ingest of one week more": more, "next snapshot": last}
+def grown(race: Race, rounds: int) -> dict[str, Cost]:
+    """Add the week that comes after, and ingest and measure again, as the weekly job does."""
+    runs: dict[str, list[Cost]] = {FIRST_DAY: [], WEEK: [], NEXT_DAY: []}
+    for turn in range(rounds):
+        runs[FIRST_DAY].append(race.run(FIRST_DAY, "home", turn))
+        runs[WEEK].append(race.run("ingest", "next", turn, "grown", _linked))
+        runs[NEXT_DAY].append(race.run(NEXT_DAY, "next", turn))
+    return {name: _middle(costs) for name, costs in runs.items()}
 
 
-def prepared(race: Race, rows: int, accounts: int) -> None:
-    """Make the book, and beside it the same book a week later, of the same files.
-
-    Both stand before the first ingest: a link changes a file's ctime, and then it is read again.
-    """
-    command = [sys.executable, "-m", "benchmarks.feature_book", str(race.book)]
-    subprocess.run([*command, str(rows), str(accounts)], check=True)
-    book = race.folder / "grown"
-    if not book.exists():
-        unfinished = race.folder / "grown.unfinished"
-        shutil.rmtree(unfinished, ignore_errors=True)
-        shutil.copytree(race.book, unfinished, copy_function=os.link)
-        for path in (unfinished / "next").iterdir():
-            os.link(path, unfinished / "usage" / path.name)
-        unfinished.rename(book)
+def _removed(home: Path) -> None:
+    shutil.rmtree(home, ignore_errors=True)
 
 
-def raced(race: Race, rounds: int, names: Sequence[str]) -> dict[str, Cost]:
+def _linked(home: Path) -> None:
+    """Let a home begin as a copy of the one that holds the whole book."""
+    _removed(home)
+    shutil.copytree(home.with_name("home"), home, copy_function=os.link)
+
+
+def raced(race: Race, rounds: int, rivals: Sequence[str]) -> dict[str, Cost]:
     """Let the contenders take turns, each round in the other direction."""
-    runs: dict[str, list[Cost]] = {name: [] for name in (*names, "perennial, catalogue")}
+    names = ("view", OURS, *rivals, WHOLE)
+    runs: dict[str, list[Cost]] = {name: [] for name in names}
     for turn in range(rounds):
         for name in list(runs)[:: -1 if turn % 2 else 1]:
             runs[name].append(race.run(name, "home", turn))
@@ -164,56 +187,46 @@ def differences(race: Race, ours: str, theirs: str) -> tuple[int, list[str]]:
     return compared, said
 
 
-def agreement(race: Race, names: Sequence[str]) -> dict[str, Any]:
-    """Say whether all contenders found what ours found."""
-    ours = FAMILY[2]
+def agreement(race: Race, found: Mapping[str, Cost], rivals: Sequence[str]) -> dict[str, Any]:
+    """Say whether all contenders found what ours found, and CSV gave the snapshot of Parquet."""
     told: dict[str, Any] = {"figures": 0, "differences": []}
-    for name in names:
-        if name not in ALONE:
-            compared, said = differences(race, ours, name)
-            told["figures"] += compared
-            told["differences"] += [f"{name}: {each}" for each in said[:5]]
+    for name in (WHOLE, *rivals):
+        compared, said = differences(race, OURS, name)
+        told["figures"] += compared
+        told["differences"] += [f"{name}: {each}" for each in said[:5]]
+    if len({found[name]["snapshot"] for name in ("ingest", "ingest, CSV") if name in found}) > 1:
+        told["differences"].append("CSV and Parquet gave different snapshots")
     return told | {"agree": not told["differences"]}
 
 
 def limits(found: Mapping[str, Cost], large: bool) -> list[dict[str, Any]]:
-    """Hold the medians to what was promised."""
+    """Hold the medians to what was promised: wall seconds over wall seconds, seconds, GB."""
 
-    def over(name: str, other: str, key: str = "seconds") -> float:
-        return round(float(found[name][key]) / float(found[other][key]), 3)
+    def over(name: str, other: str) -> float:
+        return float(found[name]["seconds"]) / float(found[other]["seconds"])
 
-    family = FAMILY[2]
+    whole, part = (
+        sum(found[name]["seconds"] for name in names)
+        for names in (("ingest", FIRST_DAY), (WEEK, NEXT_DAY))
+    )
     rows: list[tuple[str, float, float]] = [
-        ("usage family / polars on raw rows", over(family, "polars on raw rows"), 1.0),
-        ("usage family / polars on the roll-up", over(family, "polars on the roll-up"), 1.2),
-        ("catalogue / usage family", over("perennial, catalogue", family), 3.0),
+        ("usage family / polars on raw rows", over(OURS, "polars on raw rows"), 1.0),
+        ("usage family / polars on the roll-up", over(OURS, "polars on the roll-up"), 1.2),
+        ("catalogue / usage family", over(WHOLE, OURS), 3.0),
         ("ingest / scan and write", over("ingest", "scan and write"), 3.0),
-    ]
-    whole = {k: found["ingest"][k] + found["one snapshot"][k] for k in ("seconds", "cpu")}
-    part = {k: found["ingest of one week more"][k] + found["next snapshot"][k] for k in whole}
-    rows += [
-        ("a week more / the full build", round(part["seconds"] / whole["seconds"], 3), 0.1),
+        ("a week more / the full build", part / whole, 0.1),
     ]
     if large:
         rows += [
-            ("snapshots, seconds", found["perennial, catalogue"]["seconds"], 45.0),
-            ("snapshots, GB", found["perennial, catalogue"]["gb"], 1.5),
+            ("catalogue, seconds", found[WHOLE]["seconds"], 45.0),
+            ("catalogue, GB", found[WHOLE]["gb"], 1.5),
         ]
     else:
-        rows += [("usage family, GB", found[family]["gb"], 0.8)]
-    return [{"what": w, "value": v, "limit": most, "held": v <= most} for w, v, most in rows]
-
-
-def _machine() -> dict[str, Any]:
-    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    libraries = ("duckdb", "narwhals", "pandas", "polars", "pyarrow")
-    return {
-        "cores": len(os.sched_getaffinity(0)),
-        "ram_gb": round(pages / 1e9, 1),
-        "system": platform.system(),
-        "python": platform.python_version(),
-        **{name: version(name) for name in libraries},
-    }
+        rows.append(("usage family, GB", found[OURS]["gb"], 0.8))
+    return [
+        {"what": what, "value": round(value, 3), "limit": most, "held": value <= most}
+        for what, value, most in rows
+    ]
 
 
 def main() -> int:
@@ -224,29 +237,24 @@ def main() -> int:
     parser.add_argument("--cache", type=Path, default=HERE.parent / "build" / "benchmarks")
     asked = parser.parse_args()
     rows, accounts = SIZES[asked.rows]
-    folder = asked.cache.resolve() / asked.rows
-    race = Race(folder)
-    prepared(race, rows, accounts)
-    names = LARGE if asked.rows == "100m" else FAMILY
-    found = ingested(race, asked.rounds) | raced(race, asked.rounds, names) | grown(race)
-    held = limits(found, asked.rows == "100m")
-    outcome = {
-        "command": " ".join(["python -m benchmarks.feature_scale", *sys.argv[1:]]),
-        "on": datetime.now(UTC).date().isoformat(),
-        "machine": _machine(),
+    race = Race(asked.cache.resolve() / asked.rows)
+    large = rows > MOST_CSV
+    prepare(race.folder, rows, accounts, as_csv=not large)
+    rivals = LARGE if large else RIVALS
+    found = ingested(race, asked.rounds) | ({} if large else ingested_csv(race))
+    found |= raced(race, asked.rounds, rivals) | grown(race, asked.rounds)
+    held, name = limits(found, large), f"feature_scale_{asked.rows}"
+    outcome = circumstances("feature_scale", LIBRARIES) | {
         "load_at_the_end": round(os.getloadavg()[0], 1),
         "input": {"rows": rows, "accounts": accounts, "weeks": WEEKS, "from": str(FIRST)},
         "as_of_dates": len(AS_OF_DATES),
-        "found": found,
-        "answers": agreement(race, names),
+        "units": UNITS,
+        "found": {name: {"what": WHAT[name]} | cost for name, cost in found.items()},
+        "answers": agreement(race, found, rivals),
         "limits": held,
     }
-    text = json.dumps(outcome, indent=1)
-    print(text)
-    (HERE / "results").mkdir(exist_ok=True)
-    (HERE / "results" / f"feature_scale_{asked.rows}.json").write_text(
-        text + "\n", encoding="utf-8"
-    )
+    print(json.dumps(outcome, indent=1))
+    keep(name, outcome)
     return 0 if outcome["answers"]["agree"] and all(row["held"] for row in held) else 1
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from features.contracts import canonical, stored_schema
-from features.publication import publish
+from features.publication import Content, publish
 
 __all__ = ["AS_OF", "FIRST", "MONTHS", "accounts", "periods", "write"]
 
@@ -137,7 +137,7 @@ def write(home: Path, how_many: int, customers: int) -> None:
     }
     assert tables["subscriptions"].schema.names == stored_schema("subscriptions").names
     facts = {"currency": "USD", "timezone": "UTC", "fiscal_year_starts": 1, "as_of": str(AS_OF)}
-    publish(home, "scale", tables, {"book": facts, "tables": entries, "sources": {}})
+    publish(home, "scale", Content(tables), {"book": facts, "tables": entries, "sources": {}})
 
 
 if __name__ == "__main__":

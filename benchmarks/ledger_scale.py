@@ -14,23 +14,29 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from benchmarks.ledger_contenders import CONTENDERS
+from benchmarks.outcome import circumstances, keep
 
 __all__ = ["race", "report"]
 
 LIMIT_SECONDS, LIMIT_GB = 15.0, 3.0
-RESULTS = Path(__file__).parent / "results"
+LIBRARIES = ("duckdb", "pandas", "pyarrow", "numpy")
+UNITS = {
+    "seconds": "wall seconds of the process with its start-up; the median of the rounds",
+    "cpu": "user and system seconds of the process, likewise",
+    "work": "wall seconds of the work, start-up apart, likewise",
+    "gb": "peak resident memory of the process, 10^9 bytes, likewise",
+    "limits": "of perennial: the slowest round's seconds, the largest round's gb",
+    "figures_compared": "month-ends x cuts, each with opening and closing MRR and NRR",
+}
 OURS, PLAIN, PANDAS, FLOOR = (
     "perennial",
     "perennial, plain rules",
@@ -96,9 +102,8 @@ def report(
     differences = _differences(found[PLAIN], found[PANDAS])
     compared = sum(len(cuts) for cuts in found[PLAIN].values())
     return {
-        "command": " ".join(["python -m benchmarks.ledger_scale", *sys.argv[1:]]),
-        "on": datetime.now(UTC).date().isoformat(),
-        "machine": _machine(),
+        **circumstances("ledger_scale", LIBRARIES),
+        "units": UNITS,
         "input": sizes,
         "rounds": len(runs[OURS]),
         "medians": middle,
@@ -118,18 +123,6 @@ def report(
     }
 
 
-def _machine() -> dict[str, Any]:
-    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    libraries = ("duckdb", "pandas", "pyarrow", "numpy")
-    return {
-        "cores": len(os.sched_getaffinity(0)),
-        "ram_gb": round(pages / 1e9, 1),
-        "system": platform.system(),
-        "python": platform.python_version(),
-        **{name: version(name) for name in libraries},
-    }
-
-
 def main() -> int:
     """Make the input, race, print and keep the outcome; 1 if figures differ or a limit is passed."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
@@ -143,11 +136,9 @@ def main() -> int:
         print(f"input made in {made['seconds']:.1f} s: {sizes}", flush=True)
         runs, found = race(Path(home), asked.rounds)
     outcome = report(runs, found, sizes)
-    text = json.dumps(outcome, indent=1)
-    print(text)
+    print(json.dumps(outcome, indent=1))
     if not asked.quick:
-        RESULTS.mkdir(exist_ok=True)
-        (RESULTS / "ledger_scale.json").write_text(text + "\n", encoding="utf-8")
+        keep("ledger_scale", outcome)
     return 0 if outcome["within_limits"] and outcome["figures_agree"] else 1
 
 
