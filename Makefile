@@ -7,6 +7,7 @@ WORKERS ?= 2
 PORT ?= 8399
 ROWS ?= 20m
 PYTEST := $(BIN)/python -m pytest
+unexport PYTHONDONTWRITEBYTECODE  # every process of a test run would compile all modules again
 
 .PHONY: help demo serve test ci slow check lint format docs faults shown pins bench-ledger bench-features bench-signals clean
 .DEFAULT_GOAL := help

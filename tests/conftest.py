@@ -1,18 +1,25 @@
 """How tests run, and the table of faults: which cases this run's tests cover, and how they fared.
 
 Property tests draw the same examples every time and have no deadline (machines are shared); ``make
-slow`` draws others. ``pytest --fault-table=docs/faults.md`` writes the table at the end of a run (``make faults``). The
+slow`` draws others. In ``make test`` each worker keeps to its core: DuckDB has one thread there,
+and as many as the machine has cores in every other run.
+
+``pytest --fault-table=docs/faults.md`` writes the table at the end of a run (``make faults``). The
 ids come from ``docs/fault-catalogue.md``, the states from the outcomes; nothing is typed by hand.
 """
 
 from __future__ import annotations
 
+import gc
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 
+import duckdb
 import pytest
+from _pytest.doctest import DoctestModule
 from hypothesis import settings
 
 settings.register_profile("gate", deadline=None, derandomize=True)
@@ -40,6 +47,30 @@ def pytest_configure(config: pytest.Config) -> None:
     asked = config.getoption("--fault-table")
     if asked is not None and not hasattr(config, "workerinput"):
         config.pluginmanager.register(FaultTable(asked), "fault-table")
+    if hasattr(config, "workerinput") and "not ci" in config.option.markexpr:
+        duckdb.connect = partial(on_one_thread, duckdb.connect)
+
+
+def on_one_thread(
+    connect: Callable[..., duckdb.DuckDBPyConnection],
+    database: str = ":memory:",
+    read_only: bool = False,
+    config: Mapping[str, str] | None = None,
+) -> duckdb.DuckDBPyConnection:
+    """Open a DuckDB without threads of its own: two workers' would wait for one another."""
+    return connect(database, read_only, {"threads": "1"} | dict(config or {}))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collect_file() -> Generator[None, list[pytest.Collector], list[pytest.Collector]]:
+    """Leave out doctests of this folder: it has none, and each file would be read twice."""
+    return [found for found in (yield) if not isinstance(found, DoctestModule)]
+
+
+def pytest_collection_finish() -> None:
+    """Take what was imported out of the garbage collector's rounds: it stays until the end."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
