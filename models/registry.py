@@ -143,6 +143,16 @@ class Registry:
             number = champion_number(client)
             return None if number is None else self.version(number)
 
+    def succession(self) -> list[Version] | None:
+        """List the champion and those before it, the latest first; None where nobody serves."""
+        if self.tracking.is_new:
+            return None
+        with self.tracking.asking() as client:
+            number = champion_number(client)
+            if number is None:
+                return None
+            return [self.version(one) for one in [number, *reversed(former_champions(client))]]
+
     def version(self, number: int) -> Version:
         """Give one version.
 

@@ -8,10 +8,11 @@ from typing import Any
 
 from fastapi import Depends, FastAPI
 
-from serving.api import accounts, book, health, scoring
+from serving.api import accounts, book, health, models, scoring
 from serving.api.state import Serving, trusted_host
 from serving.cursors import secret
 from serving.dashboard import routes
+from serving.model_at_hand import ModelState
 from serving.problems import install
 from serving.protection import Protection
 from serving.store import Store
@@ -22,7 +23,7 @@ __all__ = ["create_app"]
 def create_app(
     home: Path,
     score_accounts: Callable[[list[str]], list[dict[str, Any]]] | None = None,
-    model_ready: Callable[[], str | None] | None = None,
+    model: Callable[[], ModelState | None] | None = None,
 ) -> FastAPI:
     """Put the serving process together.
 
@@ -33,8 +34,8 @@ def create_app(
     score_accounts : callable, optional
         Gives one CONTRACT section 3 row per account that it knows; without it
         ``POST /v1/score`` answers 503.
-    model_ready : callable, optional
-        Gives the version of the model that serves, or None when there is none; without it
+    model : callable, optional
+        Gives the state of the model that serves, or None when there is none; without it
         the model of the published run counts.
 
     Examples
@@ -55,15 +56,15 @@ def create_app(
         dependencies=[Depends(trusted_host)],
     )
     app.state.serving = Serving(
-        store, secret(home), score_accounts, model_ready or (lambda: _published_model(store))
+        store, secret(home), score_accounts, model or (lambda: _published_model(store))
     )
     install(app)
     app.add_middleware(Protection)
-    for part in (accounts, book, scoring, health, routes):
+    for part in (accounts, book, models, scoring, health, routes):
         app.include_router(part.router)
     return app
 
 
-def _published_model(store: Store) -> str | None:
+def _published_model(store: Store) -> ModelState | None:
     run = store.current()
-    return run.model_version if run is not None else None
+    return None if run is None else ModelState(run.model_version, run.model_digest)

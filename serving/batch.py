@@ -14,9 +14,8 @@ from features.book import Book
 from features.faults import DataRejected, InputMissing
 from features.retention import metrics
 from features.snapshot import snapshot
-from models.bundle import Bundle, copy_verified
-from models.carried import Carried, read_bundle
-from models.registry import Registry, Version
+from models.keeper import Champion, open_champion
+from models.registry import Registry
 from models.verdict import HORIZONS, Verdict, verdict
 from serving.publication import Publication
 from serving.schemas import SCORE_COLUMNS
@@ -37,22 +36,6 @@ Step = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Champion:
-    """The model that serves, verified and open.
-
-    Attributes
-    ----------
-    version : int
-    bundle : Bundle
-    carried : Carried
-    """
-
-    version: int
-    bundle: Bundle
-    carried: Carried
-
-
-@dataclass(frozen=True)
 class Batch:
     """What came of a scoring.
 
@@ -66,8 +49,11 @@ class Batch:
     forecast : dict of str to dict
         CONTRACT section 4 by horizon.
     seconds : float
+    model : Champion
+        What it was scored with.
     warnings : tuple of str
-        What is unusual about the book's volume (``serving.volume``).
+        What is unusual about the book's volume (``serving.volume``), and why another model than
+        the champion serves.
     """
 
     published: Published
@@ -76,6 +62,7 @@ class Batch:
     cells: dict[str, int]
     forecast: dict[str, Any]
     seconds: float
+    model: Champion
     warnings: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
@@ -89,6 +76,8 @@ class Batch:
             "accounts": self.accounts,
             "cells": self.cells,
             "scores_path": str(self.published.scores_path),
+            "model_version": str(self.model.version),
+            "degraded": bool(self.model.troubles),
             "forecast": self.forecast,
             "seconds": round(self.seconds, 2),
             "warnings": list(self.warnings),
@@ -102,18 +91,14 @@ def as_of_date(book: Book, asked: date | None) -> date:
 
 
 def champion(registry: Registry, home: Path) -> Champion:
-    """Fetch the model that serves, verify it, and keep a copy beside the state.
+    """Open the model that serves: verified, kept beside the state, or else the last good one.
 
     Raises
     ------
     InputMissing
         ``model.none`` where nothing was trained yet.
     """
-    serving: Version | None = registry.champion()
-    if serving is None:
-        raise InputMissing("model.none", "no model serves yet", "run `perennial train`")
-    bundle = copy_verified(registry.fetch(serving), home / "bundles")
-    return Champion(serving.number, bundle, read_bundle(bundle))
+    return open_champion(registry, home / "bundles")
 
 
 def score(
@@ -138,7 +123,7 @@ def score(
     store = Store.open(settings.home)
     done = store.find(as_of, book.snapshot_id, model.bundle.digest, settings.digest)
     if done is not None:
-        return _already(store, done.run_id, as_of, begun)
+        return _already(store, done.run_id, as_of, begun, model)
     book, unusual = judged(settings.home, book, store, accept_volume)
     step("signals")
     frame = snapshot(book, as_of, settings.rules.by_account())
@@ -154,8 +139,8 @@ def score(
     published = store.publish(publication, now=now, checkpoint=checkpoint)
     cells = {cell: entry["accounts"] for cell, entry in told.matrix["cells"].items()}
     seconds = time.monotonic() - begun
-    accounts, warnings = len(frame), tuple(unusual)
-    return Batch(published, as_of, accounts, cells, told.forecast, seconds, warnings)
+    accounts, warnings = len(frame), (*unusual, *model.warnings)
+    return Batch(published, as_of, accounts, cells, told.forecast, seconds, model, warnings)
 
 
 def last_year(book: Book, settings: Settings, as_of: date) -> dict[str, float | None]:
@@ -189,7 +174,7 @@ def _publication(
     )
 
 
-def _already(store: Store, run_id: str, as_of: date, begun: float) -> Batch:
+def _already(store: Store, run_id: str, as_of: date, begun: float, model: Champion) -> Batch:
     """Answer from the run that stands on this very input."""
     run = store.run(run_id)
     if run is None:
@@ -200,4 +185,6 @@ def _already(store: Store, run_id: str, as_of: date, begun: float) -> Batch:
     cells = {cell: entry["accounts"] for cell, entry in matrix["cells"].items()}
     forecast = {str(h): store.forecast(h, run=run_id) for h in HORIZONS}
     seconds = time.monotonic() - begun
-    return Batch(published, as_of, sum(cells.values()), cells, forecast, seconds)
+    warnings = tuple(model.warnings)
+    accounts = sum(cells.values())
+    return Batch(published, as_of, accounts, cells, forecast, seconds, model, warnings)

@@ -12,27 +12,35 @@ from features.book import open_book
 from features.configuration import nearest
 from features.faults import InputMissing, UsageFault
 from features.snapshot import snapshot
-from models.bundle import open_bundle
-from models.carried import read_bundle
+from models.keeper import open_kept
 from models.outreach import rank
 from models.verdict import forecasts, judge_accounts
-from serving.batch import Champion
 from serving.columns import native
+from serving.model_at_hand import ModelAtHand
 from serving.queries import Run
 from serving.schemas import OUTREACH_TABLE, SCORE_COLUMNS
 from serving.settings import Settings
 from serving.store import Store
 from serving.volume import judged
 
-__all__ = ["forecast_by", "list_for", "live_scorer"]
+__all__ = ["forecast_by", "list_for", "live_scorer", "model_at_hand"]
 
 Rows = list[dict[str, Any]]
+
+
+def model_at_hand(settings: Settings, tell: Callable[[str], None]) -> ModelAtHand:
+    """Give the keeper of a serving process's model: nothing is opened yet."""
+    return ModelAtHand(Store.open(settings.home), settings.home / "bundles", open_kept, tell)
+
+
+def _unheard(_line: str) -> None:
+    """Tell nobody: a command says itself what it could not open."""
 
 
 class _Live:
     """The current run, with its snapshot and its model open."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, hand: ModelAtHand | None = None) -> None:
         self.settings = settings
         self.store = Store.open(settings.home)
         run = self.store.current()
@@ -41,9 +49,7 @@ class _Live:
         self.run: Run = run
         book = open_book(settings.home, run.snapshot_id)
         self.book, _ = judged(settings.home, book, self.store, accept=True)
-        kept = settings.home / "bundles" / run.model_digest
-        bundle = open_bundle(kept, run.model_digest)
-        self.model = Champion(int(run.model_version), bundle, read_bundle(bundle))
+        self.model = (hand or model_at_hand(settings, _unheard)).of(run)
 
     def judged(self, accounts: list[str] | None = None) -> tuple[Any, pd.DataFrame]:
         """Judge accounts (all unless named) as the run did."""
@@ -56,11 +62,14 @@ class _Live:
         return judge_accounts(frame, self.model.carried, past, self.run.as_of, choices)
 
 
-def live_scorer(settings: Settings) -> Callable[[list[str]], Rows]:
-    """Give a function that scores named accounts now; unknown ones are left out."""
+def live_scorer(settings: Settings, hand: ModelAtHand | None = None) -> Callable[[list[str]], Rows]:
+    """Give a function that scores named accounts now; unknown ones are left out.
+
+    Without a model at hand it is opened, and verified, at each call.
+    """
 
     def score(accounts: list[str]) -> Rows:
-        live = _Live(settings)
+        live = _Live(settings, hand)
         _, table = live.judged(accounts)
         if table.empty:
             return []

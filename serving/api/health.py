@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from serving.api.models import told_of
 from serving.api.replies import Reply
 from serving.api.state import CurrentRun, State
 from serving.problems import PROBLEM_RESPONSES, Problem
@@ -21,10 +22,13 @@ async def livez() -> Reply:
 
 @router.get("/readyz")
 def readyz(run: CurrentRun, state: State) -> Reply:
-    """Say that a run is published and a model serves."""
-    version = state.model_ready()
-    if version is None:
-        detail = "no model serves yet: run `perennial train`"
+    """Say that a run is published and a model serves: ``ready``, or ``degraded`` and why.
+
+    It is degraded where the model's files were damaged and the last good model serves.
+    """
+    model = state.model()
+    if model is None:
+        detail = "no sound model serves: run `perennial train`, then `perennial score`"
         raise Problem(503, "model_not_loaded", detail, headers={"Retry-After": "60"})
-    ready = {"status": "ready", "run_id": run.run_id, "as_of": run.as_of, "model_version": version}
-    return Reply(ready)
+    told = {"run_id": run.run_id, "as_of": run.as_of} | told_of(model)
+    return Reply({"status": model.status, **told})

@@ -13,6 +13,7 @@ from serving.schemas import OUTREACH_TABLE, SCORE_TABLE, Column
 
 __all__ = [
     "AccountsReply",
+    "ModelsReply",
     "OutreachReply",
     "OutreachRow",
     "Reply",
@@ -96,3 +97,37 @@ class RunsReply(BaseModel):
 
     current: str | None
     items: list[RunReply]
+
+
+class TroubleReply(BaseModel):
+    """Why another model than the published run's own serves."""
+
+    code: str
+    cure: str
+
+
+class ServingModelReply(BaseModel):
+    """The model that serves."""
+
+    status: str = Field(description="ready, or degraded where a damaged model was refused.")
+    model_version: str
+    model_digest: str
+    troubles: list[TroubleReply]
+
+
+class ModelReply(BaseModel):
+    """One model that published runs."""
+
+    version: str
+    digest: str
+    serves: bool
+    runs: int
+    first_as_of: date
+    last_as_of: date
+
+
+class ModelsReply(BaseModel):
+    """The models, the latest first."""
+
+    serving: ServingModelReply | None
+    items: list[ModelReply]

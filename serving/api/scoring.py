@@ -47,7 +47,7 @@ async def score(_query: Annotated[Nothing, Query()], request: Request, state: St
     if len(asked.account_ids) > MOST:
         at = {"pointer": "/account_ids", "code": "too_many", "message": f"at most {MOST}"}
         raise Problem(413, "too_many", "ask in parts", [at])
-    if state.score_accounts is None or state.model_ready() is None:
+    if state.score_accounts is None or await run_in_threadpool(state.model) is None:
         raise Problem(503, "model_not_loaded", "no model serves yet: run `perennial train`")
     rows = await run_in_threadpool(state.score_accounts, names)
     return Reply({"items": _in_order(asked.account_ids, rows)})

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
+from serving.model_at_hand import ModelState
 from serving.problems import Problem
 from serving.protection import host_of, is_loopback
 from serving.store import Run, Store
@@ -27,14 +28,14 @@ class Serving:
         Signs cursors.
     score_accounts : callable or None
         Scores named accounts now; leaves out those that it does not know.
-    model_ready : callable
-        The version of the model that serves, or None when there is none.
+    model : callable
+        The state of the model that serves, or None when there is none.
     """
 
     store: Store
     key: bytes
     score_accounts: Callable[[list[str]], list[dict[str, Any]]] | None
-    model_ready: Callable[[], str | None]
+    model: Callable[[], ModelState | None]
 
 
 def _serving(request: Request) -> Serving:

@@ -95,11 +95,14 @@ def scored(
     settings: Settings, book: Book, as_of: date | None, step: Step, accept_volume: bool = False
 ) -> Any:
     """Score the book with the champion and publish the run."""
-    from serving.batch import as_of_date, champion  # heavy: lightgbm
+    from serving import terminal  # heavy below: rich, lightgbm
+    from serving.batch import as_of_date, champion
     from serving.batch import score as run
 
     step("score: open the model")
     model = champion(registry(settings), settings.home)
+    for warning in model.warnings:
+        terminal.say(f"perennial: degraded: {warning}")
     day = as_of_date(book, as_of)
 
     def told(what: str) -> None:
