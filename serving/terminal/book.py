@@ -21,9 +21,9 @@ def simulated(body: Body) -> None:
 def ingested(body: Body) -> None:
     """Show what check or ingest found, table by table, the first breaches, and what is known."""
     heads = ("table", "rows in", "accepted", "quarantined", "duplicates", "unmatched")
-    title = f"Book: {body['status']}, snapshot {body['snapshot'] or 'none'}"
-    day = body["coverage"].get("as_of")
-    table = tabulated(f"{title}, as of {day}" if day else title, *heads)
+    day, snapshot = body["coverage"].get("as_of"), body["snapshot"]
+    title = [f"Book: {body['status']}", *[f"snapshot {snapshot}"] * bool(snapshot)]
+    table = tabulated(", ".join([*title, *[f"as of {day}"] * bool(day)]), *heads)
     keys = ("rows_in", "accepted", "quarantined", "duplicates", "unmatched")
     for name, one in body["tables"].items():
         table.add_row(name, *(f"{one[key]:,}" for key in keys))
