@@ -29,7 +29,7 @@ from features.readers import SourceRows, read_chunks
 from features.reckoning import COUNTS, reckon
 from features.report import TableReport
 from features.rollup import words_of
-from features.row_keys import key_hash, key_text, stamp_of
+from features.row_keys import key_hash, stamp_of
 from features.staging import desk, load, stage
 from features.typed import typed_rows
 
@@ -50,8 +50,8 @@ class ExaminedChunk:
     ----------
     rows : pyarrow.Table
         Good rows: the table's stored columns with ``known_at`` (texts by which the feed is summed
-        as codes), then ``__key`` (the first 64 bits
-        of the md5 of ``key_text``), ``__stamp`` (which of two versions is newer: ``updated_at``,
+        as codes), then ``__key`` (``key_hash``),
+        ``__stamp`` (which of two versions is newer: ``updated_at``,
         else ``recorded_at``; null where the row has neither) and ``__line``.
     report : TableReport
         Counts, codes and breaches of this chunk alone; ``accepted`` is the height of ``rows``.
@@ -82,9 +82,15 @@ def chunk_schema(table: str) -> pa.Schema:
 
 
 def examined_chunks(
-    source: Staged, workspace: Workspace, contract: TableContract, now: datetime
+    source: Staged,
+    workspace: Workspace,
+    contract: TableContract,
+    now: datetime,
+    threads: int | None = None,
 ) -> Iterator[ExaminedChunk]:
     """Examine a source of a feed, chunk by chunk; there is at least one, if only to be counted.
+
+    ``threads`` is how many read a Parquet file; by default as many as there are cores.
 
     A file may turn out to be refused after some chunks were given (a quote that is never closed):
     what was given of it is then void.
@@ -98,16 +104,18 @@ def examined_chunks(
     settings = workspace.table(contract.name)
     frame = Frame(settings, workspace.book.currency, workspace.book.timezone, now)
     if source.kind == "parquet":
-        yield from _parquet(source, contract, frame)
+        yield from _parquet(source, contract, frame, threads)
     else:
         yield from _by_text(read_chunks(source, settings), contract, frame)
 
 
-def _parquet(source: Staged, contract: TableContract, frame: Frame) -> Iterator[ExaminedChunk]:
+def _parquet(
+    source: Staged, contract: TableContract, frame: Frame, threads: int | None
+) -> Iterator[ExaminedChunk]:
     """Take sound rows by their types, and then all others by their text."""
     file = opened(source, frame.settings.ignore)
     placement = place(contract, frame.settings, list(file.columns), source.label)
-    with reading(file) as connection:
+    with reading(file, threads) as connection:
         typed = typed_rows(connection, file, placement, contract, frame)
         if typed is None or not file.rows:
             yield from _by_text(read_chunks(source, frame.settings), contract, frame)
@@ -169,6 +177,6 @@ def _good(contract: TableContract, frame: Frame) -> str:
     names = ", ".join(quoted(column.stored_name) for column in contract.stored)
     return (
         f"SELECT {names}, coalesce(recorded_at, {moment}) AS known_at, "
-        f"{key_hash(key_text(contract))} AS __key, {stamp_of(contract)} AS __stamp, "
+        f"{key_hash(contract)} AS __key, {stamp_of(contract)} AS __stamp, "
         f"__r AS __line FROM typed WHERE __i NOT IN (SELECT __i FROM bad) ORDER BY __i"
     )

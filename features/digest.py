@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["content_digest", "file_digest"]
+__all__ = ["content_digest", "file_digest", "joined"]
 
 
 def content_digest(table: pa.Table) -> str:
@@ -33,7 +33,7 @@ def content_digest(table: pa.Table) -> str:
             for part in values.chunks:
                 digest.update(_bytes(pc.binary_length(part).fill_null(0)))
             for part in values.chunks:
-                digest.update(_text(part))
+                digest.update(joined(part))
         else:
             for part in values.chunks:
                 digest.update(_bytes(_numbers(part)))
@@ -54,8 +54,14 @@ def file_digest(path: Path) -> str | None:
         return hashlib.file_digest(written, "sha256").hexdigest()
 
 
-def _text(values: pa.Array) -> memoryview:
-    """Give the texts of an array one after the other, nulls left out."""
+def joined(values: pa.Array) -> memoryview:
+    """Give the texts of an array one after the other, nulls left out.
+
+    Examples
+    --------
+    >>> bytes(joined(pa.array(["ab", None, "c"])))
+    b'abc'
+    """
     whole = values.drop_null()
     _, offsets, content = whole.buffers()
     if content is None or not len(whole):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -150,7 +150,7 @@ class Reading:
 
     def read(self, places: Sequence[str]) -> None:
         """Read files whole: several at once, and taken one after the other."""
-        with ahead([partial(self._chunks, place) for place in places]) as found:
+        with ahead([partial(self._chunks, place, _threads(places)) for place in places]) as found:
             for place, chunks in zip(places, found, strict=True):
                 try:
                     self._take(place, chunks)
@@ -165,7 +165,7 @@ class Reading:
         Changed
             If one of them is not.
         """
-        with ahead([partial(self._chunks, place) for place in entries]) as found:
+        with ahead([partial(self._chunks, place, _threads(entries)) for place in entries]) as found:
             for (place, entry), chunks in zip(entries.items(), found, strict=True):
                 number, touched = self._number(place), frozenset(months & set(entry.months))
                 for copy, chunk in chunks:
@@ -195,7 +195,7 @@ class Reading:
         }
         return replace(entry, months=entry.months | read)
 
-    def _chunks(self, place: str) -> Iterator[tuple[Staged, ExaminedChunk]]:
+    def _chunks(self, place: str, threads: int | None) -> Iterator[tuple[Staged, ExaminedChunk]]:
         source = self.files.sources[place]
         if isinstance(source, Staged):
             copy = source
@@ -205,12 +205,17 @@ class Reading:
             copy = staged(source, book, self.folder, self.files.settle_seconds)
         try:
             for chunk in examined_chunks(
-                copy, self.files.workspace, self.files.contract, self.files.now
+                copy, self.files.workspace, self.files.contract, self.files.now, threads
             ):
                 yield copy, chunk
         finally:
             if copy is not source:
                 copy.path.unlink(missing_ok=True)
+
+
+def _threads(places: Collection[str]) -> int | None:
+    """Say how many threads read a file: one beside other hands, else all there are."""
+    return 1 if len(places) > 1 else None
 
 
 def _with(entry: FileEntry, chunk: ExaminedChunk) -> FileEntry:

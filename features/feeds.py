@@ -89,7 +89,8 @@ def terms_of(files: FeedFiles) -> str:
     contract, book = files.contract, files.workspace.book
     sql = [rolled(name, "rows") for name in rollups_of(contract.name)]
     settings = files.workspace.table(contract.name).model_dump(mode="json", exclude={"source"})
-    said = repr((contract, sorted(settings.items()), book.currency, book.timezone, sql))
+    reader = duckdb.__version__
+    said = repr((contract, sorted(settings.items()), book.currency, book.timezone, sql, reader))
     return hashlib.sha256(said.encode()).hexdigest()
 
 

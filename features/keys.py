@@ -50,7 +50,9 @@ def merge_duplicates(
 def judged(
     connection: duckdb.DuckDBPyConnection, contract: TableContract, rivals: pa.Table
 ) -> pa.Table:
-    """Judge rows of a feed that share keys (``__key``, ``__stamp``); give those that do not count.
+    """Judge rows of a feed that may share keys (``__key``, ``__stamp``).
+
+    ``__key`` finds them, and names those without an id; ids are compared as they are.
 
     Returns
     -------
@@ -61,7 +63,7 @@ def judged(
     numbered = rivals.sort_by([("__f", "ascending"), ("__line", "ascending")])
     numbered = numbered.append_column("__i", pa.array(range(rivals.num_rows), pa.int64()))
     connection.register("rivals", numbered)
-    source = "(SELECT *, __key AS key FROM rivals)"
+    source = f"(SELECT *, {key_text(contract, row='CAST(__key AS VARCHAR)')} AS key FROM rivals)"
     lost = connection.sql(
         f"""
         SELECT rivals.*, fate FROM rivals JOIN ({fates(contract, source, [])}) USING (__i)

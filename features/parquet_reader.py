@@ -112,12 +112,18 @@ def _too_expensive(label: str, said: str) -> DataRejected:
 
 
 @contextmanager
-def reading(file: ParquetCopy) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a DuckDB that reaches the copy and nothing else, within bounded memory."""
+def reading(file: ParquetCopy, threads: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a DuckDB that reaches the copy and nothing else, within bounded memory.
+
+    ``threads`` are as many as there are cores, unless it is said: hands beside one another are
+    cheaper with one each.
+    """
     off = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
     with duckdb.connect(":memory:", config=off) as connection:
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute(f"SET memory_limit = '{MEMORY}'")
+        if threads is not None:
+            connection.execute(f"SET threads = {threads}")
         connection.execute(f"SET allowed_paths = [{literal(str(file.source.path))}]")
         connection.execute("SET enable_external_access = false")
         connection.execute("SET lock_configuration = true")

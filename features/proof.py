@@ -8,20 +8,27 @@ which there is any doubt goes the way of text, so both ways give the same.
 from __future__ import annotations
 
 import re
+import string
 from collections.abc import Callable
 from dataclasses import dataclass, field
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from features.casting import PLAIN_ID, cast, prepared
 from features.columns import ARROW, Column
 from features.contracts import SQL_TYPES, TableContract
+from features.digest import joined
 from features.frame import Frame, full_match, literal, quoted
 from features.instants import FIRST_YEAR, LAST_YEAR, last_day, last_instant, local_instant
 from features.placement import Placement
 from features.rollup import words_of
 
-__all__ = ["Proof", "Proven", "proof_of"]
+__all__ = ["Proof", "Proven", "are_plain", "proof_of"]
 
 SHORT = 200
+MARKS = (string.ascii_letters + string.digits + "_:.@/#").encode()
+LONG_ENOUGH = 7
 PLAIN_TEXT = rf"[!-~]([ -~]{{0,{SHORT - 2}}}[!-~])?"
 WHOLE = re.compile(r"U?(TINY|SMALL|BIG)INT|U?INTEGER")
 EXACT = re.compile(r"DECIMAL\((\d+),\d+\)")
@@ -58,9 +65,9 @@ class Proof:
     sound : str
         SQL of a row's soundness.
     words : dict of str to str
-        Contract column of recurring texts → SQL of the soundness of one that is there.
+        Contract column of ids or of recurring texts → SQL of the soundness of one that is there.
     others : str
-        SQL of a row's soundness if its recurring texts are sound; they are short then.
+        SQL of a row's soundness if those texts are sound; they are short then.
     """
 
     values: dict[str, str]
@@ -111,7 +118,8 @@ def proof_of(
             return None
         values[column.name] = proven.value
         sound.append(proven.sound)
-        if theirs and column.name in recurring and _is_bare(column, types[theirs]):
+        listed = column.kind == "id" or column.name in recurring
+        if theirs and listed and _is_bare(column, types[theirs]):
             words[column.name] = proven.there
             others.append(_short(column, theirs))
         else:
@@ -121,7 +129,26 @@ def proof_of(
 
 def _is_bare(column: Column, kind: str) -> bool:
     """Say whether the file's own texts are the values."""
-    return kind == "VARCHAR" and column.default is None
+    bare = kind == "VARCHAR" and column.default is None
+    return bare and column.kind in ("id", "text")
+
+
+def are_plain(words: pa.Array) -> bool:
+    """Say whether all words are plainly sound, as ids and as texts, by one look at their bytes.
+
+    Where they are not, each has to be looked at on its own.
+
+    Examples
+    --------
+    >>> are_plain(pa.array(["acc-000001", None])), are_plain(pa.array(["2-Mar"]))
+    (True, False)
+    """
+    sizes = pc.min_max(pc.binary_length(words)).as_py()
+    if sizes["min"] is None:
+        return True
+    marks = MARKS + b"-" if sizes["min"] >= LONG_ENOUGH else MARKS
+    short = sizes["min"] > 0 and sizes["max"] <= SHORT
+    return short and not bytes(joined(words)).translate(None, marks)
 
 
 def _all(sound: list[str]) -> str:

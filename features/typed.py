@@ -18,8 +18,9 @@ from features.frame import Frame
 from features.known import happened
 from features.parquet_reader import ParquetCopy, batches, grouped, texts
 from features.placement import Placement
-from features.proof import Proof, proof_of
-from features.row_keys import key_hash, key_text, stamp_of
+from features.proof import Proof, are_plain, proof_of
+from features.rollup import words_of
+from features.row_keys import key_hash, stamp_of
 from features.source_rows import SourceRows, without_long
 
 __all__ = ["TypedRows", "typed_rows"]
@@ -76,16 +77,22 @@ class TypedRows:
 
     def _worded(self, rows: pa.Table) -> pa.Table:
         """Code the texts that recur, and leave out the rows of a doubtful one."""
+        recurring = words_of(self.contract.name)
         for name, sound in self.proof.words.items():
-            codes = rows[name].dictionary_encode().combine_chunks()
-            rows = rows.set_column(rows.column_names.index(name), name, codes)
-            doubtful = self._doubtful(name, sound, codes.dictionary)
+            words = rows[name].combine_chunks()
+            if name in recurring:
+                codes = words.dictionary_encode()
+                rows = rows.set_column(rows.column_names.index(name), name, codes)
+                words = codes.dictionary
+            doubtful = self._doubtful(name, sound, words.drop_null())
             if len(doubtful):
                 rows = rows.filter(pc.invert(pc.is_in(rows[name], doubtful)))
         return rows
 
     def _doubtful(self, name: str, sound: str, words: pa.Array) -> pa.Array:
         """Give the words that may not be what the cast of a text gives."""
+        if are_plain(words):
+            return words[:0]
         theirs = self.own[name]
         self.connection.register("words", pa.table({theirs: words}))
         sql = f"SELECT {quoted(theirs)} FROM words AS t WHERE NOT coalesce({sound}, false)"
@@ -97,7 +104,7 @@ class TypedRows:
 
     def _sql(self) -> str:
         values = self.proof.values
-        key = key_hash(key_text(self.contract, values, self._row))
+        key = key_hash(self.contract, values, self._row)
         listed = ", ".join(f"{value} AS {quoted(name)}" for name, value in values.items())
         inner = (
             f"SELECT {listed}, {key} AS __key, file_row_number + 1 AS __line "

@@ -90,6 +90,25 @@ def test_what_is_as_it_was_is_not_read_again(
     assert (same.status, read) == ("already_ingested", ["usage/05.csv"])
 
 
+@pytest.mark.fault("I32")
+def test_ids_that_have_one_number_are_not_taken_for_one_another(
+    book: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deliver(
+        tmp_path, "again.csv", "2,a,2025-05-02,s,3,", "5,a,2025-06-09,s,1,", ",a,2025-06-10,s,1,"
+    )
+    first, told = ingest(book, tmp_path / "home", NOW), rows(tmp_path / "home")
+    monkeypatch.setattr("features.chunks.key_hash", lambda _: "7::UBIGINT")
+    deliver(tmp_path, "again.csv")
+    ingest(book, tmp_path / "one", NOW)
+    deliver(
+        tmp_path, "again.csv", "2,a,2025-05-02,s,3,", "5,a,2025-06-09,s,1,", ",a,2025-06-10,s,1,"
+    )
+    second = ingest(book, tmp_path / "one", NOW)
+    assert (second.snapshot, rows(tmp_path / "one")) == (first.snapshot, told)
+    assert second.tables["usage"] == first.tables["usage"]
+
+
 @pytest.mark.fault("I33")
 def test_a_late_row_touches_its_own_month_alone(
     book: Workspace, tmp_path: Path, read: list[str]
