@@ -154,7 +154,7 @@ def volumes(home: Path, snapshot_id: str) -> dict[str, Volume]:
     """
     try:
         return _volumes(home / "snapshots" / snapshot_id)
-    except (FileNotFoundError, pa.ArrowInvalid):
+    except (FileNotFoundError, json.JSONDecodeError, pa.ArrowInvalid):
         return {}
 
 

@@ -4,14 +4,11 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import get_args
 
 import pytest
 
 from features import faults
 from features.cautions import CAUTIONS, NOTES
-from features.engines import ENGINES
-from serving.cli.options import Engine
 from serving.manual.commands import commands
 from serving.manual.configuration import SECTIONS, configuration, meanings
 from serving.manual.endpoints import endpoints
@@ -63,10 +60,6 @@ def test_every_warning_is_told():
     codes = {caution.__name__ for caution in CAUTIONS}
     assert {code for code, _ in told} & codes == codes
     assert {code for code, note in told if note} == NOTES
-
-
-def test_every_engine_is_offered():
-    assert get_args(get_args(Engine)[0]) == ENGINES
 
 
 def test_every_code_that_is_raised_is_told():

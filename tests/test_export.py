@@ -119,6 +119,14 @@ def test_one_account_is_told_in_words_and_why_the_rest_is_not_known(book: Path) 
 
 
 @pytest.mark.ci
+def test_a_day_past_the_books_own_is_said(book: Path) -> None:
+    assert "what came since" not in perennial(book, "features", "--as-of", DAY).err
+    told = perennial(book, "features", "--as-of", "2026-03-01", "--json")
+    assert "perennial: --as-of 2026-03-01: the book's own day is 2025-06-0" in told.err
+    assert told.body["as_of"] == "2026-03-01"
+
+
+@pytest.mark.ci
 def test_a_book_is_told_in_figures(book: Path) -> None:
     said = perennial(book, "features", "--as-of", DAY).out
     row = next(at for at in said.splitlines() if at.startswith("│ seats "))

@@ -55,6 +55,8 @@ def test_the_volumes_of_a_snapshot(tmp_path: Path) -> None:
     snapshot(tmp_path, "cut", USUAL)
     (tmp_path / "snapshots" / "cut" / "usage.parquet").unlink()
     assert volumes(tmp_path, "cut") == {}
+    (tmp_path / "snapshots" / "cut" / "manifest.json").write_text('{"tables": {')
+    assert volumes(tmp_path, "cut") == {}
 
 
 @pytest.mark.fault("I36")

@@ -94,6 +94,9 @@ def features(
     named = list(dict.fromkeys(account or [])) or None
     with terminal.steps(json) as step:
         found = opened(settings, step, engine)
+        if day is not None and day > found.facts.as_of:
+            until = f"the book's own day is {found.facts.as_of}"
+            terminal.say(f"perennial: --as-of {day}: {until}: what came since may not be in it")
         step("signals")
         rules = settings.rules.by_account()
         table = signal_table(found, as_of_date(found, day), named, rules)
