@@ -82,13 +82,11 @@ def _milestones(book: Book) -> nw.LazyFrame[Any]:
 
 def _first_paid(book: Book, day: date) -> pa.Table:
     """Give the first paid day of every account that ever paid: start (its number), first_on."""
-    terms = known_terms(book, day).group_by("account_id")
-    first = terms.agg(
-        nw.col("start_day").min().alias("start"), nw.col("starts_on").min().alias("first_on")
-    )
-    found = first.collect("pyarrow").to_native()
+    terms = known_terms(book, day).groupby("account_id", as_index=False)
+    first = terms.agg(start=("start_day", "min"), first_on=("starts_on", "min"))
     forget_terms(book, day)
-    return found
+    rows = pa.Table.from_pandas(first, preserve_index=False)
+    return rows.set_column(2, "first_on", rows["first_on"].cast(pa.date32()))
 
 
 def _accounts(book: Book, day: date, feed: Feed) -> pd.DataFrame:

@@ -87,8 +87,8 @@ def _of_kind(
 
 def _neighbour(view: View) -> dict[str, pd.Series]:
     """Give each account's neighbour: its name, and the share of similar accounts that own it."""
-    now = view.lines.filter(alive(view.today - 1), nw.col("product") != "")
-    owned = now.select("account_id", "product").unique().collect("pandas").to_native()
+    now = alive(view.lines, view.today - 1)
+    owned = now.loc[now["product"] != "", ["account_id", "product"]].drop_duplicates()
     held = owned.join(view.standing["peers"], on="account_id", how="inner")
     told = neighbours(held).reindex(view.standing.index)
     return {"adjacency__share": told["share"].astype(float), "adjacent_product": told["product"]}

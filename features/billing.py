@@ -50,15 +50,10 @@ IS_COMMIT = nw.col("metric").str.to_lowercase().str.contains(COMMITTED)
 
 def _priced(view: View) -> dict[str, pd.Series]:
     """Give the share of usage-priced lines in what the lines in force pay."""
-    now = view.lines.filter(alive(view.today - 1)).group_by("account_id")
-    metered = nw.when(nw.col("kind") == "usage").then("mrr_micros").otherwise(0)
-    sums = view.collect(
-        now.agg(
-            metered.sum().cast(nw.Float64).alias("metered"),
-            nw.col("mrr_micros").sum().cast(nw.Float64).alias("all"),
-        )
-    )
-    metered_share = sums["metered"] / sums["all"]
+    now = alive(view.lines, view.today - 1)
+    metered = now["mrr_micros"].where(now["kind"] == "usage", 0).groupby(now["account_id"]).sum()
+    paid = now.groupby("account_id")["mrr_micros"].sum()
+    metered_share = (metered.astype(float) / paid.astype(float)).reindex(view.standing.index)
     return {"billing__metered": metered_share.where(metered_share > 0)}
 
 

@@ -5,16 +5,12 @@ Two days are compared, both with today's knowledge: never a ledger that has lear
 
 from __future__ import annotations
 
-from typing import Any
-
-import narwhals.stable.v2 as nw
 import pandas as pd
 
 from features.asof import opening_day
 from features.renewals import bridge_steps
-from features.standing import main_lines
 from features.steps import Steps, with_steps
-from features.sums import share, total
+from features.sums import share
 from features.terms import alive, table_of
 from features.view import View
 
@@ -26,7 +22,7 @@ _HELD = """
     SELECT account_id, mrr_micros, datediff('day', DATE '1970-01-01', starts_on) AS start_day,
         datediff('day', DATE '1970-01-01', ends_on) AS end_day
     FROM held"""
-FIXED = nw.col("kind") != "usage"
+MOVE = ["account_id", "day", "move"]
 PRICED = ["account_id", "product", "plan", "currency"]
 
 
@@ -40,32 +36,28 @@ def last_moves(view: View) -> pd.DataFrame:
     DataFrame
         Index account_id; ``rose``, ``fell`` (days, NaN = never).
     """
-    move, before = nw.col("move"), nw.col("before")
-    moves = _levels(view).with_columns(age=(view.today - nw.col("day")).cast(nw.Float64))
+    moves = _levels(view)
+    age = (view.today - moves["day"]).astype(float)
+    move, before = moves["move"], moves["before"]
     up = (before > 0) & (move >= LEAST_MOVE * before)
     down = (before + move > 0) & (-move >= LEAST_MOVE * before)
-    return view.collect(
-        moves.group_by("account_id").agg(
-            nw.when(up).then("age").min().alias("rose"),
-            nw.when(down).then("age").min().alias("fell"),
-        )
-    )
+    ages = {"rose": age.where(up), "fell": age.where(down)}
+    last = pd.DataFrame(ages).groupby(moves["account_id"]).min()
+    return last.reindex(view.standing.index)
 
 
-def _levels(view: View) -> nw.LazyFrame[Any]:
+def _levels(view: View) -> pd.DataFrame:
     """Give one row per account and day on which its run-rate moved, with the level before.
 
     A line is held over a late renewal, as in the ledger.
     """
-    lines = nw.from_native(view.book.connection.sql(with_steps(_held(view), _HELD)))
-    up = lines.select("account_id", day=nw.col("start_day"), move=nw.col("mrr_micros"))
-    down = lines.filter(~nw.col("end_day").is_null()).select(
-        "account_id", day=nw.col("end_day"), move=-nw.col("mrr_micros")
-    )
-    moves = nw.concat([up, down]).filter(nw.col("day") < view.today)
-    days = moves.group_by("account_id", "day").agg(nw.col("move").sum().cast(nw.Float64))
-    level = nw.col("move").cum_sum().over("account_id", order_by="day")
-    return days.with_columns(before=level - nw.col("move"))
+    lines = view.book.connection.sql(with_steps(_held(view), _HELD)).to_arrow_table().to_pandas()
+    up = lines[["account_id", "start_day", "mrr_micros"]].set_axis(MOVE, axis=1)
+    down = lines[["account_id", "end_day", "mrr_micros"]].set_axis(MOVE, axis=1)
+    moves = pd.concat([up, down.assign(move=-down["move"])])
+    days = moves[moves["day"] < view.today].groupby(MOVE[:2], as_index=False)["move"].sum()
+    days = days.astype({"move": float})
+    return days.assign(before=days.groupby("account_id")["move"].cumsum() - days["move"])
 
 
 def _held(view: View) -> Steps:
@@ -80,9 +72,9 @@ def _held(view: View) -> Steps:
 
 def seats_before(view: View, days: int) -> pd.Series:
     """Count the paid seats so many days before the opening (no seats then: missing)."""
-    then = view.lines.filter(alive(view.today - 1 - days), ~nw.col("seats").is_null())
-    seats = then.group_by("account_id").agg(nw.col("seats").sum().cast(nw.Float64))
-    return view.collect(seats)["seats"]
+    then = alive(view.lines, view.today - 1 - days)
+    seats = then.groupby("account_id")["seats"].sum(min_count=1)
+    return seats.astype(float).reindex(view.standing.index)
 
 
 def downgrades(view: View, days: int) -> pd.Series:
@@ -92,22 +84,27 @@ def downgrades(view: View, days: int) -> pd.Series:
     """
     if not view.book.has("plans"):
         return pd.Series(float("nan"), index=view.standing.index)
-    keys = ["account_id", "product"]
     then, now = _ranks(view, view.today - 1 - days), _ranks(view, view.today - 1)
-    both = then.join(now.rename({"rank": "rank_now"}), on=keys, how="left")
-    lower = total(nw.col("rank_now") < nw.col("rank")).alias("n")
-    return view.collect(both.group_by("account_id").agg(lower))["n"]
+    lower = now.reindex(then.index) < then
+    return lower.groupby(level="account_id").sum().astype(float).reindex(view.standing.index)
 
 
-def _ranks(view: View, day: int) -> nw.LazyFrame[Any]:
-    plans = view.book.table("plans").filter(~nw.col("rank").is_null()).select("plan", "rank")
-    ranked = view.lines.filter(alive(day)).join(plans, on="plan", how="inner")
-    return ranked.group_by("account_id", "product").agg(nw.col("rank").max())
+def _ranks(view: View, day: int) -> pd.Series:
+    """Give the rank of each account's and product's plan on a day."""
+    ranks = view.book.once("ranks of plans", lambda: _plans(view))
+    lines = alive(view.lines, day)
+    ranked = lines.assign(rank=lines["plan"].map(ranks).astype(float)).dropna(subset="rank")
+    return ranked.groupby(["account_id", "product"])["rank"].max()
+
+
+def _plans(view: View) -> pd.Series:
+    plans = view.book.table("plans").select("plan", "rank").collect("pandas").to_native()
+    return plans.dropna().astype({"rank": float}).groupby("plan")["rank"].max()
 
 
 def price_since_year(view: View) -> pd.Series:
     """Give the rise of the main line's unit price since the same product and plan a year before."""
-    return _rise(view, _unit_price(view.lines.filter(alive(view.today - 1 - YEAR))))
+    return _rise(view, alive(view.lines, view.today - 1 - YEAR))
 
 
 def price_since_renewal(view: View) -> pd.Series:
@@ -115,11 +112,11 @@ def price_since_renewal(view: View) -> pd.Series:
 
     Zero where the line simply ran on into another term; missing in its first term.
     """
-    began = main_lines(view.lines, view.today).select(*PRICED, began=nw.col("start_day"))
-    lines = view.lines.join(began, on=PRICED, how="inner")
-    eve = nw.col("began") - 1
-    ended = nw.col("end_day").is_null() | (nw.col("end_day") > eve)
-    rise = _rise(view, _unit_price(lines.filter(nw.col("start_day") <= eve, ended)))
+    began = view.standing.reset_index()[[*PRICED, "start_day"]].rename(
+        columns={"start_day": "began"}
+    )
+    lines = view.lines.merge(began, on=PRICED)
+    rise = _rise(view, alive(lines, lines["began"] - 1))
     return rise.mask(rise.isna() & _ran_on(view), 0.0)
 
 
@@ -131,23 +128,20 @@ def _ran_on(view: View) -> pd.Series:
     return months - (today.day < began.dt.day) >= view.standing["term_months"]
 
 
-def _unit_price(lines: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+def _rise(view: View, before: pd.DataFrame) -> pd.Series:
+    """Compare the main line's unit price now with that of earlier lines, same product and plan."""
+    now = _unit_price(alive(view.lines, view.today - 1))
+    main = pd.MultiIndex.from_frame(view.standing.reset_index()[PRICED])
+    then = _unit_price(before).reindex(main)
+    return share(now.reindex(main), then).set_axis(view.standing.index) - 1
+
+
+def _unit_price(lines: pd.DataFrame) -> pd.Series:
     """Give the price of a seat (of the line, where it has no seats) by product, plan, currency.
 
     What a usage-priced line bills is no price.
     """
-    units = nw.when(nw.col("seats") > 0).then(nw.col("seats")).otherwise(1)
-    sums = lines.filter(FIXED).with_columns(units=units).group_by(PRICED)
-    priced = sums.agg(
-        nw.col("mrr_micros").sum().cast(nw.Float64), nw.col("units").sum().cast(nw.Float64)
-    )
-    return priced.select(*PRICED, price=nw.col("mrr_micros") / nw.col("units"))
-
-
-def _rise(view: View, before: nw.LazyFrame[Any]) -> pd.Series:
-    """Compare the main line's unit price now with an earlier one of the same product and plan."""
-    now = _unit_price(view.lines.filter(alive(view.today - 1)))
-    both = now.join(before, on=PRICED, suffix="_then").collect("pandas").to_native()
-    main = view.standing[PRICED[1:]].reset_index()
-    found = main.merge(both, how="left", on=PRICED)
-    return share(found["price"], found["price_then"]).set_axis(main["account_id"]) - 1
+    fixed = lines[lines["kind"] != "usage"]
+    units = fixed["seats"].where(fixed["seats"] > 0, 1)
+    sums = fixed.assign(units=units).groupby(PRICED)[["mrr_micros", "units"]].sum().astype(float)
+    return sums["mrr_micros"] / sums["units"]

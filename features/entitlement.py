@@ -62,8 +62,7 @@ def rights_of(view: View) -> Rights:
 
 def _held(view: View) -> pd.Series:
     """Give each account's products and plans in force; in grace, those of its main line."""
-    lines = view.lines.filter(alive(view.today - 1)).select("account_id", "product", "plan")
-    now = lines.unique().collect("pandas").to_native()
+    now = alive(view.lines, view.today - 1).drop_duplicates(["account_id", "product", "plan"])
     pairs = pd.Series(zip(now["product"], now["plan"], strict=True), index=now["account_id"])
     main = pd.Series(
         zip(view.standing["product"], view.standing["plan"], strict=True), view.standing.index

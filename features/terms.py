@@ -7,9 +7,8 @@ or was recorded or canceled before the as-of date; otherwise the line reads as o
 from __future__ import annotations
 
 from datetime import date
-from typing import Any
 
-import narwhals.stable.v2 as nw
+import pandas as pd
 import pyarrow as pa
 
 from features.book import Book
@@ -56,12 +55,12 @@ _TERMS = """
         AND (known_end IS NULL OR known_end > starts_on)"""
 
 
-def known_terms(book: Book, as_of: date) -> nw.LazyFrame[Any]:
+def known_terms(book: Book, as_of: date) -> pd.DataFrame:
     """Give the paid lines known before an as-of date, with what was known of their ends.
 
     Returns
     -------
-    LazyFrame
+    DataFrame
         account_id, product, plan, seats, currency, kind, mrr_micros, list_micros, discount,
         auto_renew, review_on, term (months, null = unknown), starts_on, known_end,
         known_cancel, start_day, end_day (day numbers), due_on (the next date at which the
@@ -78,7 +77,8 @@ def known_terms(book: Book, as_of: date) -> nw.LazyFrame[Any]:
     rolled = _ROLLED.format(day=as_of, lines=known)
     terms = _TERMS.format(day=as_of, rolled=rolled)
     book.connection.execute(f"CREATE OR REPLACE TEMP TABLE {table_of(as_of)} AS {terms}")
-    return nw.from_native(book.connection.table(table_of(as_of)))
+    lines = book.connection.table(table_of(as_of)).to_arrow_table()
+    return lines.to_pandas(date_as_object=False)
 
 
 def forget_terms(book: Book, as_of: date) -> None:
@@ -103,7 +103,14 @@ def table_of(as_of: date) -> str:
     return f"_terms_{as_of:%Y%m%d}"
 
 
-def alive(day: int) -> nw.Expr:
-    """Say whether a line is in force on a day (its number)."""
-    open_still = nw.col("end_day").is_null() | (nw.col("end_day") > day)
-    return (nw.col("start_day") <= day) & open_still
+def alive(lines: pd.DataFrame, day: int | pd.Series) -> pd.DataFrame:
+    """Pick the lines that are in force on a day (its number).
+
+    Examples
+    --------
+    >>> lines = pd.DataFrame({"start_day": [1, 1, 9], "end_day": [5.0, None, None]})
+    >>> alive(lines, 5).index.tolist()
+    [1]
+    """
+    open_still = lines["end_day"].isna() | (lines["end_day"] > day)
+    return lines[(lines["start_day"] <= day) & open_still]

@@ -76,7 +76,7 @@ class View:
         Rows known from this day on are not seen.
     rules : Rules
         The choices of ``[revenue]``.
-    lines : LazyFrame
+    lines : DataFrame
         The paid lines known then, with their terms (``features.terms``).
     standing : DataFrame
         The accounts that pay (index account_id, sorted): contract facts and identity.
@@ -87,7 +87,7 @@ class View:
     book: Book
     as_of: date
     rules: Rules
-    lines: nw.LazyFrame[Any]
+    lines: pd.DataFrame
     standing: pd.DataFrame
     feeds: Mapping[str, Feed] = field(default_factory=dict)
 
