@@ -80,5 +80,5 @@ def _numbers(values: pa.Array) -> pa.Array:
     return values.fill_null(0)
 
 
-def _bytes(values: pa.Array) -> bytes:
-    return bytes(values.to_numpy(zero_copy_only=False).tobytes())
+def _bytes(values: pa.Array) -> memoryview:
+    return np.ascontiguousarray(values.to_numpy(zero_copy_only=False)).data

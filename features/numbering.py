@@ -67,12 +67,21 @@ def _thousandths(column: pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
         missing = column.is_null().to_numpy()
         column = column.fill_null(0.0)
     values = np.asarray(column.to_numpy(), np.float64)
-    scaled = np.fmax(np.fmin(values, LARGEST), -LARGEST) * SCALE
+    scaled = _within(values) * SCALE
     return pa.array(_rounded(scaled).astype(np.int64), mask=missing)
+
+
+def _within(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Cut off what is too large; a number that is none counts as the largest."""
+    if len(values) and values.min() >= -LARGEST and values.max() <= LARGEST:
+        return values
+    return np.fmax(np.fmin(values, LARGEST), -LARGEST)
 
 
 def _rounded(numbers: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     whole = np.rint(numbers)
+    if np.array_equal(whole, numbers):
+        return whole
     halves = np.abs(numbers - np.trunc(numbers)) == 0.5
     if halves.any():
         whole[halves] = np.trunc(numbers[halves]) + np.copysign(1, numbers[halves])

@@ -136,7 +136,11 @@ def gathered(
     at = sum(part.bits for part in parts)
     if at > BITS:
         return None
-    found = _side_by_side(rows, parts, calls, BITS - at) or _by_order(rows, parts, calls)
+    found = (
+        _as_it_stands(rows, parts, calls)
+        or _side_by_side(rows, parts, calls, BITS - at)
+        or _by_order(rows, parts, calls)
+    )
     if found is None:
         return None
     firsts, values = found
@@ -200,6 +204,20 @@ def _joined(parts: list[_Part]) -> Numbers:
     return made
 
 
+def _as_it_stands(
+    rows: pa.Table, parts: list[_Part], calls: dict[str, tuple[str, str]]
+) -> Found | None:
+    """Take rows that are in the order of their keys already; None where they are not."""
+    if not _in_order(parts[0].values):
+        return None
+    key = _joined(parts)
+    return _reduced(rows, key, slice(None), calls) if _in_order(key) else None
+
+
+def _in_order(numbers: Numbers) -> bool:
+    return bool((numbers[1:] >= numbers[:-1]).all())
+
+
 def _side_by_side(
     rows: pa.Table, parts: list[_Part], calls: dict[str, tuple[str, str]], room: int
 ) -> Found | None:
@@ -235,7 +253,16 @@ def _by_order(
     """Find the order of the keys, and take the values in it."""
     key = _joined(parts)
     order = np.argsort(key)
-    ordered = key[order]
+    return _reduced(rows, key[order], order, calls)
+
+
+def _reduced(
+    rows: pa.Table,
+    ordered: Numbers,
+    order: npt.NDArray[np.intp] | slice,
+    calls: dict[str, tuple[str, str]],
+) -> Found | None:
+    """Reduce the values of equal keys, which stand side by side in that order."""
     starts = _starts(ordered)
     made = {}
     for new, (how, column) in calls.items():
@@ -254,7 +281,10 @@ def _starts(ordered: Numbers) -> npt.NDArray[np.intp]:
 
 
 def _over(
-    how: str, values: pa.Array, order: npt.NDArray[np.intp], starts: npt.NDArray[np.intp]
+    how: str,
+    values: pa.Array,
+    order: npt.NDArray[np.intp] | slice,
+    starts: npt.NDArray[np.intp],
 ) -> pa.Array | None:
     """Sum, or take the least or most of, a column over rows of equal keys; nulls do not count."""
     if how == "sum":
