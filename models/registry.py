@@ -11,6 +11,7 @@ from features.faults import (
     Busy,
     ConfigurationRefused,
     DataRejected,
+    DependencyDown,
     InputMissing,
     UsageFault,
 )
@@ -21,6 +22,7 @@ from models.mlmodel import BUNDLE, check_mlmodel, write_mlmodel
 from models.sealed import read_sealed, write_sealed
 from models.tracking import NAME, Tracking, or_none, start_run
 from models.version import DIGEST, Version, version_of
+from models.waiting import leave, waiting
 
 if TYPE_CHECKING:
     from models.tracking import MlflowClient, ModelVersion
@@ -92,6 +94,40 @@ class Registry:
             self._keep(bundle, run_id, artifacts or {})
             client.set_terminated(run_id, "FINISHED")
             return self._create_version(client, run_id, said)
+
+    def register_or_leave(
+        self,
+        bundle_dir: Path,
+        *,
+        params: Mapping[str, object],
+        metrics: Mapping[str, float],
+        tags: Mapping[str, str],
+    ) -> Version:
+        """Register a bundle; where MLflow does not answer, keep it until it does.
+
+        Raises
+        ------
+        DependencyDown
+            ``registry.unavailable``, with where the bundle waits (exit code 69).
+        """
+        try:
+            return self.register(bundle_dir, params=params, metrics=metrics, tags=tags)
+        except DependencyDown as down:
+            digest = open_bundle(bundle_dir).digest
+            folder = leave(self.root, bundle_dir, digest, params, metrics, tags)
+            said = f"{down.message}; the model waits in {folder}"
+            cure = "run `perennial models register` when it answers"
+            raise DependencyDown(down.code, said, cure) from down
+
+    def register_waiting(self) -> list[Version]:
+        """Register what waits, the oldest first; one that is there already is that version."""
+        found = []
+        for one in sorted(waiting(self.root), key=lambda one: one.folder.stat().st_mtime_ns):
+            found.append(
+                self.register(one.bundle, params=one.params, metrics=one.metrics, tags=one.tags)
+            )
+            one.done()
+        return found
 
     def promote(self, version: Version, expected: int | None) -> None:
         """Make a version the champion, if the champion is still the one that was expected.
@@ -229,7 +265,7 @@ class Registry:
 
 
 def _version(client: MlflowClient, found: ModelVersion) -> Version:
-    return version_of(found, client.get_run(str(found.run_id)).data.metrics)
+    return version_of(found, client.get_run(str(found.run_id)))
 
 
 def _fail_abandoned_runs(client: MlflowClient, experiment: str) -> None:

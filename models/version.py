@@ -28,6 +28,8 @@ class Version:
         What training said about it.
     metrics : mapping of str to float
         What was measured.
+    params : mapping of str to str
+        What it was trained on.
     """
 
     number: int
@@ -35,10 +37,19 @@ class Version:
     run_id: str
     tags: Mapping[str, str] = field(default_factory=dict, compare=False)
     metrics: Mapping[str, float] = field(default_factory=dict, compare=False)
+    params: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
-def version_of(found: Any, metrics: Mapping[str, float]) -> Version:
-    """Read a version of MLflow's, with the metrics of its run."""
+def version_of(found: Any, run: Any) -> Version:
+    """Read a version of MLflow's, with the parameters and metrics of its run."""
     tags = {key: value for key, value in found.tags.items() if key != DIGEST}
     digest = str(found.tags.get(DIGEST, ""))
-    return Version(int(found.version), digest, str(found.run_id), tags, dict(metrics))
+    data = run.data
+    return Version(
+        int(found.version),
+        digest,
+        str(found.run_id),
+        tags,
+        dict(data.metrics),
+        dict(data.params),
+    )

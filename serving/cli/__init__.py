@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typer
 
-from serving.cli import book, learning, revenue, week
+from serving.cli import book, learning, models, revenue, week
 from serving.cli.refusals import Refusals
 
 __all__ = ["app", "main"]
@@ -30,6 +30,7 @@ for _command in (
     revenue.metrics,
     revenue.close,
     learning.train,
+    models.models,
     week.score,
     week.outreach,
     week.forecast,

@@ -2,6 +2,7 @@
 
 from serving.terminal.book import ingested, simulated
 from serving.terminal.closing import closed
+from serving.terminal.models import model, model_change, models
 from serving.terminal.paper import answer, emit, say, steps
 from serving.terminal.reconciliation import reconciled
 from serving.terminal.revenue import metrics
@@ -17,6 +18,9 @@ __all__ = [
     "ingested",
     "matrix",
     "metrics",
+    "model",
+    "model_change",
+    "models",
     "outreach",
     "reconciled",
     "say",
