@@ -33,7 +33,7 @@ class Shelf:
     def champion(self):
         return self.crowned[-1] if self.crowned else None
 
-    def register(self, bundle_dir, *, params, metrics, tags):
+    def register_or_leave(self, bundle_dir, *, params, metrics, tags):
         bundle = open_bundle(bundle_dir)
         for version, _ in self.kept:
             if version.digest == bundle.digest:

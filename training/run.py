@@ -14,6 +14,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from features.book import Book
+from features.faults import DependencyDown
 from features.rules import Rules
 from models.bands import Bands, BandSettings, fit_bands
 from models.bundle import write_bundle
@@ -93,6 +94,12 @@ def train(
 
     The calendar alone is registered and promoted first where nothing serves yet, so that a
     scoring always has a model.
+
+    Raises
+    ------
+    DependencyDown
+        ``registry.unavailable`` where MLflow does not answer: the trained bundle is kept, and
+        ``Registry.register_waiting`` registers it later (exit code 69).
     """
     with threadpool_limits(limits=1):  # two fits run side by side; a BLAS of its own would thrash
         return _train(book, rules, as_of, registry, bands, promote, seed, progress)
@@ -110,7 +117,7 @@ def _train(
 ) -> Trained:
     begun = time.monotonic()
     history = gather(book, rules, as_of, progress)
-    serving = registry.champion() or _register_calendar(history, registry, bands, seed)
+    serving = _serving(history, registry, bands, seed)
     past = backtest(history, lambda _: {}, seed, progress)
     chosen = searched(history, as_of, seed)
     model = fit_health(history, as_of, chosen, seed)
@@ -118,12 +125,25 @@ def _train(
     carried = _carry(model, history, past, bands)
     checks = tuple(gate(history, past))
     version = _register(carried, history, registry, _metrics(past), _tags(model, checks))
-    promoted = promote and all(check.passed for check in checks)
-    if promoted and version.number != serving.number:
+    promoted = promote and serving is not None and all(check.passed for check in checks)
+    if serving and promoted and version.number != serving.number:
         registry.promote(version, expected=serving.number)
-    if promote and not promoted and serving.tags.get("kind") == CALENDAR:
+    if serving and promote and not promoted and serving.tags.get("kind") == CALENDAR:
         _renew_calendar(model, history, past, registry, serving, bands)
     return Trained(version, promoted, checks, carried, past, time.monotonic() - begun)
+
+
+def _serving(
+    history: History, registry: Registry, bands: BandSettings | None, seed: int
+) -> Version | None:
+    """Give what serves, the calendar where nothing did; None where MLflow does not answer.
+
+    The training goes on then: what it learns waits as a bundle until it can be registered.
+    """
+    try:
+        return registry.champion() or _register_calendar(history, registry, bands, seed)
+    except DependencyDown:
+        return None
 
 
 def _register_calendar(
@@ -238,4 +258,4 @@ def _register(
     with tempfile.TemporaryDirectory() as folder:
         directory = Path(folder) / "bundle"
         write_bundle(directory, carried.contract(), carried.boosters(), golden)
-        return registry.register(directory, params=parameters, metrics=metrics, tags=tags)
+        return registry.register_or_leave(directory, params=parameters, metrics=metrics, tags=tags)
