@@ -101,7 +101,9 @@ def canonical(table: str, frame: pd.DataFrame, currency: str = "USD") -> pa.Tabl
     if extras and not contract.extras:
         message = f"{table}: {', '.join(extras)}"
         raise DataRejected("schema.unknown_column", message, f"known: {', '.join(schema.names)}")
-    source = pa.Table.from_pandas(frame, preserve_index=False)
+    times = frame.select_dtypes("datetimetz")  # in UTC without a zone, as the connection reads them
+    plain = frame.assign(**{name: times[name].dt.tz_convert(None) for name in times})
+    source = pa.Table.from_pandas(plain, preserve_index=False)
     connection = _engine().cursor()
     connection.execute("SET TimeZone = 'UTC'")
     connection.register("source", source)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import pandas as pd
@@ -39,8 +40,10 @@ def closed(known: Known, account: str) -> pd.DataFrame | None:
     return rows.assign(took=day - rows["day"])[known.today - 1 - day < 91]
 
 
-def numbers(rows: pd.DataFrame, column: str) -> pd.Series:
-    return rows[column].dropna().astype(float)
+def of_closed(known: Known, account: str, column: str, told: Callable[[pd.Series], float]) -> float:
+    """Sum up what is known of a column of the tickets closed in 91 days."""
+    rows = closed(known, account)
+    return MISSING if rows is None else float(told(rows[column].dropna().astype(float)))
 
 
 @SIGNALS.windows(7, 30, 91)
@@ -92,15 +95,13 @@ def support_urgent_open_days(known: Known, account: str) -> float:
 @SIGNALS.signal
 def support_reopened_91d(known: Known, account: str) -> float:
     """Tickets closed in 91 days that were reopened."""
-    rows = closed(known, account)
-    return MISSING if rows is None else float((rows["reopened"] == True).sum())  # noqa: E712
+    return of_closed(known, account, "reopened", pd.Series.sum)
 
 
 @SIGNALS.signal
 def support_escalated_91d(known: Known, account: str) -> float:
     """Tickets closed in 91 days after escalation."""
-    rows = closed(known, account)
-    return MISSING if rows is None else float((rows["escalated"] == True).sum())  # noqa: E712
+    return of_closed(known, account, "escalated", pd.Series.sum)
 
 
 @SIGNALS.signal
@@ -116,29 +117,25 @@ def support_fundamental_91d(known: Known, account: str) -> float:
 @SIGNALS.signal
 def support_first_response_91d(known: Known, account: str) -> float:
     """Median first response of tickets closed in 91 days, in minutes."""
-    rows = closed(known, account)
-    return MISSING if rows is None else float(numbers(rows, "first_response_minutes").median())
+    return of_closed(known, account, "first_response_minutes", pd.Series.median)
 
 
 @SIGNALS.signal
 def support_resolution_91d(known: Known, account: str) -> float:
     """Median days from open to close, tickets closed in 91 days."""
-    rows = closed(known, account)
-    return MISSING if rows is None else float(numbers(rows, "took").median())
+    return of_closed(known, account, "took", pd.Series.median)
 
 
 @SIGNALS.signal
 def support_csat_91d(known: Known, account: str) -> float:
     """Mean satisfaction (1 to 5), tickets closed in 91 days."""
-    rows = closed(known, account)
-    return MISSING if rows is None else float(numbers(rows, "csat").mean())
+    return of_closed(known, account, "csat", pd.Series.mean)
 
 
 @SIGNALS.signal
 def support_csat_worst_91d(known: Known, account: str) -> float:
     """Lowest satisfaction, tickets closed in 91 days."""
-    rows = closed(known, account)
-    return MISSING if rows is None else float(numbers(rows, "csat").min())
+    return of_closed(known, account, "csat", pd.Series.min)
 
 
 @SIGNALS.signal

@@ -7,6 +7,7 @@ are sums of a week or a month count on the day on which they start.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pandas as pd
 
@@ -15,6 +16,8 @@ from tests.pandas_known import Feed, Known
 from tests.pandas_page import MISSING, Page, over, quantile, remembered
 
 SIGNALS = Page()
+Span = tuple[int, int]
+QUARTER, YEAR_AGO = (0, 91), (364, 455)
 
 
 def rows_of(known: Known, account: str) -> pd.DataFrame | None:
@@ -193,13 +196,18 @@ def usage_active_weeks_8w(known: Known, account: str) -> float:
     return MISSING if rows is None else float((events(within(rows, 0, 56))["back"] // 7).nunique())
 
 
+def compared(
+    known: Known, account: str, told: Callable[[pd.DataFrame], float], now: Span, then: Span
+) -> float:
+    """Compare what one span of days tells with what an earlier one does; nothing then: missing."""
+    rows = columns(known, account)
+    return MISSING if rows is None else over(told(within(rows, *now)), told(within(rows, *then)))
+
+
 @SIGNALS.signal
 def usage_year_on_year(known: Known, account: str) -> float:
     """Events of the last 91 days / the same 91 days a year (52 weeks) before."""
-    rows = columns(known, account)
-    if rows is None:
-        return MISSING
-    return over(counted(within(rows, 0, 91)), counted(within(rows, 364, 455)))
+    return compared(known, account, counted, QUARTER, YEAR_AGO)
 
 
 @SIGNALS.signal
@@ -219,19 +227,13 @@ def quantity(rows: pd.DataFrame) -> float:
 @SIGNALS.signal
 def usage_quantity_year_on_year(known: Known, account: str) -> float:
     """Quantity of the last 91 days / the same 91 days a year before; none then: missing."""
-    rows = columns(known, account)
-    if rows is None:
-        return MISSING
-    return over(quantity(within(rows, 0, 91)), quantity(within(rows, 364, 455)))
+    return compared(known, account, quantity, QUARTER, YEAR_AGO)
 
 
 @SIGNALS.signal
 def usage_quantity_ratio_28d(known: Known, account: str) -> float:
     """Quantity of the last 28 days / the 28 days before; none then: missing."""
-    rows = columns(known, account)
-    if rows is None:
-        return MISSING
-    return over(quantity(within(rows, 0, 28)), quantity(within(rows, 28, 56)))
+    return compared(known, account, quantity, (0, 28), (28, 56))
 
 
 @SIGNALS.signal

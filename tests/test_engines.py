@@ -26,6 +26,7 @@ from features.ingest import ingest
 from features.mapping import read_workspace
 from features.rollup import day_number, number_of
 from features.snapshot import snapshot
+from tests.command_line import made
 from tests.peak_memory import PEAK_MB
 from tests.random_feeds import Company, random_company
 from tests.small_books import line
@@ -106,9 +107,9 @@ def test_duckdb_reads_its_own_files(home):
     assert book.partitions["usage_by_day"][0].file.startswith(str(home))
 
 
-def test_a_snapshot_of_another_format_is_refused(home, tmp_path):
-    shutil.copytree(home, tmp_path / "home")
-    home = tmp_path / "home"
+def test_a_snapshot_of_another_format_is_refused(tmp_path):
+    home, book = tmp_path / "home", made(tmp_path / "book")
+    ingest(read_workspace(None, book), home, NOW)
     (manifest,) = home.glob("snapshots/*/manifest.json")
     manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"format": 1}))
     with pytest.raises(

@@ -20,6 +20,7 @@ from features.faults import CannotWrite, DataRejected
 from features.ingest import attempt, ingest, is_current
 from features.mapping import Workspace, read_workspace
 from features.publication import read_manifest
+from features.report import IngestReport
 from features.rollup import number_of
 from tests.peak_memory import PEAK_MB
 
@@ -41,6 +42,11 @@ def book(tmp_path: Path) -> Workspace:
 
 
 @pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "home"
+
+
+@pytest.fixture
 def read(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """The labels of the feeds' files, as they are read."""
     import features.feed_files as files
@@ -54,6 +60,14 @@ def read(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
     monkeypatch.setattr(files, "examined_chunks", noted)
     return labels
+
+
+@pytest.fixture
+def first(book: Workspace, home: Path, read: list[str]) -> IngestReport:
+    """What the first ingest told; what it read is forgotten."""
+    report = ingest(book, home, NOW)
+    read.clear()
+    return report
 
 
 def deliver(folder: Path, name: str, *rows: str, feed: str = "usage", head: str = HEAD) -> None:
@@ -77,27 +91,25 @@ def rows(home: Path, rollup: str = "usage_by_day", feed: str = "usage") -> list[
 
 @pytest.mark.fault("I08")
 def test_what_is_as_it_was_is_not_read_again(
-    book: Workspace, tmp_path: Path, read: list[str]
+    book: Workspace, tmp_path: Path, home: Path, first: IngestReport, read: list[str]
 ) -> None:
-    first = ingest(book, tmp_path / "home", NOW)
-    read.clear()
-    again = ingest(book, tmp_path / "home", NOW)
+    again = ingest(book, home, NOW)
     assert (again.status, again.snapshot, read) == ("already_ingested", first.snapshot, [])
     assert again.tables["usage"] == first.tables["usage"]
     os.utime(tmp_path / "usage" / "05.csv", (1, 1))
-    assert is_current(book, tmp_path / "home")
-    same = ingest(book, tmp_path / "home", NOW)
+    assert is_current(book, home)
+    same = ingest(book, home, NOW)
     assert (same.status, read) == ("already_ingested", ["usage/05.csv"])
 
 
 @pytest.mark.fault("I32")
 def test_ids_that_have_one_number_are_not_taken_for_one_another(
-    book: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    book: Workspace, tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deliver(
         tmp_path, "again.csv", "2,a,2025-05-02,s,3,", "5,a,2025-06-09,s,1,", ",a,2025-06-10,s,1,"
     )
-    first, told = ingest(book, tmp_path / "home", NOW), rows(tmp_path / "home")
+    first, told = ingest(book, home, NOW), rows(home)
     monkeypatch.setattr("features.chunks.key_hash", lambda _: "7::UBIGINT")
     deliver(tmp_path, "again.csv")
     ingest(book, tmp_path / "one", NOW)
@@ -111,12 +123,9 @@ def test_ids_that_have_one_number_are_not_taken_for_one_another(
 
 @pytest.mark.fault("I33")
 def test_a_late_row_touches_its_own_month_alone(
-    book: Workspace, tmp_path: Path, read: list[str]
+    book: Workspace, tmp_path: Path, home: Path, first: IngestReport, read: list[str]
 ) -> None:
-    home = tmp_path / "home"
-    first = ingest(book, home, NOW)
     before = {month: path.stat().st_ino for month, path in months(home).items()}
-    read.clear()
     deliver(tmp_path, "late.csv", "9,a,2025-05-01,s,5,2025-06-20")
     second = ingest(book, home, NOW)
     after = {month: path.stat().st_ino for month, path in months(home).items()}
@@ -133,11 +142,8 @@ def test_a_late_row_touches_its_own_month_alone(
 @pytest.mark.ci
 @pytest.mark.fault("I09")
 def test_new_bytes_under_an_old_name_take_the_place_of_the_old_ones(
-    book: Workspace, tmp_path: Path, read: list[str]
+    book: Workspace, tmp_path: Path, home: Path, first: IngestReport, read: list[str]
 ) -> None:
-    home = tmp_path / "home"
-    first = ingest(book, home, NOW)
-    read.clear()
     deliver(tmp_path, "05.csv", "1,a,2025-05-01,s,7,")
     assert not is_current(book, home)
     second = ingest(book, home, NOW)
@@ -152,9 +158,8 @@ def test_new_bytes_under_an_old_name_take_the_place_of_the_old_ones(
 @pytest.mark.ci
 @pytest.mark.fault("I32")
 def test_what_is_delivered_again_is_merged_once(
-    book: Workspace, tmp_path: Path, read: list[str]
+    book: Workspace, tmp_path: Path, home: Path, read: list[str]
 ) -> None:
-    home = tmp_path / "home"
     ingest(book, home, NOW)
     deliver(tmp_path, "07.csv", "2,a,2025-05-02,s,3,", "5,a,2025-06-03,s,1,")
     report = ingest(book, home, NOW).tables["usage"]
@@ -167,9 +172,8 @@ def test_what_is_delivered_again_is_merged_once(
 @pytest.mark.ci
 @pytest.mark.fault("I32")
 def test_rows_without_ids_are_merged_without_reading_the_old_file(
-    book: Workspace, tmp_path: Path, read: list[str]
+    book: Workspace, tmp_path: Path, home: Path, read: list[str]
 ) -> None:
-    home = tmp_path / "home"
     deliver(tmp_path, "x.csv", ",b,2025-06-03T10:00:00Z,s,1,", ",b,2025-06-03T11:00:00Z,s,1,")
     ingest(book, home, NOW)
     read.clear()
@@ -182,8 +186,9 @@ def test_rows_without_ids_are_merged_without_reading_the_old_file(
 
 @pytest.mark.ci
 @pytest.mark.fault("I31")
-def test_versions_of_a_ticket_meet_across_files_and_months(book: Workspace, tmp_path: Path) -> None:
-    home = tmp_path / "home"
+def test_versions_of_a_ticket_meet_across_files_and_months(
+    book: Workspace, tmp_path: Path, home: Path
+) -> None:
     send = {"feed": "tickets", "head": TICKETS}
     deliver(tmp_path, "1.csv", "1,a,2025-05-31,low,2025-06-01", "2,a,2025-05-03,low,", **send)
     ingest(book, home, NOW)
@@ -205,12 +210,9 @@ def test_versions_of_a_ticket_meet_across_files_and_months(book: Workspace, tmp_
 
 @pytest.mark.fault("I34")
 def test_rows_of_strangers_wait_and_come_in_unread(
-    book: Workspace, tmp_path: Path, read: list[str]
+    book: Workspace, tmp_path: Path, home: Path, first: IngestReport, read: list[str]
 ) -> None:
-    home = tmp_path / "home"
-    first = ingest(book, home, NOW)
     assert (first.tables["usage"].unmatched, first.tables["usage"].accepted) == (1, 3)
-    read.clear()
     (tmp_path / "accounts.csv").write_text("account_id\na\nb\nnew\n")
     second = ingest(book, home, NOW)
     assert (second.tables["usage"].unmatched, second.tables["usage"].accepted, read) == (0, 4, [])
@@ -223,20 +225,19 @@ def test_rows_of_strangers_wait_and_come_in_unread(
 
 @pytest.mark.ci
 def test_what_lay_in_the_future_is_read_again_when_its_day_has_come(
-    book: Workspace, tmp_path: Path
+    book: Workspace, tmp_path: Path, home: Path
 ) -> None:
     deliver(tmp_path, "07.csv", "7,a,2025-07-02,s,1,")
-    report = ingest(book, tmp_path / "home", NOW).tables["usage"]
+    report = ingest(book, home, NOW).tables["usage"]
     assert report.codes == {"timestamp.future": 1}
-    later = ingest(book, tmp_path / "home", datetime(2025, 7, 3, tzinfo=UTC)).tables["usage"]
+    later = ingest(book, home, datetime(2025, 7, 3, tzinfo=UTC)).tables["usage"]
     assert (later.codes, later.accepted) == ({}, 4)
 
 
 @pytest.mark.ci
 def test_quarantine_tells_of_files_that_were_not_read_again(
-    book: Workspace, tmp_path: Path
+    book: Workspace, tmp_path: Path, home: Path
 ) -> None:
-    home = tmp_path / "home"
     deliver(tmp_path, "bad.csv", "6,a,nonsense,s,1,")
     ingest(book, home, NOW)
     deliver(tmp_path, "07.csv", "7,a,2025-06-30,s,lots,")
@@ -252,9 +253,8 @@ def test_quarantine_tells_of_files_that_were_not_read_again(
 
 @pytest.mark.ci
 def test_a_refused_file_refuses_the_book_and_the_old_snapshot_serves(
-    book: Workspace, tmp_path: Path
+    book: Workspace, tmp_path: Path, home: Path
 ) -> None:
-    home = tmp_path / "home"
     first = ingest(book, home, NOW)
     (tmp_path / "usage" / "07.csv").write_text("account_id,when\na,2025-06-01\n")
     report = attempt(book, home, NOW)
@@ -264,24 +264,20 @@ def test_a_refused_file_refuses_the_book_and_the_old_snapshot_serves(
 
 
 @pytest.mark.ci
-def test_a_new_mapping_reads_everything_again(
-    book: Workspace, tmp_path: Path, read: list[str]
-) -> None:
-    ingest(book, tmp_path / "home", NOW)
-    read.clear()
+@pytest.mark.usefixtures("first")
+def test_a_new_mapping_reads_everything_again(tmp_path: Path, home: Path, read: list[str]) -> None:
     (tmp_path / "perennial.toml").write_text('[tables.usage]\ngrain = "day"\n')
     again = read_workspace(tmp_path / "perennial.toml")
-    assert not is_current(again, tmp_path / "home")
-    ingest(again, tmp_path / "home", NOW)
+    assert not is_current(again, home)
+    ingest(again, home, NOW)
     assert read == ["usage/05.csv", "usage/06.csv"]
 
 
 @pytest.mark.ci
 @pytest.mark.fault("F14")
 def test_a_partition_that_was_edited_or_removed_is_noticed_and_made_again(
-    book: Workspace, tmp_path: Path
+    book: Workspace, tmp_path: Path, home: Path
 ) -> None:
-    home = tmp_path / "home"
     first = ingest(book, home, NOW).snapshot
     path = months(home)["2025-05"]
     whole = path.read_bytes()
@@ -302,9 +298,8 @@ def test_a_partition_that_was_edited_or_removed_is_noticed_and_made_again(
 @pytest.mark.fault("I44")
 @pytest.mark.parametrize("place", ["features.spool.ipc.new_file", "features.partitions.writing"])
 def test_a_disk_that_is_full_while_feeds_are_staged(
-    book: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+    book: Workspace, tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
-    home = tmp_path / "home"
     first = ingest(book, home, NOW).snapshot
     deliver(tmp_path, "07.csv", "7,a,2025-06-30,s,1,")
 
