@@ -19,7 +19,7 @@ from features.contracts import TABLES
 from features.faults import UsageFault
 from features.mapping import read_workspace
 from training.worlds import World, simulate
-from training.worlds.parameters import SCENARIOS
+from training.worlds.scenarios import SCENARIOS
 
 HAPPENED = {
     "subscriptions": ("starts_on", "signed_on", "canceled_on"),

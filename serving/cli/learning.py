@@ -21,6 +21,17 @@ if TYPE_CHECKING:
 
 __all__ = ["demo", "simulate", "train"]
 
+WorldAccounts = Annotated[
+    int | None,
+    typer.Option(
+        "--accounts", help="Accounts that are ever customers (default: 1500, or SCENARIO's)."
+    ),
+]
+WorldMonths = Annotated[
+    int | None,
+    typer.Option("--months", help="Length of the book in months (default: 36, or SCENARIO's)."),
+]
+
 
 def demo(
     accounts: Accounts = 1500,
@@ -60,18 +71,23 @@ def demo(
 
 def simulate(
     directory: Annotated[Path, typer.Argument(help="Where to write the book.")],
-    accounts: Accounts = 1500,
-    months: Months = 36,
+    accounts: WorldAccounts = None,
+    months: WorldMonths = None,
     seed: Seed = 0,
-    scenario: Annotated[str, typer.Option("--scenario", help="Which world.")] = "default",
+    scenario: Annotated[
+        str, typer.Option("--scenario", help="Which world; several are joined by commas.")
+    ] = "default",
     json: Json = False,
 ) -> None:
     """Write a simulated book, with the truth beside it in DIRECTORY/truth."""
     from serving import terminal  # heavy: rich
     from training.worlds import simulate as make
 
-    world = make(accounts, months, seed, scenario)
-    world.write(directory)
+    with terminal.steps(json) as step:
+        step("simulate the book")
+        world = make(accounts, months, seed, scenario)
+        step("forecast it as an oracle would")
+        world.write(directory, oracle=True)
     rows = {name: len(table) for name, table in world.tables.items()}
     terminal.answer({"directory": str(directory), "tables": rows}, json, terminal.simulated)
 

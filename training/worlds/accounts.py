@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import pandas as pd
@@ -61,6 +61,10 @@ class Roster:
 
     def __len__(self) -> int:
         return len(self.segment)
+
+    def copies(self, who: Integers) -> Roster:
+        """Give some accounts, each as often as it is named."""
+        return Roster(**{part.name: getattr(self, part.name)[who] for part in fields(self)})
 
     @property
     def ids(self) -> NDArray[np.object_]:

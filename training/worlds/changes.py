@@ -55,6 +55,11 @@ class Changes:
         rise = 1.0 + self.rng.uniform(0.02, 0.06, size=len(who))
         self.contracts.unit[who] = np.rint(self.contracts.unit[who] * rise).astype(np.int64)
 
+    def raise_list_price(self, who: Integers, rise: float) -> None:
+        """Raise the price of a seat by what the list says."""
+        raised = np.rint(self.contracts.unit[who] * (1.0 + rise)).astype(np.int64)
+        self.contracts.unit[who] = raised
+
     def _buy(self, who: Integers) -> None:
         contracts = self.contracts
         core = contracts.seats[who] * contracts.unit[who]

@@ -7,7 +7,7 @@ Money is in cents; days are day numbers; -1 means "none".
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -42,6 +42,8 @@ class Contracts:
         Day the running line started; day the term ends (exclusive), -1 for monthly.
     signed, notice : array of int
         Day of signing; day on which notice was given.
+    closed : list of dict or None
+        The lines that ended, by column; None where nobody will ask for them.
     """
 
     term: Integers
@@ -54,37 +56,50 @@ class Contracts:
     end: Days
     signed: Days
     notice: Days
-    closed: list[pd.DataFrame] = field(default_factory=list)
+    closed: list[dict[str, NDArray[Any]]] | None = field(default_factory=list)
 
-    def mrr(self) -> NDArray[np.float64]:
+    def mrr(self, who: Any = slice(None)) -> NDArray[np.float64]:
         """Monthly run-rate net of discount, in cents."""
-        return self.seats * self.unit * (1.0 - self.discount) + self.addons.sum(axis=1)
+        core = self.seats[who] * self.unit[who] * (1.0 - self.discount[who])
+        return np.asarray(core + (self.addons[who, 0] + self.addons[who, 1]))
+
+    def copies(self, who: Integers) -> Contracts:
+        """Give the contracts of some accounts, each as often as it is named; without lines."""
+        named = [part.name for part in fields(self) if part.name != "closed"]
+        return Contracts(**{name: getattr(self, name)[who] for name in named}, closed=None)
 
     def close(self, who: Integers, ends: Any, canceled: Any) -> None:
         """End the running lines of some accounts on a day (-1: still running)."""
+        if self.closed is None:
+            return
         ends, canceled = np.broadcast_arrays(ends, canceled, np.empty(len(who)))[:2]
         for product in range(len(PRODUCTS)):
             has = np.full(len(who), True) if product == 0 else self.addons[who, product - 1] > 0
-            self.closed.append(self._lines(who[has], product, ends[has], canceled[has]))
+            self.closed.append(self._ended(who[has], product, ends[has], canceled[has]))
 
-    def _lines(self, who: Integers, product: int, ends: Any, canceled: Any) -> pd.DataFrame:
-        core = product == 0
-        return pd.DataFrame(
-            {
-                "account": who,
-                "product": product,
-                "plan": self.plan[who],
-                "seats": self.seats[who] if core else -1,
-                "mrr": self.seats[who] * self.unit[who] if core else self.addons[who, product - 1],
-                "discount": self.discount[who] if core else 0.0,
-                "starts_on": self.start[who],
-                "ends_on": ends,
-                "term_months": self.term[who],
-                "renews_on": self.end[who],
-                "canceled_on": canceled,
-                "signed_on": self.signed[who],
-            }
-        )
+    def lines(self) -> pd.DataFrame:
+        """Give all lines that ended so far."""
+        parts = self.closed or []
+        return pd.DataFrame({name: np.concatenate([p[name] for p in parts]) for name in parts[0]})
+
+    def _ended(
+        self, who: Integers, product: int, ends: Any, canceled: Any
+    ) -> dict[str, NDArray[Any]]:
+        core, ones = product == 0, np.ones(len(who), dtype=np.int64)
+        return {
+            "account": who,
+            "product": product * ones,
+            "plan": self.plan[who],
+            "seats": self.seats[who] if core else -ones,
+            "mrr": self.seats[who] * self.unit[who] if core else self.addons[who, product - 1],
+            "discount": self.discount[who] if core else 0.0 * ones,
+            "starts_on": self.start[who],
+            "ends_on": ends.astype(np.int64),
+            "term_months": self.term[who],
+            "renews_on": self.end[who],
+            "canceled_on": canceled.astype(np.int64),
+            "signed_on": self.signed[who],
+        }
 
 
 def first_contracts(
@@ -138,7 +153,7 @@ def subscriptions_table(
 ) -> pd.DataFrame:
     """Write all lines as the source table ``subscriptions``, as an export of the last day."""
     contracts.close(live, contracts.end[live], contracts.notice[live])
-    lines = pd.concat(contracts.closed, ignore_index=True)
+    lines = contracts.lines()
     lines = _as_of(lines[lines.starts_on <= time.last], time.last)
     lines = lines.sort_values(["account", "starts_on", "product"], kind="stable")
     currency = np.array(laws.currencies, dtype=object)[roster.currency[lines.account]]

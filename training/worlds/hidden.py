@@ -13,9 +13,24 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from training.worlds.parameters import Laws
+from training.worlds.parameters import Effect, Laws
 
-__all__ = ["Chances", "Situation", "State", "chances", "first_state", "macro_path", "moved"]
+__all__ = [
+    "Chances",
+    "Fate",
+    "Situation",
+    "State",
+    "chances",
+    "first_state",
+    "leaving",
+    "macro_path",
+    "mirror",
+    "moved",
+    "moving",
+    "next_factor",
+    "relief",
+    "wishes",
+]
 
 Floats = NDArray[np.float64]
 Booleans = NDArray[np.bool_]
@@ -25,6 +40,7 @@ SPREAD = 0.85
 CHAMPION_LEAVES = 0.012
 CHAMPION_COSTS = 1.4
 FACTOR_MEMORY = 0.85
+UNIFORM = ("lost", "starts", "stops", "opens", "closes")
 
 
 @dataclass
@@ -61,12 +77,18 @@ class Situation:
         On a monthly contract; a term ends in this month.
     tenure : array of int
         Months since the month of the first payment.
+    raised : array of bool
+        The list price rises, or rose of late.
+    treated : array of bool
+        Outreach is at work.
     """
 
     segment: Any
     monthly: Any
     due: Any
     tenure: Any
+    raised: Any = False
+    treated: Any = False
 
 
 @dataclass(frozen=True)
@@ -111,41 +133,116 @@ def next_factor(value: Any, draw: Any) -> Any:
 
 def chances(state: State, soundness: Any, now: Situation, factor: Any, laws: Laws) -> Chances:
     """Give the chances of the coming month from the state at the month-end before it."""
-    health = soundness + state.mood
+    shrink, seats, upgrade = moving(state, soundness + state.mood, now, factor, laws)
+    return Chances(
+        leaving(state, soundness + state.mood, now, factor, laws), shrink, seats, upgrade
+    )
+
+
+def leaving(state: State, health: Any, now: Situation, factor: Any, laws: Laws) -> Any:
+    """Give the chance to leave: nobody can who is neither due nor on a monthly contract."""
     base = np.where(now.monthly, *_by_segment(now.segment, laws.churn_monthly, laws.churn_due))
     cliff = np.array([*laws.cliff, 0.0])[np.minimum(now.tenure, len(laws.cliff))]
     leave = base - laws.health_pull * health + laws.fading_pull * state.fading
+    leave = leave + cliff * now.monthly + laws.shock * factor + laws.price_pull * now.raised
+    odds = (now.monthly | now.due) * expit(leave)
+    if laws.effect == "none":
+        return odds
+    return np.minimum(odds * (1.0 - now.treated * relief(state, health, laws.effect)), 1.0)
+
+
+def relief(state: State, health: Any, effect: Effect) -> Any:
+    """Give the relative reduction of the chance to leave by outreach: below 0 it does harm."""
+    if effect == "lost-causes":
+        return np.where(state.fading | (health < -0.8), 0.0, 0.35)
+    if effect == "sleeping-dogs":
+        return np.where(~state.fading & (health > 0.2), -0.6, 0.3)
+    return 0.25
+
+
+def moving(
+    state: State, health: Any, now: Situation, factor: Any, laws: Laws
+) -> tuple[Any, Any, Any]:
+    """Give the chances to shrink if able to, to add seats and to upgrade."""
     shrink = np.array(laws.contract)[now.segment] + laws.contract_due * now.due
     shrink = shrink - laws.contract_gap_pull * state.gap - 0.4 * laws.health_pull * health
     seats = np.array(laws.seat)[now.segment] + laws.gap_pull * state.gap
     upgrade = np.where(state.exploring, laws.upgrade_exploring, laws.upgrade_otherwise)
-    able = now.monthly | now.due
-    return Chances(
-        leave=able * expit(leave + cliff * now.monthly + laws.shock * factor),
-        shrink=able * expit(shrink + 1.3 * laws.shock * factor),
-        seats=expit(seats - 0.5 * laws.shock * factor),
-        upgrade=upgrade,
+    return (
+        (now.monthly | now.due) * expit(shrink + 1.3 * laws.shock * factor),
+        expit(seats - 0.5 * laws.shock * factor),
+        upgrade,
     )
 
 
+@dataclass(frozen=True)
+class Fate:
+    """What luck has in store for the states of one month, before it is known whom it meets."""
+
+    lost: Any
+    mood: Any
+    starts: Any
+    stops: Any
+    opens: Any
+    closes: Any
+    gap: Any
+
+    @classmethod
+    def drawn(cls, shape: tuple[int, ...], rng: np.random.Generator) -> Fate:
+        """Draw it."""
+        return cls(
+            lost=rng.random(shape),
+            mood=rng.standard_normal(shape),
+            starts=rng.random(shape),
+            stops=rng.random(shape),
+            opens=rng.random(shape),
+            closes=rng.random(shape),
+            gap=rng.standard_normal(shape),
+        )
+
+    def mirrored(self) -> Fate:
+        """Let the second half of the paths meet the opposite of what the first half meets."""
+        normals = {name: mirror(getattr(self, name)) for name in ("mood", "gap")}
+        chances = {name: mirror(getattr(self, name), 1.0) for name in UNIFORM}
+        return Fate(**normals, **chances)
+
+
+def mirror(draws: Any, whole: float = 0.0) -> Any:
+    """Put the opposites of the first half of the columns in the place of the second half.
+
+    Examples
+    --------
+    >>> mirror(np.array([[0.5, -1.0, 9.0, 9.0]])).tolist()
+    [[0.5, -1.0, -0.5, 1.0]]
+    """
+    first = draws[:, : draws.shape[1] // 2]
+    return np.concatenate([first, whole - first], axis=1)
+
+
 def moved(
-    state: State, soundness: Any, growth: Any, segment: Any, laws: Laws, rng: np.random.Generator
+    state: State, soundness: Any, growth: Any, segment: Any, laws: Laws, fate: Fate
 ) -> tuple[State, Booleans]:
     """Move the state by a month; the second answer tells whose champion left."""
-    shape = np.shape(state.mood)
-    lost = rng.random(shape) < CHAMPION_LEAVES
-    mood = MEMORY * state.mood + SPREAD * (1 - MEMORY**2) ** 0.5 * rng.standard_normal(shape)
+    lost = fate.lost < CHAMPION_LEAVES
+    mood = MEMORY * state.mood + SPREAD * (1 - MEMORY**2) ** 0.5 * fate.mood
     mood = mood - CHAMPION_COSTS * lost
     health = soundness + mood
-    starts = rng.random(shape) < expit(-3.4 - 1.1 * health)
-    stops = rng.random(shape) < expit(-1.1 + 0.7 * health)
-    opens = rng.random(shape) < expit(-3.3 + 0.5 * growth + 0.4 * health)
-    closes = rng.random(shape) < 0.30
-    drift = np.array(laws.drift)[segment] + 0.016 * growth + 0.010 * health
+    starts = fate.starts < expit(-3.4 - 1.1 * health)
+    stops = fate.stops < expit(-1.1 + 0.7 * health)
     fading = np.where(state.fading, ~stops, starts)
-    gap = state.gap + drift - 0.03 * fading + 0.03 * rng.standard_normal(shape)
-    exploring = np.where(state.exploring, ~closes, opens)
-    return State(mood, fading, exploring, np.clip(gap, -1.2, 0.8)), lost
+    wish = wishes(state, health, fading, growth, segment, laws, fate)
+    return State(mood, fading, *wish), lost
+
+
+def wishes(
+    state: State, health: Any, fading: Any, growth: Any, segment: Any, laws: Laws, fate: Fate
+) -> tuple[Any, Any]:
+    """Move what an account wants, given its new health: the next plan, and more seats."""
+    opens = fate.opens < expit(-3.3 + 0.5 * growth + 0.4 * health)
+    closes = fate.closes < 0.30
+    drift = np.array(laws.drift)[segment] + 0.016 * growth + 0.010 * health
+    gap = state.gap + drift - 0.03 * fading + 0.03 * fate.gap
+    return np.where(state.exploring, ~closes, opens), np.clip(gap, -1.2, 0.8)
 
 
 def _by_segment(segment: Any, *values: tuple[float, ...]) -> list[Floats]:

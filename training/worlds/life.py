@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,36 +10,34 @@ from numpy.typing import NDArray
 
 from training.worlds.accounts import Roster
 from training.worlds.changes import Changes
-from training.worlds.contracts import Contracts, first_contracts
-from training.worlds.hidden import (
-    Chances,
-    Situation,
-    State,
-    chances,
-    first_state,
-    macro_path,
-    moved,
-)
+from training.worlds.contracts import Contracts
+from training.worlds.hidden import Chances, Fate, Situation, State, chances, first_state, moved
+from training.worlds.outreach import assigned
 from training.worlds.parameters import Laws
-from training.worlds.past import FOREVER, History
-from training.worlds.timeline import BEYOND, Days, Timeline
+from training.worlds.past import FOREVER
+from training.worlds.timeline import Days, Timeline
 
-__all__ = ["live_through"]
+__all__ = ["Life"]
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Booleans = NDArray[np.bool_]
-Progress = Callable[[int, int], None]
 
 
 @dataclass
 class Life:
-    """A book in the middle of its life."""
+    """A book in the middle of its life.
+
+    ``luck`` draws what outreach gives to whom, apart from all else; ``laws`` are those of the
+    month, out of ``book_laws``; ``factor`` is one number, or one per account where the accounts
+    are copies that live on many paths.
+    """
 
     roster: Roster
     time: Timeline
-    laws: Laws
+    book_laws: Laws
     rng: np.random.Generator
+    luck: np.random.Generator
     contracts: Contracts
     state: State
     alive: Booleans
@@ -49,11 +46,15 @@ class Life:
     first_month: Integers
     champion_lost: Booleans
     until: Days
-    factor: float = 0.0
+    treated: Booleans
+    factor: Any = 0.0
+    plays: list[dict[str, Any]] = field(default_factory=list)
 
-    def month(self, month: int, factor: float) -> None:
+    def month(self, month: int, factor: Any) -> None:
         """Live one month, from the state at the month-end before."""
         self.factor = factor
+        self.laws = self.book_laws.in_month(month)
+        self._reach_out(month)
         self.until = np.full(len(self.alive), FOREVER)
         present = self.alive.copy()
         now = self.situation(month)
@@ -75,7 +76,18 @@ class Life:
         monthly = self.contracts.term == 1
         due = ~monthly & (self.time.month_of(self.contracts.end) == month)
         tenure = np.maximum(month - self.first_month, 0)
-        return Situation(self.roster.segment, monthly, due, tenure)
+        raised = self.book_laws.raised(month, self.contracts.term, due)
+        return Situation(self.roster.segment, monthly, due, tenure, raised, self.treated)
+
+    def _reach_out(self, month: int) -> None:
+        """Give outreach to some at the start of a quarter; it is at work for three months."""
+        if self.book_laws.effect == "none" or month % 3:
+            return
+        able = self.alive & (self.contracts.notice < 0)
+        due_in = self.time.month_of(self.contracts.end) - month
+        play = assigned(able, self.contracts.term, due_in, self.roster.segment, self.luck)
+        self.treated = play["treated"]
+        self.plays.append({"month": month} | play)
 
     def _leaves(self, odds: Chances, now: Situation, month: int) -> Booleans:
         """Decide who leaves; a part of those whose term ends next month gives notice first."""
@@ -120,7 +132,8 @@ class Life:
         """Renew what is due and change what changes, each as the end of a line and a new one."""
         renews = stays & now.due
         rises = self._price_rises(stays, renews, shrinks | adds | upgrades, now, month)
-        who = np.flatnonzero(renews | shrinks | adds | upgrades | rises)
+        listed = stays & self.book_laws.repriced(month, self.contracts.term, now.due)
+        who = np.flatnonzero(renews | shrinks | adds | upgrades | rises | listed)
         contracts = self.contracts
         day = self.time.day(month, self.rng.integers(2, 28, size=len(who)))
         day = np.maximum(day, contracts.start[who] + 1)
@@ -134,6 +147,7 @@ class Life:
         changes.upgrade(np.flatnonzero(upgrades))
         self.organic += contracts.mrr() - before
         changes.raise_prices(np.flatnonzero(rises))
+        changes.raise_list_price(np.flatnonzero(listed), self.book_laws.price_rise)
         self._start_lines(who, ends, renewing)
 
     def _price_rises(
@@ -192,74 +206,8 @@ class Life:
 
     def _move(self) -> None:
         roster = self.roster
+        fate = Fate.drawn(self.alive.shape, self.rng)
         self.state, lost = moved(
-            self.state, roster.soundness, roster.growth, roster.segment, self.laws, self.rng
+            self.state, roster.soundness, roster.growth, roster.segment, self.laws, fate
         )
         self.champion_lost = lost & self.alive
-
-
-def live_through(
-    roster: Roster,
-    time: Timeline,
-    laws: Laws,
-    rng: np.random.Generator,
-    progress: Progress | None = None,
-) -> History:
-    """Live all months of the book, and those beyond it."""
-    total = time.months + BEYOND
-    factor = macro_path(total + 1, rng)
-    life = _opening(roster, time, laws, rng)
-    rows = [_seen(life)]
-    for month in range(total):
-        life.month(month, float(factor[month]))
-        rows.append(_seen(life))
-        if progress is not None:
-            progress(month + 1, total)
-    panels = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
-    return History(**panels, first_month=life.first_month, factor=factor, contracts=life.contracts)
-
-
-def _opening(roster: Roster, time: Timeline, laws: Laws, rng: np.random.Generator) -> Life:
-    """Set up the book as it opens: its customers have had time to fade, explore and grow."""
-    n = len(roster)
-    state = first_state(n, rng)
-    opening = roster.month < 0
-    state.gap = np.where(opening, state.gap + 0.08 * rng.standard_normal(n), state.gap)
-    state.fading = opening & (rng.random(n) < 0.10)
-    first = np.where(opening, time.month_of(roster.signed), roster.month)
-    return Life(
-        roster=roster,
-        time=time,
-        laws=laws,
-        rng=rng,
-        contracts=first_contracts(roster, time, laws, rng),
-        state=state,
-        alive=opening.copy(),
-        organic=np.zeros(n),
-        left_month=np.full(n, -1, dtype=np.int64),
-        first_month=first,
-        champion_lost=np.zeros(n, dtype=bool),
-        until=np.full(n, FOREVER),
-    )
-
-
-def _seen(life: Life) -> dict[str, Any]:
-    """Copy what the panels keep of a month-end."""
-    contracts, state = life.contracts, life.state
-    due = np.where(contracts.term > 1, life.time.month_of(contracts.end), -1)
-    return {
-        "alive": life.alive.copy(),
-        "mrr": np.where(life.alive, contracts.mrr(), 0.0),
-        "organic": life.organic.copy(),
-        "mood": state.mood.copy(),
-        "gap": state.gap.copy(),
-        "fading": state.fading.copy(),
-        "exploring": state.exploring.copy(),
-        "champion_lost": life.champion_lost.copy(),
-        "until": life.until.copy(),
-        "seats": contracts.seats.copy(),
-        "plan": contracts.plan.copy(),
-        "term": contracts.term.copy(),
-        "due_month": due,
-        "noticed": contracts.notice >= 0,
-    }

@@ -1,4 +1,4 @@
-"""The laws of a simulated world: sizes, prices, hazards, and what a scenario changes.
+"""The laws of a simulated world: sizes, prices, hazards, and how they turn in mid-book.
 
 Tuples of three are by segment, in the order of ``SEGMENTS``.
 """
@@ -6,11 +6,11 @@ Tuples of three are by segment, in the order of ``SEGMENTS``.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any, Literal
 
-from features.configuration import nearest
-from features.faults import UsageFault
+import numpy as np
 
-__all__ = ["PLANS", "PLAN_PRICES", "PRODUCTS", "SCENARIOS", "SEGMENTS", "TERMS", "Laws", "laws_of"]
+__all__ = ["PLANS", "PLAN_PRICES", "PRODUCTS", "SEGMENTS", "TERMS", "Effect", "Laws"]
 
 SEGMENTS = ("smb", "mid-market", "enterprise")
 TERMS = (1, 12, 24, 36)
@@ -19,6 +19,7 @@ PLAN_PRICES = (1500, 2500, 4000, 6000)
 PRODUCTS = ("core", "insights", "automation")
 
 Three = tuple[float, float, float]
+Effect = Literal["none", "constant", "lost-causes", "sleeping-dogs"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,23 @@ class Laws:
         How strongly the gap between demand and seats moves seat changes: 0 in the null world.
     shock
         Loading of the common factor on the churn logit.
+    turn_at, turned
+        Part of the book after which other laws hold, and what they change.
+    price_at, price_rise, price_pull
+        Part of the book after which the list price rises, by which share, and what that adds to
+        the logit of leaving.
+    outage_at, outage_weeks
+        Part of the book after which the usage feed stops for everybody, and for how long.
+    effect
+        What outreach does to the chance to leave; with ``none`` there is no outreach.
+    accounts, months
+        Size of the book where none is asked for.
+
+    Examples
+    --------
+    >>> laws = Laws(months=12, turn_at=0.5, turned=(("shock", 0.0),))
+    >>> laws.in_month(5).shock, laws.in_month(6).shock
+    (0.25, 0.0)
     """
 
     segment_share: Three = (0.62, 0.28, 0.10)
@@ -73,49 +91,30 @@ class Laws:
     drift: Three = (0.0126, 0.0114, 0.0148)
     shock: float = 0.25
     currencies: tuple[str, ...] = ("USD",)
-    most_accounts: int = 10**9
-    most_months: int = 10**9
+    turn_at: float = 1.0
+    turned: tuple[tuple[str, Any], ...] = ()
+    price_at: float = 1.0
+    price_rise: float = 0.0
+    price_pull: float = 0.0
+    outage_at: float = 1.0
+    outage_weeks: int = 0
+    effect: Effect = "none"
+    accounts: int = 1500
+    months: int = 36
 
+    def in_month(self, month: int) -> Laws:
+        """Give the laws that hold in a month of a book of ``months`` months."""
+        turns = bool(self.turned) and month >= round(self.turn_at * self.months)
+        return replace(self, **dict(self.turned)) if turns else self
 
-SCENARIOS: dict[str, Laws] = {
-    "default": Laws(),
-    "no-shock": Laws(shock=0.0),
-    "strong-shock": Laws(shock=0.55),
-    "null": Laws(
-        churn_monthly=(-3.5, -4.0, -4.35),
-        churn_due=(-1.4, -2.0, -2.45),
-        contract=(-3.9, -3.8, -4.1),
-        health_pull=0.0,
-        fading_pull=0.0,
-        notice_share=0.0,
-        gap_pull=0.0,
-        contract_gap_pull=0.0,
-        upgrade_exploring=0.008,
-        upgrade_otherwise=0.008,
-    ),
-    "currencies": Laws(currencies=("USD", "EUR", "GBP")),
-    "tiny": Laws(most_accounts=40, most_months=18),
-}
+    def repriced(self, month: int, term: Any, due: Any) -> Any:
+        """Say whom the list price reaches in a month: at once, or at the first renewal after it."""
+        since = month - round(self.price_at * self.months)
+        reached = np.where(term == 1, since == 0, due & (since >= 0) & (since < term))
+        return reached & (self.price_rise > 0)
 
-
-def laws_of(scenario: str) -> Laws:
-    """Give the laws of a named scenario.
-
-    Raises
-    ------
-    UsageFault
-        ``scenario.unknown`` if there is none of that name.
-
-    Examples
-    --------
-    >>> laws_of("no-shock").shock
-    0.0
-    >>> laws_of("nul")
-    Traceback (most recent call last):
-    ...
-    features.faults.UsageFault: scenario "nul": scenario.unknown: did you mean "null"?
-    """
-    if scenario not in SCENARIOS:
-        cure = nearest(scenario, list(SCENARIOS))
-        raise UsageFault("scenario.unknown", f'scenario "{scenario}"', cure)
-    return replace(SCENARIOS[scenario])
+    def raised(self, month: int, term: Any, due: Any) -> Any:
+        """Say who minds the list price in a month: when it comes, and two months more if monthly."""
+        since = month - round(self.price_at * self.months)
+        minds = np.where(term == 1, 0 <= since <= 2, due & (since >= 0) & (since < term))
+        return minds & (self.price_rise > 0)

@@ -37,14 +37,18 @@ class History:
         The champion left in the month.
     until : array of int
         Day on which service ended in the month (exclusive), ``FOREVER`` if it did not.
-    seats, plan, term, due_month, noticed
+    seats, plan, term, due_month, noticed, unit, discount, addons, end
         Contract at the month-end; month in which its term ends (-1: monthly).
+    treated : array of bool
+        Outreach was at work in the month.
     first_month : array of int
         Per account, the month from which tenure counts (negative before the book).
     factor : array of float
         Common factor at each month-end.
     contracts : Contracts
         All lines.
+    plays : list of dict
+        What outreach gave to whom, quarter by quarter (see ``outreach.assigned``).
     """
 
     alive: Booleans
@@ -61,9 +65,15 @@ class History:
     term: Integers
     due_month: Integers
     noticed: Booleans
+    unit: Integers
+    discount: Floats
+    addons: Integers
+    end: Days
+    treated: Booleans
     first_month: Integers
     factor: Floats
     contracts: Contracts
+    plays: list[dict[str, Any]]
 
     def in_service(self, month: Any, day: Any, account: Any) -> Booleans:
         """Say whether accounts that were customers before a month still are on a day of it."""

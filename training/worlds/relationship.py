@@ -98,7 +98,7 @@ def _champions(history: History, time: Timeline, rng: np.random.Generator) -> pd
 
 def _notices(history: History) -> pd.DataFrame:
     """Note each notice on the day on which it was given."""
-    lines = pd.concat(history.contracts.closed, ignore_index=True)
+    lines = history.contracts.lines()
     told = lines[(lines["product"] == 0) & (lines.canceled_on >= 0)]
     told = told[told.canceled_on < told.ends_on]
     return pd.DataFrame(

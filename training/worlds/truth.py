@@ -1,8 +1,8 @@
 """The truth of a simulated world: the probabilities that follow from what nobody can see.
 
-The next month is exact. Later ones walk the hidden state and the common factor forward on a few
-dozen paths and average the *probabilities* along them (not the events), so that little noise is
-left. Both moves in one window (up and down) count half for each.
+Per customer and month the hidden state is walked forward on a few paths, and *probabilities* are
+averaged along them, not events, so that little noise is left (``walk.Walk``). Outreach that is
+still to be given is drawn along each path, as the policy of the world would.
 """
 
 from __future__ import annotations
@@ -15,36 +15,29 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from training.worlds.accounts import Roster
-from training.worlds.hidden import Situation, State, chances, moved, next_factor
+from training.worlds.hidden import Fate, State, mirror, moved, next_factor
 from training.worlds.parameters import Laws
 from training.worlds.past import History
 from training.worlds.timeline import Timeline, as_dates
+from training.worlds.walk import MOVES, Customers, Walk
 
-__all__ = ["HORIZONS", "truth_table"]
+__all__ = ["HORIZONS", "Chance", "truth_table"]
 
 HORIZONS = (1, 3, 12)
 PATHS = 16
 Floats = NDArray[np.float64]
 
 
-@dataclass
-class Walk:
-    """Where the probability of an account stands, on every path."""
+@dataclass(frozen=True)
+class Chance:
+    """Two sources of luck: the world's own, and one for what was added to its truth later."""
 
-    gone: Any
-    no_rise: Any
-    no_fall: Any
-    told: Any
-
-    @classmethod
-    def start(cls, shape: tuple[int, int], noticed: Any) -> Walk:
-        """Begin with everybody there and nothing moved."""
-        ones = np.ones(shape)
-        return cls(np.zeros(shape), ones.copy(), ones.copy(), np.broadcast_to(noticed * 1.0, shape))
+    world: np.random.Generator
+    own: np.random.Generator
 
 
 def truth_table(
-    roster: Roster, history: History, time: Timeline, laws: Laws, rng: np.random.Generator
+    roster: Roster, history: History, time: Timeline, laws: Laws, chance: Chance
 ) -> pd.DataFrame:
     """Give, per customer and as-of date, the true probabilities and what then happened.
 
@@ -54,10 +47,12 @@ def truth_table(
         ``account_id``, ``as_of`` (the first of a month), ``health``, ``growth``, ``fading``,
         ``exploring``, ``demand_gap``, ``factor``; for each horizon h of 1, 3 and 12 months
         ``p_churn_h``, ``p_contract_h``, ``p_expand_h`` and ``state_h`` (churn, contract, flat
-        or expand).
+        or expand). In a world with outreach also ``treated`` (it is at work when the month
+        begins), ``p_churn_3_treated`` and ``p_churn_3_held``: the same three months with
+        outreach at work all along, and without any.
     """
     frames = [
-        _truth_at(row, roster, history, time, laws, rng)
+        _truth_at(row, roster, history, time, laws, chance)
         for row in range(time.months + 1)
         if int(time.start(row)) <= time.last + 1
     ]
@@ -65,9 +60,10 @@ def truth_table(
 
 
 def _truth_at(
-    row: int, roster: Roster, history: History, time: Timeline, laws: Laws, rng: np.random.Generator
+    row: int, roster: Roster, history: History, time: Timeline, laws: Laws, chance: Chance
 ) -> pd.DataFrame:
-    who = np.flatnonzero(history.alive[row])
+    customers = Customers.of(row, roster, history)
+    who = customers.who
     frame: dict[str, Any] = {
         "account_id": roster.ids[who],
         "as_of": as_dates(np.full(len(who), time.start(row))),
@@ -78,37 +74,55 @@ def _truth_at(
         "demand_gap": history.gap[row, who],
         "factor": history.factor[row],
     }
-    for horizon, walk in _walks(row, who, roster, history, laws, rng):
-        frame |= _probabilities(walk, horizon)
+    for horizon, chances in _walked(row, customers, history, laws, chance):
+        frame |= {f"p_{what}_{horizon}": values for what, values in chances.items()}
         frame[f"state_{horizon}"] = _states(row, who, horizon, history)
+    if laws.effect != "none":
+        frame["treated"] = history.treated[row, who]
+        frame |= _by_arm(row, customers, history, laws, chance.own)
     return pd.DataFrame(frame)
 
 
-def _walks(
-    row: int,
-    who: NDArray[np.int64],
-    roster: Roster,
-    history: History,
-    laws: Laws,
-    rng: np.random.Generator,
-) -> list[tuple[int, Walk]]:
-    """Walk all accounts forward and keep a copy at each horizon."""
-    shape = (len(who), PATHS)
-    state = _state_at(row, who, history, shape)
-    sound, growth, segment = (
-        values[who][:, None] for values in (roster.soundness, roster.growth, roster.segment)
-    )
-    walk = Walk.start(shape, history.noticed[row, who][:, None])
-    factor: Any = np.full((1, PATHS), history.factor[row])
+def _walked(
+    row: int, customers: Customers, history: History, laws: Laws, chance: Chance
+) -> list[tuple[int, dict[str, Floats]]]:
+    """Walk all customers forward and read the chances at each horizon."""
+    shape = (len(customers.who), PATHS)
+    walk = Walk.start(customers, shape)
+    state, factor = _state_at(row, customers.who, history, shape), history.factor[row]
+    treated: Any = history.treated[row, customers.who][:, None]
     kept = []
     for month in range(row, row + max(HORIZONS)):
-        now, ahead = (_situation(m, row, who, roster, history, laws) for m in (month, month + 1))
-        walk = _step(walk, state, sound, now, ahead, factor, laws)
+        today = laws.in_month(month)
+        if laws.effect != "none" and month % 3 == 0:
+            treated = chance.own.random(shape) < customers.propensity(month)
+        now, ahead = (customers.situation(m, laws, treated) for m in (month, month + 1))
+        walk.leave(state, now, ahead, factor, today)
+        fate = Fate.drawn(shape, chance.world).mirrored()
+        state = walk.move(state, now, factor, today, fate, chance.own)
+        factor = next_factor(factor, mirror(chance.world.standard_normal((1, PATHS))))
         if month - row + 1 in HORIZONS:
-            kept.append((month - row + 1, walk))
-        state, _ = moved(state, sound, growth, segment, laws, rng)
-        factor = next_factor(factor, rng.standard_normal((1, PATHS)))
+            kept.append((month - row + 1, walk.chances(today)))
     return kept
+
+
+def _by_arm(
+    row: int, customers: Customers, history: History, laws: Laws, rng: np.random.Generator
+) -> dict[str, Floats]:
+    """Give the chance to be gone in three months with outreach at work, and without: same luck."""
+    shape = (len(customers.who), PATHS)
+    arms = {name: Walk.start(customers, shape) for name in ("held", "treated")}
+    state, factor = _state_at(row, customers.who, history, shape), history.factor[row]
+    segment = customers.segment
+    for month in range(row, row + 3):
+        today = laws.in_month(month)
+        for at_work, arm in enumerate(arms.values()):
+            now, ahead = (customers.situation(m, laws, at_work) for m in (month, month + 1))
+            arm.leave(state, now, ahead, factor, today)
+        fate = Fate.drawn(shape, rng).mirrored()
+        state, _ = moved(state, customers.soundness, customers.growth, segment, today, fate)
+        factor = next_factor(factor, mirror(rng.standard_normal((1, PATHS))))
+    return {f"p_churn_3_{name}": arm.lost(laws.in_month(row)) for name, arm in arms.items()}
 
 
 def _state_at(row: int, who: Any, history: History, shape: tuple[int, int]) -> State:
@@ -117,53 +131,13 @@ def _state_at(row: int, who: Any, history: History, shape: tuple[int, int]) -> S
     return State(mood, fading, exploring, gap)
 
 
-def _situation(
-    month: int, row: int, who: Any, roster: Roster, history: History, laws: Laws
-) -> Situation:
-    term = history.term[row, who]
-    wait = month - history.due_month[row, who]
-    due = (term > 1) & (wait >= 0) & (wait % term == 0)
-    tenure = np.maximum(month - history.first_month[who], 0)
-    columns = (roster.segment[who], term == 1, due, tenure)
-    return Situation(*(column[:, None] for column in columns))
-
-
-def _step(
-    walk: Walk, state: State, sound: Any, now: Situation, ahead: Situation, factor: Any, laws: Laws
-) -> Walk:
-    """Add the chances of one month."""
-    odds = chances(state, sound, now, factor, laws)
-    share = laws.notice_share
-    rest = (1.0 - share) * odds.leave / (1.0 - share * odds.leave)
-    leave = np.where(now.due, walk.told + (1.0 - walk.told) * rest, odds.leave)
-    coming = chances(state, sound, ahead, factor, laws).leave
-    told = np.where(ahead.due, share * coming, np.where(now.due, 0.0, walk.told))
-    can_move = 1.0 - np.maximum(told, np.where(now.due, 0.0, walk.told))
-    return Walk(
-        gone=walk.gone * (1.0 - 0.9 * laws.return_rate) + (1.0 - walk.gone) * leave,
-        no_rise=walk.no_rise * (1.0 - can_move * (1.0 - odds.shrink) * odds.grow),
-        no_fall=walk.no_fall * (1.0 - odds.shrink),
-        told=told,
-    )
-
-
-def _probabilities(walk: Walk, horizon: int) -> dict[str, Floats]:
-    there = 1.0 - walk.gone
-    rise, fall = 1.0 - walk.no_rise, 1.0 - walk.no_fall
-    return {
-        f"p_churn_{horizon}": walk.gone.mean(axis=1),
-        f"p_contract_{horizon}": (there * fall * (1.0 - 0.5 * rise)).mean(axis=1),
-        f"p_expand_{horizon}": (there * rise * (1.0 - 0.5 * fall)).mean(axis=1),
-    }
-
-
 def _states(row: int, who: Any, horizon: int, history: History) -> NDArray[np.object_]:
     """Say what really happened: the state at the horizon, by organic change."""
     change = history.organic[row + horizon, who] - history.organic[row, who]
     share = change / history.mrr[row, who]
     gone = ~history.alive[row + horizon, who]
     return np.select(
-        [gone, share >= 0.02, share <= -0.02],
+        [gone, share >= MOVES, share <= -MOVES],
         [np.array(word, dtype=object) for word in ("churn", "expand", "contract")],
         default=np.array("flat", dtype=object),
     )

@@ -2,7 +2,7 @@
 
 A row carries the Monday of its week. Use follows hidden health, seats wanted, fading and the
 season, through noise of its own; some accounts have no feed, some feeds stop for weeks, and a
-few rows arrive late (``recorded_at``).
+few rows arrive late (``recorded_at``). In an outage nothing arrives of anybody.
 """
 
 from __future__ import annotations
@@ -99,7 +99,14 @@ def usage_table(
     }
     frame = pd.DataFrame(table)
     known = frame.recorded_at.isna() | (frame.recorded_at < _instants((time.last + 1) * DAY))
-    return frame[known].reset_index(drop=True)
+    arrived = ~_silenced(weeks.monday[which], time, laws)
+    return frame[known & arrived].reset_index(drop=True)
+
+
+def _silenced(monday: NDArray[np.int64], time: Timeline, laws: Laws) -> NDArray[np.bool_]:
+    """Say which weeks fall into the outage of the whole feed."""
+    begins = time.start(0) + round(laws.outage_at * (time.last + 1 - time.start(0)))
+    return np.asarray((monday >= begins) & (monday < begins + 7 * laws.outage_weeks))
 
 
 def _weeks(roster: Roster, history: History, time: Timeline, rng: np.random.Generator) -> Weeks:
@@ -117,7 +124,7 @@ def _weeks(roster: Roster, history: History, time: Timeline, rng: np.random.Gene
 
 def _inside(history: History, time: Timeline, mondays: Any) -> NDArray[np.bool_]:
     """Keep the weeks that overlap an account's first to last day of service."""
-    lines = pd.concat(history.contracts.closed, ignore_index=True)
+    lines = history.contracts.lines()
     spans = lines.groupby("account").agg(starts=("starts_on", "min"), ends=("ends_on", "max"))
     spans = spans.reindex(range(history.alive.shape[1]))
     still = history.alive[time.months]

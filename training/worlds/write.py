@@ -30,16 +30,17 @@ grain = "week"
 
 def write_book(
     tables: dict[str, pd.DataFrame],
-    truth: pd.DataFrame,
+    truths: dict[str, pd.DataFrame],
     time: Timeline,
     fiscal_year_starts: int,
     directory: Path,
 ) -> None:
-    """Write each table under its own name, ``perennial.toml``, and ``truth/truth.parquet``."""
+    """Write each table under its own name, ``perennial.toml``, and the truths in ``truth/``."""
     (directory / "truth").mkdir(parents=True, exist_ok=True)
     for name, table in tables.items():
         _write(table, directory / f"{name}.{'parquet' if name in PARQUET else 'csv'}")
-    _write(truth, directory / "truth" / "truth.parquet")
+    for name, table in truths.items():
+        _write(table, directory / "truth" / f"{name}.parquet")
     settings = WORKSPACE.format(
         fiscal_year_starts=fiscal_year_starts, as_of=time.date_of(time.last + 1).isoformat()
     )

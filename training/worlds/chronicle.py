@@ -1,0 +1,156 @@
+"""The chronicle of a simulated book: how its life opens, what is kept of it, how it is resumed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.worlds.accounts import Roster
+from training.worlds.contracts import Contracts, first_contracts
+from training.worlds.hidden import State, first_state
+from training.worlds.life import Life
+from training.worlds.parameters import Laws
+from training.worlds.past import FOREVER, History
+from training.worlds.timeline import BEYOND, Timeline
+
+__all__ = ["live_through", "opened", "resumed"]
+
+Progress = Callable[[int, int], None]
+Integers = NDArray[np.int64]
+
+
+def live_through(
+    life: Life, factor: NDArray[np.float64], progress: Progress | None = None
+) -> History:
+    """Live all months of the book, and those beyond it, under a common factor."""
+    total = life.time.months + BEYOND
+    rows = [_seen(life)]
+    for month in range(total):
+        life.month(month, float(factor[month]))
+        rows.append(_seen(life))
+        if progress is not None:
+            progress(month + 1, total)
+    panels: dict[str, Any] = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+    return History(
+        **panels,
+        first_month=life.first_month,
+        factor=factor,
+        contracts=life.contracts,
+        plays=life.plays,
+    )
+
+
+def opened(
+    roster: Roster,
+    time: Timeline,
+    laws: Laws,
+    rng: np.random.Generator,
+    luck: np.random.Generator,
+) -> Life:
+    """Set up the book as it opens: its customers have had time to fade, explore and grow."""
+    n = len(roster)
+    state = first_state(n, rng)
+    opening = roster.month < 0
+    state.gap = np.where(opening, state.gap + 0.08 * rng.standard_normal(n), state.gap)
+    state.fading = opening & (rng.random(n) < 0.10)
+    first = np.where(opening, time.month_of(roster.signed), roster.month)
+    contracts = first_contracts(roster, time, laws, rng)
+    return _life(roster, time, laws, (rng, luck), contracts, state, opening, first)
+
+
+def resumed(
+    roster: Roster,
+    history: History,
+    row: int,
+    who: Integers,
+    time: Timeline,
+    laws: Laws,
+    rng: np.random.Generator,
+) -> Life:
+    """Take up the life of some customers at a month-end, each as often as it is named.
+
+    What comes after is drawn anew, under the very same laws; no lines are kept.
+    """
+    end, term = history.end[row, who], history.term[row, who]
+    contracts = Contracts(
+        term=term,
+        plan=history.plan[row, who],
+        seats=history.seats[row, who],
+        unit=history.unit[row, who],
+        discount=history.discount[row, who],
+        addons=history.addons[row, who],
+        start=np.full(len(who), time.start(row) - 1),
+        end=end,
+        signed=np.full(len(who), time.start(row) - 1),
+        notice=np.where(history.noticed[row, who], time.start(row) - 1, -1),
+        closed=None,
+    )
+    state = State(
+        mood=history.mood[row, who],
+        fading=history.fading[row, who],
+        exploring=history.exploring[row, who],
+        gap=history.gap[row, who],
+    )
+    first, alive = history.first_month[who], history.alive[row, who]
+    life = _life(roster.copies(who), time, laws, (rng, rng), contracts, state, alive, first)
+    life.treated = history.treated[row, who]
+    return life
+
+
+def _life(
+    roster: Roster,
+    time: Timeline,
+    laws: Laws,
+    chance: tuple[np.random.Generator, np.random.Generator],
+    contracts: Contracts,
+    state: State,
+    alive: NDArray[np.bool_],
+    first: Integers,
+) -> Life:
+    n = len(roster)
+    return Life(
+        roster=roster,
+        time=time,
+        book_laws=laws,
+        rng=chance[0],
+        luck=chance[1],
+        contracts=contracts,
+        state=state,
+        alive=alive.copy(),
+        organic=np.zeros(n),
+        left_month=np.full(n, -1, dtype=np.int64),
+        first_month=first,
+        champion_lost=np.zeros(n, dtype=bool),
+        until=np.full(n, FOREVER),
+        treated=np.zeros(n, dtype=bool),
+    )
+
+
+def _seen(life: Life) -> dict[str, Any]:
+    """Copy what the panels keep of a month-end."""
+    contracts, state = life.contracts, life.state
+    due = np.where(contracts.term > 1, life.time.month_of(contracts.end), -1)
+    return {
+        "alive": life.alive.copy(),
+        "mrr": np.where(life.alive, contracts.mrr(), 0.0),
+        "organic": life.organic.copy(),
+        "mood": state.mood.copy(),
+        "gap": state.gap.copy(),
+        "fading": state.fading.copy(),
+        "exploring": state.exploring.copy(),
+        "champion_lost": life.champion_lost.copy(),
+        "until": life.until.copy(),
+        "seats": contracts.seats.copy(),
+        "plan": contracts.plan.copy(),
+        "term": contracts.term.copy(),
+        "due_month": due,
+        "noticed": contracts.notice >= 0,
+        "unit": contracts.unit.copy(),
+        "discount": contracts.discount.copy(),
+        "addons": contracts.addons.copy(),
+        "end": contracts.end.copy(),
+        "treated": life.treated.copy(),
+    }
