@@ -34,22 +34,23 @@ LINES = (
 USAGE = "account_id,occurred_at,feature,count\na,2025-06-01T10:00:00Z,search,3\n"
 
 
-def book(folder: Path, toml: str = "", **files: str | bytes) -> Workspace:
+def book(folder: Path, toml: str = "", **files: str | bytes | None) -> Workspace:
     """Write a book: accounts and subscriptions unless given (None leaves one out)."""
-    held = {"accounts.csv": ACCOUNTS, "subscriptions.csv": LINES}
+    held: dict[str, str | bytes | None] = {"accounts.csv": ACCOUNTS, "subscriptions.csv": LINES}
     held |= {
         name.replace("__", ".") + ("" if "__" in name else ".csv"): text
         for name, text in files.items()
     }
     for name, text in held.items():
-        content = text.encode() if isinstance(text, str) else text
-        (folder / name).write_bytes(content)
+        if text is not None:
+            (folder / name).write_bytes(text.encode() if isinstance(text, str) else text)
     (folder / "perennial.toml").write_text(toml)
     return read_workspace(folder / "perennial.toml")
 
 
 def table(folder: Path, name: str, text: str | bytes, toml: str = "") -> TableReport:
-    return check(book(folder, toml, **{name: text}), NOW).tables[name]
+    """Check one table, and the accounts it may speak of."""
+    return check(book(folder, toml, **{"subscriptions": None, name: text}), NOW).tables[name]
 
 
 def kept(home: Path, rollup: str) -> pa.Table:
