@@ -48,11 +48,20 @@ def write_book(
 
 
 def _write(table: pd.DataFrame, path: Path) -> None:
-    arrow = pa.Table.from_pandas(_dated(table), preserve_index=False).replace_schema_metadata(None)
+    arrow = _arrow(_dated(table))
     if path.suffix == ".parquet":
         pa.parquet.write_table(_plain(arrow), path, compression="zstd")
     else:
         pa.csv.write_csv(arrow, path)
+
+
+def _arrow(table: pd.DataFrame) -> pa.Table:
+    """Hand over a table, its zone named by Arrow itself: pandas warns where Arrow asks for it."""
+    zoned = table.select_dtypes("datetimetz")
+    plain = table.assign(**{name: zoned[name].dt.tz_convert(None) for name in zoned})
+    arrow = pa.Table.from_pandas(plain, preserve_index=False).replace_schema_metadata(None)
+    utc = [pa.timestamp(f.type.unit, "UTC") if f.name in zoned else f.type for f in arrow.schema]
+    return arrow.cast(pa.schema(list(zip(arrow.column_names, utc, strict=True))))
 
 
 def _dated(table: pd.DataFrame) -> pd.DataFrame:
