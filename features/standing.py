@@ -39,8 +39,8 @@ def standing(
     -------
     DataFrame
         Index as ``paying``; product, plan, currency, seats, discount, auto_renew, list_micros,
-        line_micros, start_day, review_on, term_months (NaN = unknown), decision, next_renewal_on (NaT unless
-        there is a term), first_paid_on, lines, usage_lines, products, paid_seats, notice_ends_on,
+        line_micros, start_day, review_on, term_months (NaN = unknown), decision, next_renewal_on
+        (NaT unless there is a term), first_paid_on, lines, usage_lines, products, paid_seats, notice_ends_on,
         successor_on, successor_mrr_micros (NaN where nothing is signed).
     """
     today = number_of(as_of)
@@ -103,7 +103,7 @@ def _successor(lines: pd.DataFrame, today: int) -> pd.DataFrame:
     """Find the first signed line that is still to start, and what is in force on its day."""
     coming = lines[lines["start_day"] >= today].groupby("account_id")
     first = coming.agg(next_day=("start_day", "min"), next_on=("starts_on", "min"))
-    both = lines.merge(first, left_on="account_id", right_index=True)
+    both = lines.merge(first.reset_index(), on="account_id")
     then = alive(both, both["next_day"]).groupby("account_id")["mrr_micros"].sum()
     return first.assign(then_micros=then.astype(float))
 
