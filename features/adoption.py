@@ -41,7 +41,7 @@ def _features(view: View) -> nw.LazyFrame[Any]:
     used = used.with_columns(adopted=nw.col("days") >= ADOPTED[view.feeds["usage"].grain])
     if not view.book.has("feature_catalog"):
         return used.with_columns(tier=nw.lit(""), granted=nw.lit(True))
-    rights = rights_of(view)
+    rights = view.once("rights", lambda: rights_of(view))
     kinds = pa.table({"account_id": rights.kinds.index.to_numpy(), "kind": rights.kinds.to_numpy()})
     grants = pa.Table.from_pandas(rights.grants, preserve_index=False)
     used = used.join(view.book.laid(kinds), on="account_id", how="inner")
@@ -92,7 +92,7 @@ PARTS = (
 def _entitled(view: View) -> dict[str, pd.Series]:
     """Count the features that each account may use: without a catalog, all of the book."""
     if view.has("usage", "feature_catalog"):
-        rights = rights_of(view)
+        rights = view.once("rights", lambda: rights_of(view))
         return {
             "adoption__entitled": rights.count(),
             "adoption__entitled_core": rights.count("core"),

@@ -8,7 +8,7 @@ then; a column that is filled in later (a ticket's close) is blank until its own
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
@@ -90,11 +90,18 @@ class View:
     lines: pd.DataFrame
     standing: pd.DataFrame
     feeds: Mapping[str, Feed] = field(default_factory=dict)
+    _kept: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def today(self) -> int:
         """Number of the as-of day: every day seen is smaller."""
         return number_of(self.as_of)
+
+    def once(self, what: str, made: Callable[[], Any]) -> Any:
+        """Make something that several families read, the first time that it is asked for."""
+        if what not in self._kept:
+            self._kept[what] = made()
+        return self._kept[what]
 
     def fresh(self, table: str) -> bool:
         """Say whether a feed is there and not behind: else its signals are missing."""
