@@ -8,13 +8,12 @@ from __future__ import annotations
 import narwhals.stable.v2 as nw
 import pandas as pd
 
+from features.rhythm import RHYTHM
 from features.rollup import SCALE
 from features.signal import Family, Part, Rows, Signal, signal
 from features.sums import ratio, total
 from features.usage_rows import (
-    BEFORE_QUIET,
     EVER,
-    GAPS,
     HALF_YEAR,
     MONTH,
     PEOPLE,
@@ -40,7 +39,6 @@ NO_YEAR = "no usage a year before"
 age, some = nw.col("age"), nw.col("count") > 0
 seen = ~nw.col("usage__first").is_null()
 totals = [nw.col(f"usage__week{k}") for k in range(WEEKS)]
-place = 95 * (nw.col("all") - 1)  # hundredths, counted from the first of all gaps in order
 
 
 def _added(columns: list[nw.Expr]) -> nw.Expr:
@@ -66,11 +64,6 @@ def _summed(name: str, column: str, within: nw.Expr, rows: Rows = RECENT) -> Par
     return Part(f"usage__{name}", total(within, column) / SCALE, rows, silent=0.0)
 
 
-def _gap(name: str, stands: nw.Expr) -> Part:
-    """Find the gap at a place, when all gaps of the account are in order."""
-    return Part(f"usage__{name}", nw.when(nw.col("through") > stands).then("gap").min(), GAPS)
-
-
 BEFORE = ("week1", "week2", "week3", "week4", "month1")
 PARTS = (
     Part("usage__first", age.max(), EVER),
@@ -91,10 +84,8 @@ PARTS = (
     *(_named(name, nw.col(name).sum()) for name in BEFORE),
     _named("year_ago", nw.len(), PEOPLE_YEAR_AGO),
     *(Part(f"usage__users_{name}", _heads(name)) for name in (*BEFORE, "year_ago")),
-    Part("usage__gaps", nw.col("all").max().cast(nw.Float64), GAPS),
-    Part("usage__between", (place % 100).max() / 100, GAPS),
-    _gap("shorter", place // 100),
-    _gap("longer", (place + 99) // 100),
+    *(Part(f"usage__{name}", nw.col(name).max(), RHYTHM)
+      for name in ("gaps", "between", "shorter", "longer")),
 )  # fmt: skip
 
 
@@ -202,8 +193,7 @@ SIGNALS = (
     signal("usage_weeks_before_quiet", "weeks", None, -1, 1,
            "active weeks among the four that end with the last activity",
            "active in {value:.0f} of the 4 weeks up to its last activity",
-           _added([nw.when(weeks(k, k + 1)).then(1).otherwise(0).max() for k in range(4)]),
-           rows=BEFORE_QUIET, missing="no activity in 364 days"),
+           nw.col("weeks").max(), rows=RHYTHM, missing="no activity in 364 days"),
     signal("usage_active_weeks_8w", "weeks", 56, -1, 1, "active weeks of the last 8",
            "active in {value:.0f} of the last 8 weeks", nw.when(seen).then(_flags(totals[:8])),
            missing=SILENT),

@@ -1,4 +1,4 @@
-"""The rows of usage: the windows of its feed, its people, its active days and their gaps.
+"""The rows of usage: the windows of its feed, and its people.
 
 ``age`` 0 is the last day that the feed covers. Windows are read by themselves, and of the past
 beyond them only what an account did first and last, so that the cost hardly grows with history.
@@ -14,9 +14,8 @@ from features.signal import Rows
 from features.view import View
 
 __all__ = [
-    "BEFORE_QUIET",
     "EVER",
-    "GAPS",
+    "FEED",
     "HALF_YEAR",
     "MONTH",
     "PEOPLE",
@@ -100,26 +99,6 @@ def _people_year_ago(view: View) -> nw.LazyFrame[Any]:
     return rows.group_by("account_id", "user_id").agg(age.min())
 
 
-def _gaps(view: View) -> nw.LazyFrame[Any]:
-    """Give how often each gap between active days was seen, and how often it or a shorter one."""
-    active = known_usage(view, "usage_by_day", HALF_YEAR).filter(some)
-    before = nw.col("day").shift(1).over("account_id", order_by="day")
-    gaps = active.select("account_id", gap=nw.col("day") - before).filter(nw.col("gap") > 0)
-    often = gaps.group_by("account_id", "gap").agg(nw.len().alias("often"))
-    through = nw.col("often").cum_sum().over("account_id", order_by="gap")
-    counts = often.with_columns(through=through, all=nw.col("often").sum().over("account_id"))
-    small = (nw.col(name).cast(nw.Int32) for name in ("gap", "through", "all"))
-    return counts.select("account_id", *small)
-
-
-def _before_quiet(view: View) -> nw.LazyFrame[Any]:
-    """Give the active days of each account with their age from its last."""
-    active = known_usage(view, "usage_by_day", YEAR).filter(some).select("account_id", "age")
-    last = active.group_by("account_id").agg(age.min().alias("last"))
-    both = active.join(last, on="account_id", how="inner")
-    return both.with_columns(age=age - nw.col("last")).filter(age < MONTH)
-
-
 FEED = ("usage",)
 EVER = Rows("all usage", FEED, _ever)
 RECENT = Rows("usage of 91 days", FEED, _recent)
@@ -127,5 +106,3 @@ TOLD = Rows("users by totals", FEED, _told)
 YEAR_AGO = Rows("usage a year before", FEED, _year_ago)
 PEOPLE = Rows("users", FEED, _people)
 PEOPLE_YEAR_AGO = Rows("users a year before", FEED, _people_year_ago)
-GAPS = Rows("gaps between active days", FEED, _gaps)
-BEFORE_QUIET = Rows("active days before the quiet", FEED, _before_quiet)
