@@ -17,11 +17,15 @@ if TYPE_CHECKING:
 
 __all__ = ["columns_of", "lightgbm_version", "load_booster", "raw_scores"]
 
+_PARAMETERS = "\nparameters:\n"
 _CURE = "train again, or roll back to an earlier version"
 
 
 def load_booster(name: str, text: str) -> lightgbm.Booster:
     """Open the text of a booster. Only what ``models.trees.read_forest`` proved may come here.
+
+    The parameters at its end are left out: no prediction needs them, and LightGBM says on the
+    terminal what it does not know there.
 
     Raises
     ------
@@ -33,7 +37,7 @@ def load_booster(name: str, text: str) -> lightgbm.Booster:
     import lightgbm
 
     try:
-        return lightgbm.Booster(model_str=text)
+        return lightgbm.Booster(model_str=text.partition(_PARAMETERS)[0])
     except (lightgbm.basic.LightGBMError, ValueError) as refused:
         raise DataRejected("model.structure", f"{name}.lgb: {refused}", _CURE) from refused
 

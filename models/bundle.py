@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from features.faults import DataRejected, InternalFault
 from models.boosters import columns_of, lightgbm_version, load_booster, raw_scores
-from models.contract import CONTRACT, FORMAT, RESERVED, Added, Declared, canonical, verified
+from models.contract import CONTRACT, FORMAT, RESERVED, Added, Declared, sealed, verified
 from models.golden import check_golden, golden_of
 from models.sealed import write_sealed
 from models.trees import Forest, read_forest
@@ -75,7 +75,7 @@ def write_bundle(
         Must not exist, or hold this very bundle already.
     contract : mapping
         Anything JSON that training wants to say; NaN and the keys ``format``, ``lightgbm``,
-        ``boosters``, ``golden`` and ``files`` are refused.
+        ``boosters``, ``golden``, ``files`` and ``seal`` are refused.
     boosters : mapping of str to str
         Text of each model (``Booster.model_to_string()``); the name becomes ``<name>.lgb``.
     golden : DataFrame
@@ -116,9 +116,9 @@ def write_bundle(
         "golden": golden_of(golden, forests, texts),
         "files": {name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
     }
-    sealed = canonical(whole)
-    write_sealed(directory, {CONTRACT: sealed, **files})
-    return hashlib.sha256(sealed).hexdigest()
+    contents = sealed(whole)
+    write_sealed(directory, {CONTRACT: contents, **files})
+    return hashlib.sha256(contents).hexdigest()
 
 
 def open_bundle(directory: Path, digest: str | None = None) -> Bundle:
@@ -139,16 +139,16 @@ def open_bundle(directory: Path, digest: str | None = None) -> Bundle:
         ``model.structure`` for a text that LightGBM must not see, ``model.incompatible`` for
         another LightGBM, objective or features, ``model.golden`` for other predictions.
     """
-    sealed = verified(directory, digest)
-    forests = {name: read_forest(text, f"{name}.lgb") for name, text in sealed.texts().items()}
-    _check_fit(sealed.added, forests, directory)
-    boosters = {name: load_booster(name, text) for name, text in sealed.texts().items()}
+    held = verified(directory, digest)
+    forests = {name: read_forest(text, f"{name}.lgb") for name, text in held.texts().items()}
+    _check_fit(held.added, forests, directory)
+    boosters = {name: load_booster(name, text) for name, text in held.texts().items()}
     check_golden(
-        sealed.added.golden,
+        held.added.golden,
         {name: list(forest.features) for name, forest in forests.items()},
         boosters,
     )
-    return Bundle(sealed.contract, boosters, sealed.digest, directory)
+    return Bundle(held.contract, boosters, held.digest, directory)
 
 
 def read_contract(directory: Path, digest: str | None = None) -> dict[str, Any]:
@@ -156,20 +156,25 @@ def read_contract(directory: Path, digest: str | None = None) -> dict[str, Any]:
     return verified(directory, digest).contract
 
 
-def copy_verified(directory: Path, target: Path) -> Bundle:
+def copy_verified(directory: Path, target: Path, digest: str | None = None) -> Bundle:
     """Copy a bundle to ``target/<digest>`` unless a sound copy is there, and open that copy.
 
     What is opened is the copy: whoever edits the original afterwards changes nothing.
+
+    Raises
+    ------
+    DataRejected
+        As ``open_bundle``; also where it has not the digest that it must have.
     """
-    sealed = verified(directory)
-    kept = target / sealed.digest
+    held = verified(directory, digest)
+    kept = target / held.digest
     if kept.is_dir() and not kept.is_symlink():
         try:
-            return open_bundle(kept, sealed.digest)
+            return open_bundle(kept, held.digest)
         except DataRejected:
             shutil.rmtree(kept)  # a damaged copy of a sound original: take it again
-    write_sealed(kept, sealed.files)
-    return open_bundle(kept, sealed.digest)
+    write_sealed(kept, held.files)
+    return open_bundle(kept, held.digest)
 
 
 def _check_fit(added: Added, forests: Mapping[str, Forest], directory: Path) -> None:

@@ -2,8 +2,10 @@
 
 ``contract.json`` holds what training says (features, bands, calibration, ...) and, added here,
 ``format``, ``lightgbm`` (its version), ``boosters`` (objective, features and trees of each),
-``golden`` (rows and their predictions) and ``files`` (sha256 of every other file). The digest of
-the bundle is the sha256 of that file, so it stands for every byte of the model.
+``golden`` (rows and their predictions), ``files`` (sha256 of every other file) and ``seal`` (sha256
+of all the rest of it, so that chance damage shows without anything else). The digest of the bundle
+is the sha256 of that file, so it stands for every byte of the model: whoever has the digest sees
+malice too.
 """
 
 from __future__ import annotations
@@ -30,12 +32,13 @@ __all__ = [
     "Golden",
     "Sealed",
     "canonical",
+    "sealed",
     "verified",
 ]
 
 CONTRACT = "contract.json"
-FORMAT = 1
-RESERVED = {"format", "lightgbm", "boosters", "golden", "files"}
+FORMAT = 2
+RESERVED = {"format", "lightgbm", "boosters", "golden", "files", "seal"}
 _BOOSTER = re.compile(r"[a-z][a-z0-9_]{0,63}\.lgb")
 _CURE = "train again, or roll back to an earlier version"
 
@@ -63,11 +66,12 @@ class Golden(_Part):
 class Added(_Part):
     """The keys of a contract that a bundle adds and reads again."""
 
-    format: Literal[1]
+    format: Literal[2]
     lightgbm: str | None
     boosters: dict[str, Declared]
     golden: Golden
     files: dict[str, str]
+    seal: str
 
 
 @dataclass(frozen=True)
@@ -114,6 +118,18 @@ def canonical(contract: Mapping[str, Any]) -> bytes:
     return text.encode("ascii") + b"\n"
 
 
+def sealed(contract: Mapping[str, Any]) -> bytes:
+    """Write a contract with the sha256 of itself.
+
+    Examples
+    --------
+    >>> sorted(json.loads(sealed({"a": 1})))
+    ['a', 'seal']
+    """
+    seal = hashlib.sha256(canonical(contract)).hexdigest()
+    return canonical({**contract, "seal": seal})
+
+
 def verified(directory: Path, digest: str | None = None) -> Sealed:
     """Read every file of a bundle once, and compare the bytes; no booster is opened.
 
@@ -132,14 +148,16 @@ def verified(directory: Path, digest: str | None = None) -> Sealed:
         raise _edited(directory / CONTRACT)
     contract = _read(files[CONTRACT], directory / CONTRACT)
     added = _read_added(contract, directory)
+    if sealed({key: value for key, value in contract.items() if key != "seal"}) != files[CONTRACT]:
+        raise _edited(directory / CONTRACT)
     _check_files(added.files, files, directory)
     return Sealed(contract, added, files, found)
 
 
-def _read(sealed: bytes, path: Path) -> dict[str, Any]:
+def _read(held: bytes, path: Path) -> dict[str, Any]:
     try:
-        contract = json.loads(sealed)
-        if isinstance(contract, dict) and canonical(contract) == sealed:
+        contract = json.loads(held)
+        if isinstance(contract, dict) and canonical(contract) == held:
             return contract
     except (ValueError, RecursionError, InternalFault) as broken:
         raise _edited(path) from broken

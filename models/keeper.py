@@ -104,7 +104,7 @@ def open_kept(folder: Path, version: int, digest: str) -> Champion:
 
 def keep(registry: Registry, version: Version, folder: Path) -> Bundle:
     """Fetch a version, verify it, and keep a copy."""
-    return copy_verified(registry.fetch(version), folder)
+    return copy_verified(registry.fetch(version), folder, version.digest)
 
 
 def _attempts(registry: Registry, folder: Path, troubles: list[Fault]) -> Iterator[Attempt]:

@@ -64,8 +64,14 @@ def resealed(directory: Path, change: Callable[[dict], None] = lambda _: None) -
         if (directory / name).exists():
             contract["files"][name] = hashlib.sha256((directory / name).read_bytes()).hexdigest()
     change(contract)
-    path.write_text(json.dumps(contract, sort_keys=True, separators=(",", ":")) + "\n")
+    contract.pop("seal")
+    contract["seal"] = hashlib.sha256(plainly(contract)).hexdigest()
+    path.write_bytes(plainly(contract))
     return directory
+
+
+def plainly(contract: dict) -> bytes:
+    return json.dumps(contract, sort_keys=True, separators=(",", ":")).encode() + b"\n"
 
 
 def code_of(directory: Path) -> str:
@@ -124,7 +130,8 @@ def test_golden_rows_hold_features_only(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "contract", [{"files": {}}, {"x": float("nan")}, {"x": float("inf")}, {"x": {1, 2}}]
+    "contract",
+    [{"files": {}}, {"seal": ""}, {"x": float("nan")}, {"x": float("inf")}, {"x": {1, 2}}],
 )
 def test_a_contract_that_cannot_be_is_refused(tmp_path: Path, contract: dict) -> None:
     with pytest.raises(InternalFault, match=r"bundle\.contract"):
@@ -197,6 +204,7 @@ def test_a_changed_contract_is_refused(bundle: Path) -> None:
     path.write_text(path.read_text().replace("blend", "trend"))
     with pytest.raises(DataRejected, match=r"model\.digest"):
         open_bundle(bundle, digest)
+    assert code_of(bundle) == "model.digest"  # its own seal shows it, too
     path.write_text(path.read_text().replace(",", ", "))  # not as it is written here
     assert code_of(bundle) == "model.digest"
 
@@ -354,7 +362,7 @@ def test_a_booster_that_the_contract_does_not_name_is_refused(bundle: Path) -> N
 @pytest.mark.parametrize(
     "change",
     [
-        lambda said: said.update(format=2),
+        lambda said: said.update(format=1),
         lambda said: said.pop("golden"),
         lambda said: said.update(files=[]),
         lambda said: said["golden"].update(rows=[["a", "b", "c"]]),
