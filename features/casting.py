@@ -33,6 +33,9 @@ CONTROL = r"[\x00-\x1f\x7f\x{80}-\x{9f}\x{200b}-\x{200f}\x{202a}-\x{202e}\x{2060
 MANGLED = r"(?i)\d+(\.\d+)?e\+\d+|\d{1,2}-(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)|(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)-\d{2}"
 PLAIN_ID = r"[A-Za-z0-9_:.@/#]{1,200}|[A-Za-z0-9_:.@/#-]{7,200}"
 PICO = 12
+AMOUNT_DIGITS, CENTS = 9, 2
+AMOUNT = rf"\d{{1,{AMOUNT_DIGITS}}}(\.\d{{1,{CENTS}}})?"
+WHOLE = r"\d{1,15}"
 BOUND = 10**12
 
 
@@ -142,22 +145,47 @@ def _number(column: Column, v: str, frame: Frame) -> Cast:
     return Cast(value, _numeric_code(v, value, huge + _bounds(column, value)))
 
 
+def _quick(plain: str, value: str, column: Column) -> str:
+    """Give the SQL of the commonest case of a code: plain digits within bounds."""
+    least, most = column.least, column.most
+    bounds = f" AND {value} >= {least}" if least is not None else ""
+    bounds += f" AND {value} <= {most}" if most is not None else ""
+    return f"WHEN {plain}{bounds} THEN NULL "
+
+
 def _integer(column: Column, v: str, frame: Frame) -> Cast:
+    """Read a whole number; plain digits by themselves, all else by way of decimals."""
+    plain, digits = full_match(v, WHOLE), f"TRY_CAST({v} AS BIGINT)"
     value = f"TRY_CAST(CASE WHEN {full_match(v, NUMBER)} THEN {v} END AS DECIMAL(24, 6))"
     whole = f"CAST(CASE WHEN {value} = trunc({value}) THEN {value} END AS BIGINT)"
     tail = f"WHEN {value} <> trunc({value}) THEN 'number.format'" + _bounds(column, value)
-    return Cast(whole, _numeric_code(v, value, tail))
+    code = _quick(plain, digits, column) + _numeric_code(v, value, tail)
+    return Cast(f"CASE WHEN {plain} THEN {digits} ELSE {whole} END", code)
 
 
 def _money(column: Column, v: str, frame: Frame) -> Cast:
-    """Read an amount exactly, as a whole number of pico-units (10⁻¹² of the major unit)."""
+    """Read an amount exactly, as a whole number of pico-units (10⁻¹² of the major unit).
+
+    An amount of few digits is read as hundredths, which is several times faster.
+    """
     shift = money_shift(frame.settings.units.get(column.name, "major"), frame.currency)
     scale = PICO + shift
     exact = f"TRY_CAST({v} AS DECIMAL({16 + scale}, {scale}))"
     bound = BOUND * 10**-shift if shift < 0 else BOUND // 10**shift
     whole = f"CAST(replace(CAST({exact} AS VARCHAR), '.', '') AS HUGEINT)"
     value = f"CASE WHEN abs({exact}) <= {bound} THEN {whole} END"
-    return Cast(value, _numeric_code(v, value, _bounds(column, exact)))
+    code = _numeric_code(v, value, _bounds(column, exact))
+    if bound < 10**AMOUNT_DIGITS or scale < CENTS:
+        return Cast(value, code)
+    plain, cents = (
+        full_match(v, AMOUNT),
+        f"TRY_CAST({v} AS DECIMAL({AMOUNT_DIGITS + CENTS}, {CENTS}))",
+    )
+    hundredths = f"CAST({cents} * CAST({10**CENTS} AS DECIMAL(3, 0)) AS HUGEINT)"
+    quick = f"{hundredths} * {10 ** (scale - CENTS)}::HUGEINT"
+    return Cast(
+        f"CASE WHEN {plain} THEN {quick} ELSE {value} END", _quick(plain, cents, column) + code
+    )
 
 
 CASTS: dict[Kind, Callable[[Column, str, Frame], Cast]] = {
