@@ -505,7 +505,7 @@ for path in sys.argv[2:]:
 def started(code: str, *arguments: object) -> subprocess.Popen[str]:
     command = [sys.executable, "-c", code, *map(str, arguments)]
     pipe = subprocess.PIPE
-    return subprocess.Popen(command, cwd=ROOT, text=True, stdout=pipe, stderr=pipe)
+    return subprocess.Popen(command, cwd=ROOT, text=True, stdin=pipe, stdout=pipe, stderr=pipe)
 
 
 @pytest.mark.ci
@@ -580,3 +580,57 @@ def test_mlflow_loads_the_champion_and_nothing_is_unpickled_or_called(
 def test_importing_the_registry_imports_no_mlflow() -> None:
     process = started("import sys, models.registry; print('mlflow' in sys.modules)")
     assert process.communicate(timeout=60)[0] == "False\n"
+
+
+PROMOTE = """
+import sys
+from pathlib import Path
+from features.faults import Busy
+from models.registry import Registry
+registry = Registry(Path(sys.argv[1]))
+version = registry.version(int(sys.argv[2]))
+print("ready", flush=True)
+sys.stdin.readline()
+try:
+    registry.promote(version, expected=1)
+    print("promoted")
+except Busy as lost:
+    print(lost.code, lost.exit_code)
+"""
+
+
+@pytest.mark.ci
+@pytest.mark.fault("R08")
+def test_of_two_processes_that_promote_at_once_one_wins(
+    registry: Registry, three: list[Version]
+) -> None:
+    registry.promote(three[0], expected=None)
+    both = [started(PROMOTE, registry.root.parent, number) for number in (2, 3)]
+    assert [process.stdout.readline() for process in both] == ["ready\n"] * 2  # type: ignore[union-attr]
+    for process in both:
+        process.stdin.write("go\n")  # type: ignore[union-attr]
+        process.stdin.flush()  # type: ignore[union-attr]
+    told = [process.communicate(timeout=120)[0].strip() for process in both]
+    assert sorted(told) == ["promoted", "registry.moved 75"]
+    winner = (2, 3)[told.index("promoted")]
+    assert registry.champion() == three[winner - 1]
+    assert registry.rollback() == three[0]
+
+
+@pytest.mark.ci
+@pytest.mark.fault("T05")
+def test_a_promotion_that_stops_between_its_two_writes_leaves_the_champion(
+    registry: Registry, three: list[Version], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry.promote(three[0], expected=None)
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            type(registry.tracking.client), "set_registered_model_alias", lambda *_: 1 / 0
+        )
+        with pytest.raises(ZeroDivisionError):
+            registry.promote(three[1], expected=1)
+    assert registry.champion() == three[0]
+    with pytest.raises(UsageFault, match=r"registry\.no_previous"):
+        registry.rollback()
+    registry.promote(three[1], expected=1)
+    assert registry.rollback() == three[0]

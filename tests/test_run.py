@@ -84,6 +84,34 @@ def test_the_calendar_serves_first_then_what_is_better():
 
 
 @pytest.mark.ci
+@pytest.mark.fault("T05")
+def test_stopped_between_register_and_promote_it_is_promoted_the_next_time():
+    history, shelf = history_of(LAW), Shelf()
+    sound = Shelf.promote
+
+    def stop(self, version, expected):
+        if expected is None:
+            return sound(self, version, expected)
+        raise KeyboardInterrupt
+
+    def trains():
+        return train(Book.of({}), Rules(), history.known_until, shelf)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run, "gather", lambda *_: history)
+        patch.setattr(run, "backtest", lambda *_: past_of(LAW))
+        with pytest.MonkeyPatch.context() as stopped:
+            stopped.setattr(Shelf, "promote", stop)
+            with pytest.raises(KeyboardInterrupt):
+                trains()
+        assert [version.number for version in shelf.crowned] == [1]
+        kept = len(shelf.kept)
+        told = trains()
+    assert (told.promoted, len(shelf.kept)) == (True, kept)
+    assert shelf.champion().number == told.version.number
+
+
+@pytest.mark.ci
 def test_without_promotion_the_calendar_stays():
     shelf, told = fresh(LAW, promote=False)
     assert not told.promoted
