@@ -27,10 +27,10 @@ def live_through(
 ) -> History:
     """Live all months of the book, and those beyond it, under a common factor."""
     total = life.time.months + BEYOND
-    rows = [_seen(life)]
+    rows = [_seen(life, -1)]
     for month in range(total):
         life.month(month, float(factor[month]))
-        rows.append(_seen(life))
+        rows.append(_seen(life, month))
         if progress is not None:
             progress(month + 1, total)
     panels: dict[str, Any] = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
@@ -126,16 +126,18 @@ def _life(
         champion_lost=np.zeros(n, dtype=bool),
         until=np.full(n, FOREVER),
         treated=np.zeros(n, dtype=bool),
+        before=contracts.mrr(),
     )
 
 
-def _seen(life: Life) -> dict[str, Any]:
+def _seen(life: Life, month: int) -> dict[str, Any]:
     """Copy what the panels keep of a month-end."""
     contracts, state = life.contracts, life.state
     due = np.where(contracts.term > 1, life.time.month_of(contracts.end), -1)
     return {
         "alive": life.alive.copy(),
         "mrr": np.where(life.alive, contracts.mrr(), 0.0),
+        "billed": life.billed(month),
         "organic": life.organic.copy(),
         "mood": state.mood.copy(),
         "gap": state.gap.copy(),

@@ -47,6 +47,7 @@ class Life:
     champion_lost: Booleans
     until: Days
     treated: Booleans
+    before: Floats
     factor: Any = 0.0
     plays: list[dict[str, Any]] = field(default_factory=list)
 
@@ -70,6 +71,12 @@ class Life:
         self._return(month)
         self._arrive(month)
         self._move()
+
+    def billed(self, month: int) -> Floats:
+        """Give what the ledger says of the month's end: in grace, an account pays the old price."""
+        grace = self.contracts.start > self.time.end(month)
+        paid = np.where(grace, self.before, self.contracts.mrr())
+        return np.where(self.alive, paid, 0.0)
 
     def situation(self, month: int) -> Situation:
         """See what is visible of the contracts in a month."""
@@ -140,7 +147,7 @@ class Life:
         renewing = renews[who]
         ends = np.where(renewing, contracts.end[who], day)
         contracts.close(who, ends, np.where(renewing, -1, day))
-        before = contracts.mrr()
+        before = self.before = contracts.mrr()
         changes = Changes(contracts, self.state, self.rng)
         changes.shrink(np.flatnonzero(shrinks))
         changes.add_seats(np.flatnonzero(adds))

@@ -59,7 +59,7 @@ class Futures:
         """Draw them; ``worth`` is the value of a cent of each account in the book's currency."""
         history = world[1]
         who = np.flatnonzero(history.alive[row])
-        held = history.mrr[row, who] * worth[who]
+        held = history.billed[row, who] * worth[who]
         factors = _factors(float(history.factor[row]), paths, rng)
         sums = np.zeros((2, len(HORIZONS), paths))
         size = max(1, BLOCK // max(paths, 1))
@@ -145,21 +145,20 @@ def _block(
     roster, history, time, laws = world
     paths = factors.shape[1]
     life = resumed(roster, history, row, np.repeat(who, paths), time, laws, rng)
-    held = (history.mrr[row, who] * worth)[:, None]
+    held = (history.billed[row, who] * worth)[:, None]
     sums = np.zeros((2, len(HORIZONS), paths))
     for ahead in range(max(HORIZONS)):
         life.month(row + ahead, np.tile(factors[ahead], len(who)))
         if ahead + 1 in HORIZONS:
-            paid = np.where(life.alive, life.contracts.mrr(), 0.0).reshape(len(who), paths)
-            paid = paid * worth[:, None]
+            paid = life.billed(row + ahead).reshape(len(who), paths) * worth[:, None]
             at = HORIZONS.index(ahead + 1)
             sums[:, at] = paid.sum(axis=0), np.minimum(paid, held).sum(axis=0)
     return sums
 
 
 def _real(row: int, who: NDArray[np.int64], history: History, worth: Floats) -> dict[str, float]:
-    held = history.mrr[row, who] * worth[who]
-    later = {h: history.mrr[row + h, who] * worth[who] for h in HORIZONS}
+    held = history.billed[row, who] * worth[who]
+    later = {h: history.billed[row + h, who] * worth[who] for h in HORIZONS}
     nrr = {f"nrr_{h}": float(paid.sum() / held.sum()) for h, paid in later.items()}
     grr = {f"grr_{h}": float(np.minimum(p, held).sum() / held.sum()) for h, p in later.items()}
     return nrr | grr
@@ -168,10 +167,12 @@ def _real(row: int, who: NDArray[np.int64], history: History, worth: Floats) -> 
 def _worth(
     roster: Roster, laws: Laws, rates: pd.DataFrame | None, time: Timeline, row: int
 ) -> Floats:
-    """Value each account's currency in the book's, at the last rate up to the as-of date."""
+    """Value each account's currency in the book's, at the rates of that fiscal year."""
     values = np.ones(len(laws.currencies))
     if rates is not None:
-        known = rates[rates.date <= pd.Timestamp(time.date_of(time.start(row)))]
+        since = (time.calendar_month(row - 1) - laws.fiscal_year_starts) % 12
+        first = time.date_of(time.start(row - 1 - since))
+        known = rates[rates.date <= pd.Timestamp(first)]
         last = known.groupby("currency").rate.last()
         values[1:] = [last[code] for code in laws.currencies[1:]]
     return np.asarray(values[roster.currency])

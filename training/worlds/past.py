@@ -31,6 +31,8 @@ class History:
         Is a customer (a late renewal is one all along).
     mrr, organic : array of float
         Monthly run-rate in cents; running sum of its organic movements.
+    billed : array of float
+        The same as the ledger has it: a late renewal counts at its old price until it starts.
     mood, gap : array of float
         Hidden state, as ``fading`` and ``exploring`` are.
     champion_lost : array of bool
@@ -53,6 +55,7 @@ class History:
 
     alive: Booleans
     mrr: Floats
+    billed: Floats
     organic: Floats
     mood: Floats
     gap: Floats

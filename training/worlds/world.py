@@ -209,8 +209,8 @@ def _tables(
 
 
 def _fx_rates(time: Timeline, laws: Laws, rng: np.random.Generator) -> pd.DataFrame:
-    """Write the value of each foreign currency in USD on the first day of each month."""
-    days = time.start(np.arange(-1, time.months))
+    """Write the value of each foreign currency in USD on the first of each month, and a year before."""
+    days = time.start(np.arange(-12, time.months))
     parts = []
     for code in laws.currencies[1:]:
         walk = np.exp(np.cumsum(0.015 * rng.standard_normal(len(days))))
