@@ -62,13 +62,18 @@ def rights_of(view: View) -> Rights:
 
 def _held(view: View) -> pd.Series:
     """Give each account's products and plans in force; in grace, those of its main line."""
-    now = alive(view.lines, view.today - 1).drop_duplicates(["account_id", "product", "plan"])
-    pairs = pd.Series(zip(now["product"], now["plan"], strict=True), index=now["account_id"])
-    main = pd.Series(
-        zip(view.standing["product"], view.standing["plan"], strict=True), view.standing.index
-    )
-    pairs = pd.concat([pairs, main[~main.index.isin(pairs.index)]])
-    return pairs.groupby(level=0).agg(frozenset).reindex(view.standing.index)
+    columns = ["account_id", "product", "plan"]
+    now, main = alive(view.lines, view.today - 1)[columns], view.standing.reset_index()[columns]
+    lines = pd.concat([now, main[~main["account_id"].isin(now["account_id"])]])
+    code, pairs = pd.MultiIndex.from_frame(lines[columns[1:]]).factorize()
+    lines = lines.assign(code=code).drop_duplicates(["account_id", "code"])
+    lines = lines.sort_values(["account_id", "code"])
+    told: dict[str, tuple[int, ...]] = {}
+    for account, each in zip(lines["account_id"], lines["code"].tolist(), strict=True):
+        told[account] = (*told.get(account, ()), each)
+    sets = {way: frozenset(pairs[list(way)]) for way in set(told.values())}
+    held = {account: sets[way] for account, way in told.items()}
+    return pd.Series(held, dtype=object).reindex(view.standing.index)
 
 
 def _ranks(view: View) -> dict[str, float]:

@@ -78,8 +78,9 @@ def rhythm(words: pa.Table) -> pa.Table:
 def _days(bits: Numbers) -> Iterator[Flags]:
     """Spread the bits over a column per day, the last one first; some accounts at once."""
     for start in range(0, max(len(bits), 1), AT_ONCE):
-        some = bits[start : start + AT_ONCE, :, None] >> np.arange(WORD) & 1
-        yield some.astype(np.bool_).reshape(-1, YEAR)
+        some = bits[start : start + AT_ONCE].astype("<i8").view(np.uint8).reshape(-1, WORDS, 8)
+        each = np.unpackbits(some, axis=2, bitorder="little")[:, :, :WORD]
+        yield each.reshape(-1, YEAR).view(np.bool_)
 
 
 def _gaps(seen: Flags) -> dict[str, np.ndarray[Any, Any]]:
@@ -88,8 +89,8 @@ def _gaps(seen: Flags) -> dict[str, np.ndarray[Any, Any]]:
     within = account[1:] == account[:-1]
     key = account[1:][within] * HALF_YEAR + (age[1:] - age[:-1])[within]
     often = np.bincount(key, minlength=len(seen) * HALF_YEAR).reshape(-1, HALF_YEAR)
-    through = often.cumsum(axis=1)
-    many = through[:, -1]
+    through = often.cumsum(axis=1, dtype=np.int32)
+    many = through[:, -1].astype(np.int64)
     place = 95 * (many - 1)  # hundredths, counted from the first of all gaps in order
     return {
         "gaps": many,
