@@ -223,7 +223,6 @@ def test_rows_of_strangers_wait_and_come_in_unread(
     assert read == []
 
 
-@pytest.mark.ci
 def test_what_lay_in_the_future_is_read_again_when_its_day_has_come(
     book: Workspace, tmp_path: Path, home: Path
 ) -> None:
@@ -270,7 +269,7 @@ def test_a_new_mapping_reads_everything_again(tmp_path: Path, home: Path, read: 
     again = read_workspace(tmp_path / "perennial.toml")
     assert not is_current(again, home)
     ingest(again, home, NOW)
-    assert read == ["usage/05.csv", "usage/06.csv"]
+    assert sorted(read) == ["usage/05.csv", "usage/06.csv"]
 
 
 @pytest.mark.ci
