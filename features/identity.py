@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import date
 
-import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 
@@ -26,13 +25,12 @@ def identity(book: Book, as_of: date, paying: pd.DataFrame) -> pd.DataFrame:
     segment at all. ``peers`` is what signals compare an account with: its dated segment, else its
     band. The undated column is today's, and would leak into the past.
     """
-    columns = ("account_id", "name", "segment", "csm")
-    people = book.table("accounts").select(*columns).collect("pandas").to_native()
-    facts = paying[["mrr_micros"]].join(people.set_index("account_id"))
+    facts = paying[["mrr_micros"]].join(book.once("people", lambda: _people(book)))
+    dated = {name: _dated(book, as_of, facts, name) for name in DATED}
     if book.has("account_history"):
-        facts = _as_it_was(book, as_of, facts)
+        facts = facts.assign(**{name: dated[name].fillna(facts[name]) for name in DATED})
     facts["acv_segment"] = acv_segment(facts["mrr_micros"])
-    facts["peers"] = _dated(book, as_of, facts, "segment").fillna(facts["acv_segment"])
+    facts["peers"] = dated["segment"].fillna(facts["acv_segment"])
     if facts["segment"].isna().all():
         facts["segment"] = facts["acv_segment"]
     return facts.drop(columns="mrr_micros")
@@ -52,22 +50,26 @@ def acv_segment(mrr_micros: pd.Series) -> np.ndarray:
     return np.array(names)[np.searchsorted(bounds, acv, side="right") - 1]
 
 
-def _as_it_was(book: Book, as_of: date, facts: pd.DataFrame) -> pd.DataFrame:
-    """Take segment and csm from the last dated row before the as-of date, where there is one."""
-    return facts.assign(
-        **{name: _dated(book, as_of, facts, name).fillna(facts[name]) for name in DATED}
-    )
+def _people(book: Book) -> pd.DataFrame:
+    columns = ("account_id", "name", "segment", "csm")
+    people: pd.DataFrame = book.table("accounts").select(*columns).collect("pandas").to_native()
+    return people.set_index("account_id")
+
+
+def _history(book: Book) -> pd.DataFrame:
+    columns = ("account_id", "valid_from", "known_at", *DATED)
+    history = book.table("account_history").select(*columns).collect("pandas")
+    rows: pd.DataFrame = history.to_native()
+    return rows
 
 
 def _dated(book: Book, as_of: date, facts: pd.DataFrame, column: str) -> pd.Series:
     """Give a column of account_history as it was known at the as-of date."""
     if not book.has("account_history"):
         return pd.Series(None, index=facts.index, dtype="str")
-    known = book.table("account_history").filter(
-        nw.col("valid_from") < nw.lit(as_of),
-        nw.col("known_at") < nw.lit(instant(as_of)),
-        ~nw.col(column).is_null(),
-    )
-    last = known.unique("account_id", keep="last", order_by=["valid_from", column])
-    stated = last.select("account_id", column).collect("pandas").to_native()
-    return stated.set_index("account_id")[column].reindex(facts.index)
+    history = book.once("history", lambda: _history(book))
+    past = history["valid_from"] < pd.Timestamp(as_of)
+    known = history[past & (history["known_at"] < instant(as_of)) & history[column].notna()]
+    last = known.sort_values(["valid_from", column]).drop_duplicates("account_id", keep="last")
+    stated: pd.Series = last.set_index("account_id")[column].reindex(facts.index)
+    return stated

@@ -72,7 +72,8 @@ def _worked_out(accounts: nw.DataFrame[Any], asked: Part | Signal) -> nw.Expr | 
     value = asked.value.cast(nw.Float64).alias(_name(asked))
     if isinstance(asked, Part) or not asked.across:
         return value
-    compared = nw.from_native(accounts.to_pandas(), eager_only=True).select(value)
+    columns = accounts.select(*asked.across).to_pandas()
+    compared = nw.from_native(columns, eager_only=True).select(value)
     return nw.from_native(compared.to_arrow(), eager_only=True)[_name(asked)]
 
 

@@ -127,8 +127,9 @@ class Signal:
         The value of an account without any such row, where the tables are there: 0 for counts.
     tables : tuple of str
         Source tables that a signal without rows lives on (else those of its rows).
-    across : bool
-        Whether a signal without rows compares accounts with one another (``.over("peers")``).
+    across : tuple of str
+        The columns by which a signal without rows compares accounts with one another
+        (``.over("peers")``).
     zero : str
         What is said of a zero, where the phrase would be odd.
 
@@ -168,7 +169,7 @@ class Signal:
     rows: Rows | None = None
     silent: float | None = None
     tables: tuple[str, ...] = ()
-    across: bool = False
+    across: tuple[str, ...] = ()
     zero: str = ""
 
     @property
@@ -202,7 +203,7 @@ def signal(
     rows: Rows | None = None,
     missing: str = "",
     tables: tuple[str, ...] | None = None,
-    across: bool = False,
+    across: tuple[str, ...] = (),
     zero: str = "",
 ) -> Signal:
     """Declare a signal, and fill in what follows: its family, its group, what silence means.

@@ -185,7 +185,7 @@ SIGNALS = (
            "band of contract value): a holiday of all is no drop of one",
            "weekly users at {value:.0%} of what its segment's change would leave",
            ratio("usage_wau_ratio", nw.col("usage_wau_ratio").median().over("peers")),
-           missing="usage_wau_ratio is missing, or zero in the median of its peers", across=True),
+           missing="usage_wau_ratio is missing, or zero in the median of its peers", across=("usage_wau_ratio", "peers")),
     signal("usage_users_added_28d", "users", 56, -1, 1,
            "users of the last 28 days less those of the 28 days before",
            "{value:+.0f} users against the 28 days before",
