@@ -286,9 +286,14 @@ def test_the_truths_outcomes_are_what_the_lines_say(world: World, horizon: int) 
     assert (rows.after < rows.before)[contracted].mean() > 0.9
 
 
+@pytest.fixture(scope="module")
+def calm() -> pd.DataFrame:
+    return simulate(accounts=800, months=12, seed=11, scenario="no-shock").truth
+
+
 @pytest.mark.parametrize("horizon", [1, 3])
-def test_the_truth_is_calibrated(horizon: int) -> None:
-    truth = simulate(accounts=800, months=12, seed=11, scenario="no-shock").truth
+def test_the_truth_is_calibrated(calm: pd.DataFrame, horizon: int) -> None:
+    truth = calm
     for what in ("churn", "contract", "expand"):
         chance = truth[f"p_{what}_{horizon}"]
         happened = truth[f"state_{horizon}"] == what

@@ -68,6 +68,7 @@ class Futures:
             sums += _block(row, some, world, worth[some], factors, rng)
         real = _real(row, who, history, worth)
         ratios = sums / held.sum()
+        ratios[1] = np.minimum(ratios[1], 1.0)
         return cls(
             opening=float(held.sum() / 100.0),
             accounts=len(who),
@@ -160,7 +161,8 @@ def _real(row: int, who: NDArray[np.int64], history: History, worth: Floats) -> 
     held = history.billed[row, who] * worth[who]
     later = {h: history.billed[row + h, who] * worth[who] for h in HORIZONS}
     nrr = {f"nrr_{h}": float(paid.sum() / held.sum()) for h, paid in later.items()}
-    grr = {f"grr_{h}": float(np.minimum(p, held).sum() / held.sum()) for h, p in later.items()}
+    kept = {h: np.minimum(paid, held).sum() / held.sum() for h, paid in later.items()}
+    grr = {f"grr_{h}": min(float(share), 1.0) for h, share in kept.items()}
     return nrr | grr
 
 
