@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from features.faults import InternalFault
+from features.faults import DataRejected, InternalFault
 from training.labels import REPORTING_LAG_DAYS, Panel, panel
 
 M = 1_000_000
@@ -142,3 +142,19 @@ def test_rows_of_several_months_keep_their_own_opening():
 def test_an_empty_frame_has_no_outcomes():
     table = Panel(pd.Index(["a"]), date(2025, 1, 31), np.ones((1, 3)), np.ones((1, 3)))
     assert table.outcomes(seen(), NEVER).closed.shape == (0, 12)
+
+
+@pytest.mark.fault("T04")
+@pytest.mark.parametrize("astray", [np.nan, np.inf])
+def test_an_amount_that_is_no_number_is_refused_with_its_account_and_month(astray):
+    rows = pd.DataFrame(
+        {
+            "account_id": ["a", "b"],
+            "month_end": [date(2025, 1, 31)] * 2,
+            "closing_micros": [1.0, astray],
+            "organic_micros": [0.0, 0.0],
+        }
+    )
+    with pytest.raises(DataRejected, match=r"1 months.* b at 2025-01-31: train\.label") as refused:
+        panel(rows)
+    assert refused.value.exit_code == 65

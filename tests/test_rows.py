@@ -5,10 +5,11 @@ from datetime import date
 import numpy as np
 import pytest
 
+from features.faults import DataRejected
 from models.calendar import calendar_facts
 from tests.small_history import frame_of
 from training.labels import Outcomes
-from training.rows import Rows, all_rows, distinct_events, independent_share, sample
+from training.rows import Rows, all_rows, distinct_events, independent_share, refuse_unfit, sample
 
 M = 1_000_000
 
@@ -145,3 +146,15 @@ def test_a_state_that_lasts_is_one_event():
 def test_account_months_per_row():
     """400 accounts x 12 leads see 400 months, each twelve times."""
     assert independent_share(many()) == pytest.approx(1 / 12)
+
+
+@pytest.mark.fault("T04")
+@pytest.mark.parametrize(
+    ("y", "weight"), [(2, 1.0), (1, np.inf), (1, np.nan), (0, 0.0), (0, -1.0), (np.nan, 1.0)]
+)
+def test_a_row_without_outcome_or_weight_is_refused_by_its_number(y, weight):
+    lead = np.array([1, 1, 1])
+    rows = Rows(np.array([3, 5, 8]), lead, np.array([0, y, 1]), np.array([1.0, weight, 2.0]))
+    with pytest.raises(DataRejected, match=r"churn: 1 training .* rows 5: train\.label") as refused:
+        refuse_unfit("churn", rows)
+    assert refused.value.exit_code == 65

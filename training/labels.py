@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from features.asof import lead_day, month_end, months_between, opening_day
-from features.faults import InternalFault
+from features.faults import DataRejected, InternalFault
 from models.outcomes import LEADS
 
 __all__ = ["MOVE", "REPORTING_LAG_DAYS", "Outcomes", "Panel", "panel"]
@@ -143,7 +143,13 @@ def panel(account_months: pd.DataFrame) -> Panel:
     ----------
     account_months : DataFrame
         Columns ``account_id``, ``month_end``, ``closing_micros``, ``organic_micros``.
+
+    Raises
+    ------
+    DataRejected
+        ``train.label`` for an amount that is no number, with its account and month.
     """
+    _refuse_unknown(account_months)
     ids = pd.Index(sorted(account_months["account_id"].unique()))
     days = [month_end(day) for day in pd.to_datetime(account_months["month_end"]).dt.date]
     first, last = min(days), max(days)
@@ -154,6 +160,16 @@ def panel(account_months: pd.DataFrame) -> Panel:
     mrr[row, column] = account_months["closing_micros"].to_numpy(dtype=np.int64)
     organic[row, column] = account_months["organic_micros"].to_numpy(dtype=np.int64)
     return Panel(ids, first, mrr, np.cumsum(organic, axis=1))
+
+
+def _refuse_unknown(account_months: pd.DataFrame) -> None:
+    amounts = account_months[["closing_micros", "organic_micros"]].astype(float)
+    astray = account_months[~np.isfinite(amounts).all(axis=1)]
+    if len(astray):
+        first = astray.iloc[0]
+        where = f"{first['account_id']} at {first['month_end']}"
+        said = f"{len(astray)} months of the ledger are no number, the first of {where}"
+        raise DataRejected("train.label", said, "run `perennial check`")
 
 
 def _closed(frame: pd.DataFrame, known_until: date) -> NDArray[np.bool_]:

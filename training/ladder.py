@@ -16,7 +16,14 @@ from models.calendar import CalendarFacts, fit_calendar
 from models.ridge import fit_ridge
 from models.score import RUNGS, Score, rung_of
 from models.target import LEAD_GROUPS, PerGroup, TargetModel, lead_group
-from training.rows import ROWS_PER_FIT, Rows, distinct_events, independent_share, sample
+from training.rows import (
+    ROWS_PER_FIT,
+    Rows,
+    distinct_events,
+    independent_share,
+    refuse_unfit,
+    sample,
+)
 
 __all__ = ["BOOSTER", "Material", "fit_target", "search"]
 
@@ -101,6 +108,7 @@ def fit_target(
     most_rows : int
         Rows of a fit, at most; 0 fits the calendar alone.
     """
+    refuse_unfit(target, rows)
     events = distinct_events(target, rows)
     rung = rung_of(events)
     facts = material.facts

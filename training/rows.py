@@ -7,11 +7,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from features.faults import DataRejected
 from models.calendar import CalendarFacts
 from models.outcomes import LEADS
 from training.labels import Outcomes
 
-__all__ = ["ROWS_PER_FIT", "Rows", "all_rows", "distinct_events", "independent_share", "sample"]
+__all__ = [
+    "ROWS_PER_FIT",
+    "Rows",
+    "all_rows",
+    "distinct_events",
+    "independent_share",
+    "refuse_unfit",
+    "sample",
+]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -48,6 +57,31 @@ class Rows:
     def take(self, keep: Ints) -> Rows:
         """Give some of the rows."""
         return Rows(self.row[keep], self.lead[keep], self.y[keep], self.weight[keep])
+
+
+def refuse_unfit(target: str, rows: Rows) -> None:
+    """Refuse rows that nothing can be learned from.
+
+    Raises
+    ------
+    DataRejected
+        ``train.label`` for an outcome that is neither 0 nor 1, or a weight that is no positive
+        number, with the numbers of the first rows.
+
+    Examples
+    --------
+    >>> lead = np.array([1, 1])
+    >>> refuse_unfit("churn", Rows(np.array([7, 9]), lead, lead, np.array([1.0, np.inf])))
+    Traceback (most recent call last):
+    ...
+    features.faults.DataRejected: churn: 1 training rows without outcome or weight, snapshot \
+rows 9: train.label: run `perennial check`
+    """
+    sound = np.isin(rows.y, (0, 1)) & np.isfinite(rows.weight) & (rows.weight > 0)
+    if not sound.all():
+        first = ", ".join(map(str, rows.row[~sound][:10]))
+        said = f"{target}: {int((~sound).sum())} training rows without outcome or weight"
+        raise DataRejected("train.label", f"{said}, snapshot rows {first}", "run `perennial check`")
 
 
 def all_rows(
