@@ -106,12 +106,14 @@ def test_the_training_knows_nothing_that_came_later(history):
     assert not history.outcomes(date(2024, 6, 1)).closed.any()
 
 
+@pytest.mark.fault("T03")
 def test_constant_and_empty_signals_are_dropped(history):
     assert set(history.signals) & set(history.dropped) == set()
     assert "usage_events_28d" in history.dropped  # the book has no usage
     assert all(history.frame[slug].nunique() > 1 for slug in history.signals)
 
 
+@pytest.mark.fault("T03")
 def test_a_book_in_which_nothing_varies_is_refused():
     with pytest.raises(DataRejected, match="no signal varies"):
         _varying(pd.DataFrame({"a": [1.0, 1.0], "b": [np.nan, 2.0]}), ["a", "b"])

@@ -18,6 +18,7 @@ from models.registry import Registry, Version
 from models.verdict import Choices, verdict
 from tests.small_history import Law, history_of, past_of
 from training import run
+from training.gate import Check
 from training.run import train
 from training.worlds import simulate
 
@@ -79,8 +80,23 @@ def test_the_calendar_serves_first_then_what_is_better():
     assert shelf.champion().number == told.version.number
     assert "score" in told.past.serves.values()
     said = told.to_json()
-    assert {"version", "promoted", "gate", "metrics", "baselines", "seconds"} == set(said)
+    keys = {"version", "promoted", "gate", "metrics", "baselines", "signals", "seconds"}
+    assert set(said) == keys
     json.dumps(said, allow_nan=False)
+
+
+@pytest.mark.ci
+@pytest.mark.fault("T12")
+def test_worse_than_the_champion_is_registered_and_the_record_says_why():
+    why = Check("churn: log-loss beside the champion's", "0.3, champion 0.2", "not worse", False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run, "challenge", lambda *_: [why])
+        shelf, told = fresh(LAW, past_of(LAW))
+    assert not told.promoted
+    assert told.version.tags["gate"] == why.check
+    assert why.to_json() in told.to_json()["gate"]
+    assert shelf.champion().tags["kind"] == "calendar"
+    assert told.version.number in [version.number for version, _ in shelf.kept]
 
 
 @pytest.mark.ci

@@ -14,16 +14,17 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from features.book import Book
-from features.faults import DependencyDown
+from features.faults import DataRejected, DependencyDown
 from features.rules import Rules
 from models.bands import Bands, BandSettings, fit_bands
-from models.bundle import write_bundle
-from models.carried import Carried
+from models.bundle import open_bundle, write_bundle
+from models.carried import Carried, read_bundle
 from models.prediction import HealthModel
 from models.registry import Registry, Version
 from models.renewal import Renewal
 from models.target import TARGETS
 from training.backtest import HORIZONS, Backtest, backtest, calibrated, factor_of
+from training.challenge import challenge
 from training.fit import fit_health, searched
 from training.gate import Check, gate, nrr_errors
 from training.history import History, gather
@@ -49,6 +50,8 @@ class Trained:
         The gate's record.
     carried : Carried
     past : Backtest
+    dropped : tuple of str
+        Signals that say nothing in this book: constant or absent throughout.
     seconds : float
     """
 
@@ -57,6 +60,7 @@ class Trained:
     checks: tuple[Check, ...]
     carried: Carried
     past: Backtest
+    dropped: tuple[str, ...]
     seconds: float
 
     def to_json(self) -> dict[str, Any]:
@@ -74,6 +78,10 @@ class Trained:
             },
             "baselines": {
                 f"nrr_mae_points_{h}m": nrr_errors(self.past.periods, h) for h in HORIZONS
+            },
+            "signals": {
+                "used": list(self.carried.model.signals),
+                "dropped": list(self.dropped),
             },
             "seconds": round(self.seconds, 2),
         }
@@ -123,14 +131,16 @@ def _train(
     model = fit_health(history, as_of, chosen, seed)
     model = calibrated(model, past.replays, history, as_of).served_by(past.serves)
     carried = _carry(model, history, past, bands)
-    checks = tuple(gate(history, past))
+    champion = _opened(registry, serving)
+    checks = (*gate(history, past), *challenge(history, past, champion, seed))
     version = _register(carried, history, registry, _metrics(past), _tags(model, checks))
     promoted = promote and serving is not None and all(check.passed for check in checks)
     if serving and promoted and version.number != serving.number:
         registry.promote(version, expected=serving.number)
     if serving and promote and not promoted and serving.tags.get("kind") == CALENDAR:
         _renew_calendar(model, history, past, registry, serving, bands)
-    return Trained(version, promoted, checks, carried, past, time.monotonic() - begun)
+    seconds = time.monotonic() - begun
+    return Trained(version, promoted, checks, carried, past, history.dropped, seconds)
 
 
 def _serving(
@@ -144,6 +154,16 @@ def _serving(
         return registry.champion() or _register_calendar(history, registry, bands, seed)
     except DependencyDown:
         return None
+
+
+def _opened(registry: Registry, serving: Version | None) -> Carried | None:
+    """Open the champion to be compared with; None for the calendar, or what cannot be opened."""
+    if serving is None or serving.tags.get("kind") == CALENDAR:
+        return None
+    try:
+        return read_bundle(open_bundle(registry.fetch(serving), serving.digest))
+    except (DataRejected, DependencyDown):
+        return None  # a champion that is damaged, or of other signals, holds nobody up
 
 
 def _register_calendar(

@@ -41,6 +41,11 @@ def training(body: Body) -> None:
         )
     show(table)
     write("skill = 1 - log-loss / the calendar's log-loss, among accounts that could leave")
+    dropped = body.get("signals", {}).get("dropped", [])
+    if dropped:
+        tell(
+            f"{len(dropped)} signals say nothing in this book, and were left out (--json lists them)"
+        )
     for check in body["gate"]:
         if not check["passed"]:
             write(f"gate: {check['check']} = {check['value']}, must be {check['limit']}")
