@@ -31,8 +31,8 @@ SCENARIOS: dict[str, dict[str, Any]] = {
     "regime-change": {
         "turn_at": 2 / 3,
         "turned": (
-            ("churn_monthly", (-3.6, -4.2, -4.6)),
-            ("churn_due", (-1.3, -2.1, -2.5)),
+            ("churn_monthly", (-3.3, -3.9, -4.3)),
+            ("churn_due", (-0.9, -1.7, -2.1)),
             ("health_pull", 0.5),
             ("fading_pull", 1.0),
             ("seat", (-3.7, -3.5, -3.3)),
