@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 import sqlite3
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +17,7 @@ import pytest
 
 from tests.command_line import Answer, copied, perennial, workspace
 
+ROOT = Path(__file__).resolve().parents[1]
 pytestmark = pytest.mark.ci  # they train a small book first
 
 
@@ -160,3 +166,26 @@ def test_a_training_without_mlflow_leaves_its_bundle_to_be_registered(folder: Pa
     assert listed(folder)["waiting"] == []
     assert len(listed(folder)["models"]) == before  # the same bundle is the version that it was
     assert perennial(folder, "models", "register", "--json").body["registered"] == []
+
+
+@pytest.mark.fault("T05")
+@pytest.mark.fault("T08")
+@pytest.mark.fault("B16", partly=True)
+def test_a_training_that_is_asked_to_end_leaves_only_whole_models(folder: Path) -> None:
+    shutil.rmtree(folder / "mlruns")
+    command = [sys.executable, "-m", "serving.cli", "train", "--json"]
+    process = subprocess.Popen(
+        command, cwd=folder, env=os.environ | {"PYTHONPATH": str(ROOT)}, stderr=subprocess.PIPE
+    )
+    while process.poll() is None and not (folder / "mlruns" / "mlflow.db").exists():
+        time.sleep(0.05)
+    begun = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    told = process.communicate(timeout=60)[1].decode()
+    assert (process.returncode, "interrupted" in told) == (75, True), told
+    assert time.monotonic() - begun < 20
+    kinds = [one["tags"]["kind"] for one in listed(folder)["models"]]
+    assert kinds in ([], ["calendar"])
+    database = sqlite3.connect(folder / "mlruns" / "mlflow.db")
+    versions = database.execute("SELECT count(*) FROM model_versions").fetchone()
+    assert versions == (len(kinds),)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from features.book import Book, open_book
+from features.faults import Busy
 from features.ingest import ingest
 from features.mapping import read_workspace
 from features.rules import Rules
@@ -83,6 +84,26 @@ def test_the_calendar_serves_first_then_what_is_better():
     keys = {"version", "promoted", "gate", "metrics", "baselines", "signals", "seconds"}
     assert set(said) == keys
     json.dumps(said, allow_nan=False)
+
+
+@pytest.mark.fault("T08")
+def test_over_its_time_it_stops_and_what_serves_is_whole():
+    history, shelf = history_of(LAW), Shelf()
+    told = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run, "gather", lambda *_: history)
+        with pytest.raises(Busy, match=r"past quarters 1 of .*train\.over_budget") as over:
+            train(
+                Book.of({}),
+                Rules(),
+                history.known_until,
+                shelf,
+                budget_seconds=0,
+                progress=lambda *step: told.append(step),
+            )
+    assert (over.value.exit_code, told) == (75, [])
+    assert [version.tags["kind"] for version in shelf.crowned] == ["calendar"]
+    assert len(shelf.kept) == 1
 
 
 @pytest.mark.ci

@@ -14,7 +14,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from features.book import Book
-from features.faults import DataRejected, DependencyDown
+from features.faults import Busy, DataRejected, DependencyDown
 from features.rules import Rules
 from models.bands import Bands, BandSettings, fit_bands
 from models.bundle import open_bundle, write_bundle
@@ -96,6 +96,7 @@ def train(
     bands: BandSettings | None = None,
     promote: bool = True,
     seed: int = 0,
+    budget_seconds: float | None = None,
     progress: Progress | None = None,
 ) -> Trained:
     """Train on a book as known at ``as_of``, and promote what passes the gate.
@@ -108,9 +109,27 @@ def train(
     DependencyDown
         ``registry.unavailable`` where MLflow does not answer: the trained bundle is kept, and
         ``Registry.register_waiting`` registers it later (exit code 69).
+    Busy
+        ``train.over_budget`` where it took longer than ``budget_seconds``: what is registered by
+        then is whole, and serves on (exit code 75).
     """
+    step = _within(budget_seconds, progress)
     with threadpool_limits(limits=1):  # two fits run side by side; a BLAS of its own would thrash
-        return _train(book, rules, as_of, registry, bands, promote, seed, progress)
+        return _train(book, rules, as_of, registry, bands, promote, seed, step)
+
+
+def _within(budget_seconds: float | None, progress: Progress | None) -> Progress:
+    """Tell the progress on, and stop at the first step beyond the budget."""
+    until = float("inf") if budget_seconds is None else time.monotonic() + budget_seconds
+
+    def step(what: str, done: int, whole: int) -> None:
+        if time.monotonic() >= until:
+            said = f"over its {budget_seconds:,.0f} s at {what} {done + 1} of {whole}"
+            raise Busy("train.over_budget", said, "give it more time: --minutes")
+        if progress is not None:
+            progress(what, done, whole)
+
+    return step
 
 
 def _train(
@@ -121,13 +140,15 @@ def _train(
     bands: BandSettings | None,
     promote: bool,
     seed: int,
-    progress: Progress | None,
+    progress: Progress,
 ) -> Trained:
     begun = time.monotonic()
     history = gather(book, rules, as_of, progress)
     serving = _serving(history, registry, bands, seed)
     past = backtest(history, lambda _: {}, seed, progress)
+    progress("fits", 0, 2)
     chosen = searched(history, as_of, seed)
+    progress("fits", 1, 2)
     model = fit_health(history, as_of, chosen, seed)
     model = calibrated(model, past.replays, history, as_of).served_by(past.serves)
     carried = _carry(model, history, past, bands)

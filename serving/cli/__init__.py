@@ -9,6 +9,7 @@ import typer
 
 from serving.cli import book, learning, models, revenue, week
 from serving.cli.refusals import Refusals
+from serving.cli.stopping import stoppable
 
 __all__ = ["app", "main"]
 
@@ -42,5 +43,5 @@ for _command in (
 
 def main() -> None:
     """Run the command line; faults become one line on standard error and an exit code."""
-    with Refusals():
+    with Refusals(), stoppable():
         app()

@@ -97,6 +97,9 @@ def train(
     no_promote: Annotated[
         bool, typer.Option("--no-promote", help="Register, but let the champion serve on.")
     ] = False,
+    minutes: Annotated[
+        float | None, typer.Option("--minutes", min=0, help="Stop after so long (exit code 75).")
+    ] = None,
     seed: Seed = 0,
     engine: Engine = "duckdb",
     book: BookDir = None,
@@ -111,12 +114,18 @@ def train(
     day = asked_day(as_of)
     with terminal.steps(json) as step:
         found = opened(settings, step, engine)
-        trained = _trained(settings, found, day, not no_promote, seed, step)
+        trained = _trained(settings, found, day, not no_promote, seed, step, minutes)
     terminal.answer(trained.to_json(), json, terminal.training)
 
 
 def _trained(
-    settings: Settings, book: Book, as_of: date | None, promote: bool, seed: int, step: Step
+    settings: Settings,
+    book: Book,
+    as_of: date | None,
+    promote: bool,
+    seed: int,
+    step: Step,
+    minutes: float | None = None,
 ) -> Any:
     from features.asof import first_of_month  # heavy below: lightgbm, sklearn
     from serving.batch import as_of_date
@@ -131,5 +140,6 @@ def _trained(
         bands=settings.choices.matrix,
         promote=promote,
         seed=seed,
+        budget_seconds=None if minutes is None else 60 * minutes,
         progress=lambda what, done, whole: step(f"train: {what} {done + 1} of {whole}"),
     )

@@ -12,6 +12,7 @@ import typer
 from features.faults import InputMissing, UsageFault
 from serving.cli.opening import asked_day, opened, published, scored
 from serving.cli.options import AsOf, BookDir, Engine, Home, Json
+from serving.cli.stopping import Stopped
 
 if TYPE_CHECKING:
     from serving.settings import Settings
@@ -152,10 +153,10 @@ def open_server(settings: Settings, host: str, port: int) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Let Ctrl-C end the server without a traceback."""
+    """Let Ctrl-C or SIGTERM end the server, its answers given, as a thing done."""
     try:
         yield
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Stopped):
         return
 
 
