@@ -67,6 +67,16 @@ def test_every_scenario_changes_laws_that_there_are() -> None:
         assert {name for name, _ in changes.get("turned", ())} <= known
 
 
+def test_every_scenario_and_every_column_of_the_truths_is_on_the_page() -> None:
+    page = (Path(__file__).resolve().parents[1] / "docs" / "simulated-book.md").read_text("utf-8")
+    for name in SCENARIOS:
+        assert f"| `{name}` |" in page, name
+    world = simulate(12, 6, scenario="treatment-constant")
+    plain = [name for name in world.truth if not name.startswith(("p_churn_3_", "state_", "p_"))]
+    for name in (*plain, "p_churn_3_treated", "p_churn_3_held", "nrr_rank", "opening_mrr"):
+        assert f"`{name}`" in page, name
+
+
 # --- what each changes
 
 

@@ -27,7 +27,7 @@ __all__ = ["QUANTILES", "Futures", "oracle_table", "origins"]
 HORIZONS = (1, 3, 12)
 QUANTILES = (5, 10, 25, 50, 75, 90, 95)
 WORK = 30_000_000
-BLOCK = 400_000
+BLOCK = 100_000
 Floats = NDArray[np.float64]
 
 
