@@ -9,6 +9,7 @@ import stat
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 
 from features.durable import sync, writing
@@ -17,6 +18,7 @@ from features.faults import CannotWrite, DataRejected
 __all__ = ["no_space_is_a_fault", "read_sealed", "write_once", "write_sealed"]
 
 MOST_BYTES = 256_000_000
+MOST_FILES = 64
 _CURE = "train again, or roll back to an earlier version"
 
 
@@ -27,7 +29,7 @@ def read_sealed(directory: Path) -> dict[str, bytes]:
     ------
     DataRejected
         ``model.path`` where the directory is absent or a link, or holds a link; ``model.format``
-        where it holds another directory, a pipe or a device.
+        where it holds another directory, a pipe or a device, too many files or too many bytes.
 
     Examples
     --------
@@ -38,19 +40,30 @@ def read_sealed(directory: Path) -> dict[str, bytes]:
     """
     if directory.is_symlink() or not directory.is_dir():
         raise DataRejected("model.path", f"{directory}: not a directory of its own", _CURE)
-    return {path.name: _read(path) for path in sorted(directory.iterdir())}
+    paths = sorted(islice(directory.iterdir(), MOST_FILES + 1))
+    if len(paths) > MOST_FILES:
+        raise DataRejected("model.format", f"{directory}: more than {MOST_FILES} files", _CURE)
+    room, files = MOST_BYTES, {}
+    for path in paths:
+        files[path.name] = _read(path, room)
+        room -= len(files[path.name])
+    return files
 
 
-def _read(path: Path) -> bytes:
-    kind = path.lstat()
-    if stat.S_ISLNK(kind.st_mode):
+def _read(path: Path, room: int) -> bytes:
+    if path.is_symlink():
         raise DataRejected("model.path", f"{path}: a link", _CURE)
-    if not stat.S_ISREG(kind.st_mode) or kind.st_size > MOST_BYTES:
-        raise DataRejected("model.format", f"{path}: not a plain file, or too large", _CURE)
     try:
-        # O_NOFOLLOW: the file may have become a link since.
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
-            return file.read(MOST_BYTES)
+        # It may have become a link, or a pipe that waits for a writer, since.
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with os.fdopen(handle, "rb", closefd=True) as file:
+            kind = os.fstat(file.fileno())
+            if not stat.S_ISREG(kind.st_mode) or kind.st_size > room:
+                said = f"{path}: not a plain file, or too large"
+                raise DataRejected("model.format", said, _CURE)
+            return file.read(room)
+    except IsADirectoryError as refused:
+        raise DataRejected("model.format", f"{path}: a directory", _CURE) from refused
     except OSError as refused:
         raise DataRejected("model.path", f"{path}: {refused.strerror}", _CURE) from refused
 

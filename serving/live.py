@@ -12,7 +12,7 @@ from features.book import open_book
 from features.configuration import nearest
 from features.faults import InputMissing, UsageFault
 from features.snapshot import snapshot
-from models.keeper import open_kept
+from models.keeper import Champion, open_kept
 from models.outreach import rank
 from models.verdict import forecasts, judge_accounts
 from serving.columns import native
@@ -33,8 +33,9 @@ def model_at_hand(settings: Settings, tell: Callable[[str], None]) -> ModelAtHan
     return ModelAtHand(Store.open(settings.home), settings.home / "bundles", open_kept, tell)
 
 
-def _unheard(_line: str) -> None:
-    """Tell nobody: a command says itself what it could not open."""
+def _own_model(settings: Settings, run: Run) -> Champion:
+    """Open the run's own model; a damaged one is refused, as another would tell another list."""
+    return open_kept(settings.home / "bundles", int(run.model_version), run.model_digest)
 
 
 class _Live:
@@ -49,7 +50,7 @@ class _Live:
         self.run: Run = run
         book = open_book(settings.home, run.snapshot_id)
         self.book, _ = judged(settings.home, book, self.store, accept=True)
-        self.model = (hand or model_at_hand(settings, _unheard)).of(run)
+        self.model = hand.of(run) if hand else _own_model(settings, run)
 
     def judged(self, accounts: list[str] | None = None) -> tuple[Any, pd.DataFrame]:
         """Judge accounts (all unless named) as the run did."""

@@ -354,6 +354,17 @@ def test_code_beside_the_model_is_refused(bundle: Path) -> None:
 
 
 @pytest.mark.fault("R04")
+def test_too_much_is_refused_before_it_is_read(bundle: Path) -> None:
+    with (bundle / "huge.lgb").open("wb") as sparse:
+        sparse.truncate(10**12)
+    assert code_of(bundle) == "model.format"
+    (bundle / "huge.lgb").unlink()
+    for number in range(70):
+        (bundle / f"x{number}.lgb").touch()
+    assert code_of(bundle) == "model.format"
+
+
+@pytest.mark.fault("R04")
 def test_a_booster_that_the_contract_does_not_name_is_refused(bundle: Path) -> None:
     (bundle / "second.lgb").write_text(TEXT)
     assert code_of(bundle) == "model.format"

@@ -189,3 +189,16 @@ def test_a_training_that_is_asked_to_end_leaves_only_whole_models(folder: Path) 
     database = sqlite3.connect(folder / "mlruns" / "mlflow.db")
     versions = database.execute("SELECT count(*) FROM model_versions").fetchone()
     assert versions == (len(kinds),)
+
+
+@pytest.mark.fault("R02")
+def test_a_list_is_not_ranked_again_by_a_damaged_model_until_a_scoring_has_mended_it(
+    folder: Path,
+) -> None:
+    flip(kept_of(folder, listed(folder)["champion"]))
+    again = ("outreach", "--capacity", "3", "--json")
+    refused(perennial(folder, *again), 65, "model.digest")
+    assert perennial(folder, "outreach", "--json").code == 0
+    scored = perennial(folder, "score", "--json").body
+    assert (scored["published"], scored["degraded"]) == (False, False)
+    assert perennial(folder, *again).code == 0
