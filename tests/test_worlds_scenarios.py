@@ -175,7 +175,7 @@ for path in sorted(folder.rglob("*.*")):
 def test_the_bytes_hang_on_no_thread_hash_seed_or_time_zone(tmp_path: Path) -> None:
     told = set()
     for number, (seed, zone, threads) in enumerate(
-        [("0", "UTC", "1"), ("1", "Asia/Kolkata", "4"), ("99", "America/New_York", "2")]
+        [("0", "Asia/Kolkata", "1"), ("99", "America/New_York", "4")]
     ):
         changed = {"PYTHONHASHSEED": seed, "TZ": zone, "OMP_NUM_THREADS": threads}
         command = [sys.executable, "-c", WRITE, str(tmp_path / str(number))]

@@ -110,15 +110,15 @@ def test_the_truth_of_each_arm_is_what_many_futures_say(effect: str) -> None:
     world = simulate(400, 9, 4, f"treatment-{effect}")
     truth = truth_at(world, 6)
     for arm, draw in (("treated", 0.0), ("held", 1.0)):
-        drawn = futures(world, 6, 2_000, Always(draw), months=3)
+        drawn = futures(world, 6, 1_000, Always(draw), months=3)
         assert off(truth[f"p_churn_3_{arm}"], drawn[3]["churn"]) < 4.5, arm
 
 
 @pytest.mark.ci
 def test_what_happens_is_as_often_as_the_truth_says() -> None:
-    """Ten worlds: observed over expected, the error from the worlds."""
+    """Eight worlds: observed over expected, the error from the worlds."""
     counts = []
-    for seed in range(10):
+    for seed in range(8):
         truth = simulate(400, 12, 300 + seed, "strong-shock").truth
         counts.append(
             [
@@ -176,7 +176,7 @@ def test_the_oracle_repeats_itself(world: World, oracle: pd.DataFrame) -> None:
 def test_one_more_path_is_what_really_came() -> None:
     """Over many worlds the rank of what came among the oracle's paths is uniform."""
     parts = []
-    for seed in range(32):
+    for seed in range(24):
         told = simulate(70, 12, 700 + seed, "strong-shock").oracle(100)
         parts.append(told[told.as_of == told.as_of.unique()[seed % 4]])
     for horizon, ranks in pd.concat(parts).groupby("horizon_months"):
@@ -191,9 +191,9 @@ def fiscal_year(first: Any) -> int:
 
 
 @pytest.mark.ci
-@pytest.mark.parametrize("scenario", ["default", "treatment-constant,price-rise", "currencies"])
+@pytest.mark.parametrize("scenario", ["treatment-constant,price-rise", "currencies"])
 def test_what_came_is_what_the_ledger_counts(scenario: str, tmp_path: Path) -> None:
-    world = simulate(250, 18, 3, scenario)
+    world = simulate(200, 18, 3, scenario)
     world.write(tmp_path)
     settings = read_workspace(tmp_path / "perennial.toml", None)
     ingest(settings, tmp_path / "home", datetime(2026, 1, 1, tzinfo=UTC))

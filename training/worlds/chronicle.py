@@ -74,20 +74,7 @@ def resumed(
 
     What comes after is drawn anew, under the very same laws; no lines are kept.
     """
-    end, term = history.end[row, who], history.term[row, who]
-    contracts = Contracts(
-        term=term,
-        plan=history.plan[row, who],
-        seats=history.seats[row, who],
-        unit=history.unit[row, who],
-        discount=history.discount[row, who],
-        addons=history.addons[row, who],
-        start=np.full(len(who), time.start(row) - 1),
-        end=end,
-        signed=np.full(len(who), time.start(row) - 1),
-        notice=np.where(history.noticed[row, who], time.start(row) - 1, -1),
-        closed=None,
-    )
+    contracts = history.contracts_at(row, who)
     state = State(
         mood=history.mood[row, who],
         fading=history.fading[row, who],

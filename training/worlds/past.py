@@ -78,6 +78,23 @@ class History:
     contracts: Contracts
     plays: list[dict[str, Any]]
 
+    def contracts_at(self, row: int, who: Integers) -> Contracts:
+        """Give the contracts of some customers at a month-end, without lines and their dates."""
+        noticed, none = self.noticed[row, who], np.zeros(len(who), dtype=np.int64)
+        return Contracts(
+            term=self.term[row, who],
+            plan=self.plan[row, who],
+            seats=self.seats[row, who],
+            unit=self.unit[row, who],
+            discount=self.discount[row, who],
+            addons=self.addons[row, who],
+            start=none,
+            end=self.end[row, who],
+            signed=none.copy(),
+            notice=np.where(noticed, 0, -1),
+            closed=None,
+        )
+
     def in_service(self, month: Any, day: Any, account: Any) -> Booleans:
         """Say whether accounts that were customers before a month still are on a day of it."""
         return np.asarray(self.alive[month, account] & (day < self.until[month + 1, account]))

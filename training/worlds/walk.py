@@ -59,19 +59,6 @@ class Customers:
     def of(cls, row: int, roster: Roster, history: History) -> Customers:
         """Read the customers of a month-end."""
         who = np.flatnonzero(history.alive[row])
-        contracts = Contracts(
-            term=history.term[row, who],
-            plan=history.plan[row, who],
-            seats=history.seats[row, who],
-            unit=history.unit[row, who],
-            discount=history.discount[row, who],
-            addons=history.addons[row, who],
-            start=np.zeros(len(who), dtype=np.int64),
-            end=history.end[row, who],
-            signed=np.zeros(len(who), dtype=np.int64),
-            notice=np.full(len(who), -1, dtype=np.int64),
-            closed=None,
-        )
         return cls(
             who=who,
             segment=roster.segment[who, None],
@@ -81,7 +68,7 @@ class Customers:
             due_month=history.due_month[row, who, None],
             first_month=history.first_month[who, None],
             noticed=history.noticed[row, who, None],
-            contracts=contracts,
+            contracts=history.contracts_at(row, who),
             mrr=history.mrr[row, who],
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 
@@ -61,12 +61,12 @@ class World:
         What all of it was drawn from.
     """
 
-    tables: dict[str, pd.DataFrame]
-    truth: pd.DataFrame
+    tables: dict[str, pd.DataFrame] = field(repr=False)
+    truth: pd.DataFrame = field(repr=False)
     time: Timeline
     laws: Laws
-    roster: Roster
-    history: History
+    roster: Roster = field(repr=False)
+    history: History = field(repr=False)
     seed: tuple[int, ...]
 
     def oracle(self, paths: int | None = None) -> pd.DataFrame:
