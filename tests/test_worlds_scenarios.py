@@ -27,6 +27,11 @@ def plain() -> World:
     return simulate(100, MONTHS, 3)
 
 
+@pytest.fixture(scope="module")
+def treated() -> World:
+    return simulate(40, 6, 3, "treatment-constant")
+
+
 def lines_until(world: World, month: int) -> pd.DataFrame:
     """Lines that started before a month, as far as they are told by then."""
     day = pd.Timestamp(world.time.date_of(world.time.start(month)))
@@ -67,12 +72,11 @@ def test_every_scenario_changes_laws_that_there_are() -> None:
         assert {name for name, _ in changes.get("turned", ())} <= known
 
 
-def test_every_scenario_and_every_column_of_the_truths_is_on_the_page() -> None:
+def test_every_scenario_and_every_column_of_the_truths_is_on_the_page(treated: World) -> None:
     page = (Path(__file__).resolve().parents[1] / "docs" / "simulated-book.md").read_text("utf-8")
     for name in SCENARIOS:
         assert f"| `{name}` |" in page, name
-    world = simulate(12, 6, scenario="treatment-constant")
-    plain = [name for name in world.truth if not name.startswith(("p_churn_3_", "state_", "p_"))]
+    plain = [name for name in treated.truth if not name.startswith(("p_churn_3_", "state_", "p_"))]
     for name in (*plain, "p_churn_3_treated", "p_churn_3_held", "nrr_rank", "opening_mrr"):
         assert f"`{name}`" in page, name
 
@@ -123,10 +127,9 @@ def test_a_list_price_rises_at_once_for_monthly_and_at_renewal_for_terms(plain: 
     assert worse.p_churn_1.mean() > 1.2 * calm.p_churn_1.mean()
 
 
-def test_only_worlds_with_outreach_have_its_log_and_its_truth(plain: World) -> None:
+def test_only_worlds_with_outreach_have_its_log_and_its_truth(plain: World, treated: World) -> None:
     assert "outreach_log" not in plain.tables
     assert "treated" not in plain.truth
-    treated = simulate(60, 6, 3, "treatment-constant")
     own = {column.name for column in TABLES["outreach_log"].columns}
     assert set(treated.tables["outreach_log"].columns) - own == {"propensity"}
     assert {"treated", "p_churn_3_treated", "p_churn_3_held"} <= set(treated.truth.columns)
@@ -135,6 +138,7 @@ def test_only_worlds_with_outreach_have_its_log_and_its_truth(plain: World) -> N
 # --- fresh accounts of the same world
 
 
+@pytest.mark.ci
 def test_fresh_accounts_share_the_worlds_weather_and_nothing_else(plain: World) -> None:
     one, again, other = (plain.fresh(25, draw) for draw in (0, 0, 1))
     assert (one.history.factor == plain.history.factor).all()
@@ -148,6 +152,7 @@ def test_fresh_accounts_share_the_worlds_weather_and_nothing_else(plain: World) 
 # --- the command, and the same bytes everywhere
 
 
+@pytest.mark.ci
 def test_the_command_writes_both_truths_apart(tmp_path: Path) -> None:
     asked = ("--accounts", "30", "--months", "8", "--scenario", "strong-shock,tiny", "--json")
     told = perennial(tmp_path, "simulate", "book", *asked)

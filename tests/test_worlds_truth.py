@@ -84,7 +84,7 @@ def agrees(world: World, row: int, paths: int, bound: float) -> None:
 
 
 def test_the_truth_is_what_many_futures_say() -> None:
-    agrees(simulate(150, 6, 8), row=3, paths=300, bound=4.0)
+    agrees(simulate(120, 6, 8), row=3, paths=200, bound=4.0)
 
 
 @pytest.mark.ci
