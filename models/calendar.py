@@ -15,49 +15,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.optimize import minimize
-from scipy.special import expit, logit
-from sklearn.linear_model import LogisticRegression
 
 from features.acv import ACV_SEGMENTS
 from features.asof import as_dates, lead_of
 from models.outcomes import LEADS
 
-__all__ = [
-    "BENCHMARK_ANNUAL_RATES",
-    "TERMS",
-    "CalendarFacts",
-    "CalendarModel",
-    "benchmark_rate",
-    "calendar_facts",
-    "fit_calendar",
-]
+__all__ = ["BANDS", "COLUMNS", "TERMS", "CalendarFacts", "CalendarModel", "calendar_facts"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 TERMS = ("monthly", "unknown", "short", "annual", "multi-year")
-MONTHS_BETWEEN_DECISIONS = (1, 1, 6, 12, 24)
 TENURES = (2.0, 5.0, 13.0, 25.0)
 """Upper bounds in months, exclusive: settling in, the month 2-4 cliff, first year, second, older."""
 BANDS = tuple(name for _, name in ACV_SEGMENTS)
-
-BENCHMARK_ANNUAL_RATES: Mapping[str, Mapping[str, float]] = {
-    "churn": {"smb": 0.10, "mid-market": 0.08, "enterprise": 0.05, "strategic": 0.05},
-    "expand": {"smb": 0.20, "mid-market": 0.20, "enterprise": 0.20, "strategic": 0.20},
-    "contract": {"smb": 0.05, "mid-market": 0.05, "enterprise": 0.05, "strategic": 0.05},
-}
-"""Shares of accounts a year. Churn: S003 ("< 5 % enterprise, < 10 % SMB") and S001 (8 %);
-expansion: S001 (20 % a year); contraction: S003 (above 5 % is a problem)."""
-
-PRIOR_ACCOUNTS = 20.0
-"""Weight of a prior rate, in observations: (n r + 20 r0) / (n + 20)."""
-STEEP = 10.0
-"""Stretches a column so far that the ridge hardly holds it."""
-DAMPED = 0.5
-"""Share of a trend that is believed beyond the last lead that the past has seen."""
-LEAST_RIDGE = 1e-3
-"""Shares what a single cell shows between its term and its band."""
 
 
 @dataclass(frozen=True)
@@ -201,17 +172,6 @@ def _decision_lead(as_of: date, end: date | None) -> float:
     return np.inf if end is None else float(lead_of(as_of, end))
 
 
-def benchmark_rate(target: str, band: str, months: float) -> float:
-    """Turn a published annual rate into the rate over some months: 1 - (1 - r)^(months / 12).
-
-    Examples
-    --------
-    >>> round(benchmark_rate("churn", "smb", 1), 5)
-    0.00874
-    """
-    return float(1 - (1 - BENCHMARK_ANNUAL_RATES[target][band]) ** (months / 12))
-
-
 @dataclass(frozen=True)
 class CalendarModel:
     """A fitted calendar: one logit for every (account, lead) from its codes.
@@ -231,8 +191,12 @@ class CalendarModel:
 
     def logit(self, facts: CalendarFacts, rows: Ints, leads: Ints) -> Floats:
         """Give the calendar's logit at (row, lead) pairs."""
-        codes = facts.codes(rows, leads, self.cumulative)
-        return self.intercept + _summed(self.weights, codes)
+        return self.of(facts.codes(rows, leads, self.cumulative))
+
+    def of(self, codes: Ints) -> Floats:
+        """Give the calendar's logit of coded rows."""
+        columns = [np.asarray(column)[codes[:, at]] for at, column in enumerate(self.weights)]
+        return np.asarray(self.intercept + np.sum(columns, axis=0))
 
     def matrix(self, facts: CalendarFacts) -> Floats:
         """Give the calendar's logit at every lead, (n, 12)."""
@@ -254,118 +218,3 @@ class CalendarModel:
         """Read the model from JSON."""
         weights = tuple(tuple(column) for column in values["weights"])
         return cls(float(values["intercept"]), weights, bool(values["cumulative"]))
-
-
-def fit_calendar(
-    target: str, codes: Ints, y: Ints, few: bool, leads: Ints, share: float = 1.0
-) -> CalendarModel:
-    """Fit the calendar on coded rows; with few events, empirical-Bayes rates by term and band.
-
-    A state grows likelier with its lead. That slope, on the logarithm of the lead, is free of the
-    ridge: a short past has seen no twelve months, and must not take them for the average lead.
-    Beyond the last lead that was seen the slope goes on damped.
-
-    Parameters
-    ----------
-    target : {"churn", "expand", "contract"}
-    codes : array of int, (rows, columns)
-        From ``CalendarFacts.codes``.
-    y : array of int, (rows,)
-        1 where the event happened.
-    few : bool
-        True below ten events: nothing is fitted, published rates are updated by what was seen.
-    leads : array of int, (rows,)
-    share : float
-        Account-months per row: many rows see the same ones, and a ridge or a published rate that
-        weighs as much as twenty observations must not take them for more.
-    """
-    cumulative = target != "churn"
-    if few or y.min(initial=1) == y.max(initial=0):
-        horizon = float(np.mean(leads)) if cumulative and len(leads) else 1.0
-        return _updated(_published(target, horizon, cumulative), codes, y, share / horizon)
-    patterns, inverse = _patterns(codes)
-    events = np.bincount(inverse, weights=y, minlength=len(patterns))
-    rest = np.bincount(inverse, minlength=len(patterns)) - events
-    by_lead = STEEP * np.log(np.arange(1, LEADS + 1)) * cumulative
-    design = np.column_stack([_one_hot(patterns), by_lead[patterns[:, 5]]])
-    outcome = np.repeat([1, 0], len(patterns))
-    weight = np.concatenate([events, rest])
-    used = weight > 0
-    fitted = LogisticRegression(C=1.0, max_iter=500)
-    twice = np.concatenate([design, design])
-    fitted.fit(twice[used], outcome[used], sample_weight=share * weight[used])
-    weights = _split(fitted.coef_[0, :-1])
-    trend = fitted.coef_[0, -1] * by_lead
-    last = int(leads.max()) - 1
-    unseen = np.arange(LEADS) > last
-    trend = np.where(unseen, trend[last] + DAMPED * (trend - trend[last]), trend)
-    at_lead = np.asarray(weights[5]) + trend
-    weights = (*weights[:5], tuple(map(float, at_lead)), *weights[6:])
-    return CalendarModel(float(fitted.intercept_[0]), weights, cumulative)
-
-
-def _patterns(codes: Ints) -> tuple[Ints, Ints]:
-    """Give the distinct rows of codes, and which of them each row is."""
-    levels = tuple(count for _, count in COLUMNS)
-    flat, inverse = np.unique(np.ravel_multi_index(tuple(codes.T), levels), return_inverse=True)
-    return np.column_stack(np.unravel_index(flat, levels)), inverse
-
-
-def _one_hot(codes: Ints) -> Floats:
-    blocks = [np.eye(levels)[codes[:, at]] for at, (_, levels) in enumerate(COLUMNS)]
-    return np.concatenate(blocks, axis=1)
-
-
-def _summed(weights: tuple[tuple[float, ...], ...], codes: Ints) -> Floats:
-    columns = [np.asarray(column)[codes[:, at]] for at, column in enumerate(weights)]
-    return np.asarray(np.sum(columns, axis=0))
-
-
-def _split(coefficients: Floats) -> tuple[tuple[float, ...], ...]:
-    ends = np.cumsum([levels for _, levels in COLUMNS])[:-1]
-    return tuple(tuple(float(v) for v in part) for part in np.split(coefficients, ends))
-
-
-def _published(target: str, horizon: float, cumulative: bool) -> CalendarModel:
-    """Give the published rates as a calendar, additive on the logit.
-
-    A decision that comes once in twelve months is twelve times as likely to go wrong as a
-    monthly one: the published rates are rates a year. A state's rate is that of its mean lead.
-    """
-    weights = [np.zeros(levels) for _, levels in COLUMNS]
-    weights[1] = logit([benchmark_rate(target, band, horizon) for band in BANDS])
-    if cumulative:
-        weights[5] = np.log(np.arange(1, LEADS + 1) / horizon)
-    else:
-        weights[0] = np.log(MONTHS_BETWEEN_DECISIONS)
-    return CalendarModel(0.0, tuple(tuple(map(float, column)) for column in weights), cumulative)
-
-
-def _updated(published: CalendarModel, codes: Ints, y: Ints, share: float) -> CalendarModel:
-    """Update published rates by what was seen, one shift per term and one per band.
-
-    Every cell of term and band that was seen also counts twenty observations at its published
-    rate: a cell alone comes out at (n r + 20 r0) / (n + 20), however high its rate.
-    """
-    cells = np.unique(codes[:, :2], axis=0)
-    supposed = np.column_stack([cells, np.zeros((len(cells), len(COLUMNS) - 2), dtype=np.int64)])
-    patterns, inverse = _patterns(codes)
-    seen = np.bincount(inverse, minlength=len(patterns))
-    events = np.bincount(inverse, weights=y, minlength=len(patterns))
-    terms, bands = (np.asarray(published.weights[at]) for at in (0, 1))
-    base = terms[cells[:, 0]] + bands[cells[:, 1]]
-    level = np.concatenate([_summed(published.weights, patterns), base])
-    weight = np.concatenate([share * seen, np.full(len(cells), PRIOR_ACCOUNTS)])
-    hit = np.concatenate([share * events, PRIOR_ACCOUNTS * expit(base)])
-    design = _one_hot(np.concatenate([patterns, supposed]))[:, : len(TERMS) + len(BANDS)]
-
-    def loss(shift: Floats) -> tuple[float, Floats]:
-        eta = level + design @ shift
-        fit = float(weight @ np.logaddexp(0, eta) - hit @ eta)
-        slope = (weight * expit(eta) - hit) @ design
-        return fit + LEAST_RIDGE * float(shift @ shift) / 2, slope + LEAST_RIDGE * shift
-
-    shift = minimize(loss, np.zeros(design.shape[1]), jac=True, method="L-BFGS-B", tol=1e-12).x
-    by_term, by_band = terms + shift[: len(TERMS)], bands + shift[len(TERMS) :]
-    weights = (tuple(map(float, by_term)), tuple(map(float, by_band)), *published.weights[2:])
-    return CalendarModel(published.intercept, weights, published.cumulative)

@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit
 
-__all__ = ["MAX_SIGNALS", "Ridge", "Scaling", "fit_ridge", "fit_scaling"]
+__all__ = ["MAX_SIGNALS", "STRENGTH", "Ridge", "Scaling", "fit_ridge", "fit_scaling"]
 
 Floats = NDArray[np.float64]
 
 MAX_SIGNALS = 11
+STRENGTH = 0.05
+"""Inverse strength of the penalty: prior variance of a weight, on the logit per width."""
 CLIP = 3.0
 
 
@@ -69,6 +71,28 @@ class Ridge:
         """Give each signal's part of the logit, (n, signals)."""
         return self.scaling.apply(values) * self.weights
 
+    def freedom(self, values: Floats, information: Floats) -> float:
+        """Give the effective degrees of freedom: what the penalty left of one per signal.
+
+        Parameters
+        ----------
+        values : array, (rows, signals)
+            The rows that it was fitted on.
+        information : array, (rows,)
+            Weight times p (1 - p) of each.
+
+        Examples
+        --------
+        >>> ridge = Ridge(Scaling(np.zeros(2), np.ones(2)), np.array([0.3, 0.0]))
+        >>> round(ridge.freedom(np.array([[1.0, 9.0], [-1.0, 9.0]]), np.array([10.0, 10.0])), 2)
+        0.5
+        """
+        used = np.flatnonzero(self.weights)
+        scaled = self.scaling.apply(values)[:, used]
+        centred = scaled - information @ scaled / information.sum()
+        seen = (centred.T * information) @ centred
+        return float(np.trace(np.linalg.solve(seen + np.eye(len(used)) / STRENGTH, seen)))
+
     def to_json(self) -> dict[str, Any]:
         """Give the regression as JSON (an infinite width is null)."""
         width = [float(v) if np.isfinite(v) else None for v in self.scaling.width]
@@ -91,7 +115,7 @@ def fit_ridge(
     weight: Floats,
     offset: Floats,
     signs: Sequence[int],
-    c: float = 0.1,
+    c: float = STRENGTH,
 ) -> Ridge:
     """Fit at most eleven signals on top of an offset, each with its declared sign.
 

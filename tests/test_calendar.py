@@ -1,25 +1,20 @@
 """The calendar by hand: leads of decisions, months in which one can leave, codes, prior rates."""
 
 from datetime import date
+from itertools import product
 
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.optimize import minimize
 from scipy.special import expit
-from sklearn.linear_model import LogisticRegression
 
 from features.asof import add_months, lead_day
-from models.calendar import (
-    BENCHMARK_ANNUAL_RATES,
-    COLUMNS,
-    TERMS,
-    CalendarModel,
-    benchmark_rate,
-    calendar_facts,
-    fit_calendar,
-)
+from models.calendar import COLUMNS, TERMS, CalendarModel, calendar_facts
+from models.calendar_fit import SCALES, fit_calendar
+from models.published import BENCHMARK_ANNUAL_RATES, benchmark_rate, published
 
 
 def facts_of(*rows, fiscal_year_starts=1, as_of=date(2025, 7, 1)):
@@ -170,15 +165,50 @@ def test_one_class_is_never_a_failure():
     assert 0.8 < rate_of(model) < 0.9
 
 
-def test_the_fit_agrees_with_rows_that_are_not_aggregated():
+def evidence(one_hot, base, y, variances):
+    """Laplace's approximation by a general optimiser, over rows that are not aggregated."""
+    design = np.column_stack([np.ones(len(y)), one_hot])
+    precision = np.concatenate([[1e-6], 1 / variances])
+
+    def loss(moves):
+        eta = base + design @ moves
+        value = (np.logaddexp(0, eta) - y * eta).sum() + (precision * moves) @ moves / 2
+        return value, (expit(eta) - y) @ design + precision * moves
+
+    found = minimize(loss, np.zeros(design.shape[1]), jac=True, method="L-BFGS-B", tol=1e-13)
+    p = expit(base + design @ found.x)
+    curve = (design.T * (p * (1 - p))) @ design + np.diag(precision)
+    return (np.log(precision).sum() - np.linalg.slogdet(curve)[1]) / 2 - found.fun, p
+
+
+def test_the_fit_is_the_likeliest_under_the_likeliest_scales():
     rng = np.random.default_rng(0)
     codes = np.column_stack([rng.integers(0, levels, 600) for _, levels in COLUMNS])
     y = (rng.random(600) < np.where(codes[:, 0] == 0, 0.3, 0.1)).astype(np.int64)
     model = fit_calendar("churn", codes, y, False, codes[:, 5] + 1)
     one_hot = np.concatenate([np.eye(k)[codes[:, at]] for at, (_, k) in enumerate(COLUMNS)], axis=1)
-    oracle = LogisticRegression(C=1.0, max_iter=2000, tol=1e-8).fit(one_hot, y)
-    ours = model.intercept + sum(np.asarray(w)[codes[:, at]] for at, w in enumerate(model.weights))
-    assert np.abs(expit(ours) - oracle.predict_proba(one_hot)[:, 1]).max() < 5e-3
+    base = published("churn", 1.0, False).of(codes)
+    told = []
+    for deciding, rest in product(SCALES, SCALES):
+        by_column = [
+            np.full(k, deciding if name in ("term", "decided") else rest) for name, k in COLUMNS
+        ]
+        told.append(evidence(one_hot, base, y, np.concatenate(by_column)))
+    best = max(told, key=lambda one: one[0])[1]
+    assert np.abs(expit(model.of(codes)) - best).max() < 2e-3
+
+
+def test_a_small_book_keeps_what_is_published_and_a_large_one_speaks():
+    """Monthly accounts leave as often as annual ones decide: ten events say little of it."""
+    told = {}
+    for n in (100, 20_000):
+        codes, leads = coded(n)
+        codes[: n // 2, 0] = 0
+        y = (np.arange(n) % 10 == 0).astype(np.int64)
+        model = fit_calendar("churn", codes, y, False, leads)
+        annual_rate, monthly_rate = expit(model.of(codes[[n - 1, 0]]))
+        told[n] = float(annual_rate / monthly_rate)
+    assert told[100] > 1.1 > told[20_000] > 0.9
 
 
 def test_a_matrix_is_the_logit_at_every_lead_and_survives_json():

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
-from models.ridge import MAX_SIGNALS, Ridge, Scaling, fit_ridge, fit_scaling
+from models.ridge import MAX_SIGNALS, STRENGTH, Ridge, Scaling, fit_ridge, fit_scaling
 
 
 def drawn(n=500, signals=4, seed=0):
@@ -36,7 +36,7 @@ def newton(design, y, weight, offset, c):
 def test_it_agrees_with_scikit_learn_where_the_offset_is_constant():
     values, y, weight, _ = drawn()
     ridge = fit_ridge(values, y, weight, np.full(len(y), -0.7), [0] * 4)
-    oracle = LogisticRegression(C=0.1, tol=1e-10, max_iter=5000)
+    oracle = LogisticRegression(C=STRENGTH, tol=1e-10, max_iter=5000)
     oracle.fit(ridge.scaling.apply(values), y, sample_weight=weight)
     assert ridge.weights == pytest.approx(oracle.coef_[0], abs=1e-4)
 

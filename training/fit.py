@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.catalog import CATALOG
-from models.calendar import PRIOR_ACCOUNTS
+from models.calendar_fit import PRIOR_ACCOUNTS
 from models.outcomes import LEADS
 from models.prediction import HealthModel
 from models.sizes import fit_sizes

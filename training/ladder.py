@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from models.calendar import CalendarFacts, fit_calendar
+from models.calendar import CalendarFacts
+from models.calendar_fit import fit_calendar
 from models.ridge import fit_ridge
 from models.score import RUNGS, Score, rung_of
 from models.target import LEAD_GROUPS, PerGroup, TargetModel, lead_group
@@ -199,7 +200,8 @@ def _fit_gains(
     solved once more for the gains that are left, or a shrunk score would bias every probability.
     The gains are sums of steps from the last group backwards, each step at least zero. What is
     seen in sample is optimism: the gains are at most the heuristic shrinkage of van Houwelingen
-    and le Cessie (1990), 1 - df / chi2, of the score's likelihood ratio over the calendar.
+    and le Cessie (1990), 1 - df / chi2, of the score's likelihood ratio over the calendar, df being
+    what the ridge's penalty left of its degrees of freedom.
     """
     groups = len(LEAD_GROUPS)
     s, group = _scores_of(score, rows, material), lead_group(rows.lead)
@@ -211,7 +213,7 @@ def _fit_gains(
     start = np.array([0.0] * (2 * groups - 1) + [1.0])
     design = np.concatenate([level_of, per_score], axis=1)
     solved = _solve(rows, offset, design, start, free + rising)
-    most = _shrinkage(score, rows, offset, offset + design @ solved)
+    most = _shrinkage(score, rows, material, offset, offset + design @ solved)
     gains = most * np.minimum(np.cumsum(solved[groups:][::-1])[::-1], 1.0)
     shrunk = offset + gains[group] * (s - centre)
     levels = _solve(rows, shrunk, level_of, np.zeros(groups), free)
@@ -239,12 +241,17 @@ def _solve(
     return np.asarray(solved)
 
 
-def _shrinkage(score: Score, rows: Rows, offset: Floats, eta: Floats) -> float:
-    """Give 1 - df / chi2, with one degree of freedom per signal of the ridge."""
+def _shrinkage(score: Score, rows: Rows, material: Material, offset: Floats, eta: Floats) -> float:
+    """Give 1 - df / chi2; without a ridge nothing was spent."""
     gained = rows.y * (eta - offset) - np.logaddexp(0, eta) + np.logaddexp(0, offset)
     chi2 = 2 * float(rows.weight @ gained)
-    used = int((score.ridge.weights != 0).sum()) if score.ridge is not None else 0
-    return float(np.clip(1 - used / chi2, 0.0, 1.0)) if chi2 > 0 else 0.0
+    if chi2 <= 0:
+        return 0.0
+    p = expit(offset)
+    information = rows.weight * p * (1 - p)
+    ridge = score.ridge
+    spent = ridge.freedom(material.values[rows.row], information) if ridge is not None else 0.0
+    return float(np.clip(1 - spent / chi2, 0.0, 1.0))
 
 
 def _per_group(values: Floats) -> PerGroup:
