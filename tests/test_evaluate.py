@@ -30,6 +30,7 @@ def drawn(n=1500, accounts=500, seed=0, strength=1.0):
         account=np.arange(n) % accounts,
         at_risk=np.ones(n, dtype=bool),
         mrr=np.ones(n),
+        origin=np.arange(n) // accounts,
     )
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.small_history import Law, history_of, past_of
 from training.backtest import Backtest
-from training.gate import WORSE_NRR, gate, nrr_errors, suspected_leaks
+from training.gate import WORSE_NRR, gate, nrr_errors, nrr_gaps, suspected_leaks
 
 LAW = Law(accounts=180, months=21)
 LEAK = Law(accounts=180, months=21, leak=True)
@@ -114,6 +114,29 @@ def test_errors_by_hand():
     assert errors["calendar"] == pytest.approx(2)
     assert errors["no change"] == pytest.approx(0)
     assert nrr_errors(periods, 1) == {}
+
+
+def dated(*errors):
+    days = ("2024-01-01", "2024-04-01", "2024-07-01", "2024-10-01")
+    pairs = zip(days, errors, strict=False)
+    return [period(*one) | {"origin": day, "z": 0.0} for day, one in pairs]
+
+
+def test_gaps_to_the_baselines_by_hand():
+    """Nearer by 1, 1, 2 and 2 points: 1.5 on average, by Student's t on four quarters."""
+    gaps = nrr_gaps(dated((0.01, 0.02), (-0.01, 0.02), (0.0, 0.02), (0.01, 0.03)), 3)
+    one = gaps["calendar"]
+    reach = 2.3534 * np.std([1, 1, 2, 2], ddof=1) / 2
+    assert one["mean"] == pytest.approx(-1.5)
+    assert one["n_eff"] == 4
+    assert [one["p05"], one["p95"]] == pytest.approx([-1.5 - reach, -1.5 + reach], abs=1e-3)
+    assert list(gaps) == ["calendar", "no change"]
+
+
+@pytest.mark.fault("T01")
+def test_one_quarter_bounds_nothing():
+    assert nrr_gaps(dated((0.01, 0.02)), 3)["calendar"]["p05"] is None
+    assert nrr_gaps([], 3) == {}
 
 
 def test_errors_are_compared_on_the_same_periods():

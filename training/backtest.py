@@ -217,7 +217,7 @@ def _judged(target: str, replays: Sequence[Replay], history: History, seed: int)
     column = JUDGED_HORIZON - 1
     account = pd.factorize(history.frame["account_id"])[0]
     parts: list[Judged] = []
-    for replay in replays:
+    for number, replay in enumerate(replays):
         rows = replay.rows
         free = replay.prediction.free[:, :JUDGED_HORIZON].any(axis=1) | (target != "churn")
         parts.append(
@@ -229,6 +229,7 @@ def _judged(target: str, replays: Sequence[Replay], history: History, seed: int)
                 account=account[rows],
                 at_risk=np.asarray(free & history.modelled[rows]),
                 mrr=outcomes.opening[rows] / 1e6,
+                origin=np.full(len(rows), number),
             )
         )
     names = Judged.__dataclass_fields__

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from models.carried import Carried
 from models.target import TARGETS
 from training.backtest import JUDGED_HORIZON, Backtest, Replay
-from training.evaluate import RESAMPLES, log_loss
+from training.bootstrap import RESAMPLES
+from training.evaluate import log_loss
 from training.gate import LEAST_EVENTS, Check
 from training.history import History
 

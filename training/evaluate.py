@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logit
-from sklearn.metrics import roc_auc_score
 
-from models.calibration import calibration_slope, observed_over_expected
+from training.bootstrap import Clusters, bounds
+from training.influence import EDGE, Score, area, caught, lift, ratio, skill, slope
 
 __all__ = [
     "GROSS",
+    "INTERVALS",
     "Judged",
     "auc",
     "beats_calendar",
@@ -24,10 +24,13 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float64]
-FLOOR = 1e-6
-RESAMPLES = 400
 GROSS = (0.5, 2.0)
 """Slope and observed / expected outside which a score does not serve at all."""
+LEAST = {"auc_at_risk": 0.0, "o_over_e": 0.0, "lift": 0.0, "caught": 0.0}
+MOST = {"skill": 1.0, "auc_at_risk": 1.0, "caught": 1.0}
+"""What a score can be, where that has an end."""
+INTERVALS = ("skill", "auc_at_risk", "slope", "o_over_e", "lift", "caught")
+"""The scores that carry an interval."""
 SURE = 0.9
 """Bootstrap probability of a positive skill from which a score serves instead of the calendar."""
 
@@ -47,6 +50,8 @@ class Judged:
         Whether nothing was booked and, for churn, the account could leave within the horizon.
     mrr : array of float, (n,)
         Opening MRR in units of currency.
+    origin : array of int, (n,)
+        Quarter of each row.
     """
 
     p: Floats
@@ -56,6 +61,7 @@ class Judged:
     account: NDArray[np.int64]
     at_risk: NDArray[np.bool_]
     mrr: Floats
+    origin: NDArray[np.int64]
 
 
 def log_loss(p: Floats, y: NDArray[np.int64]) -> Floats:
@@ -66,13 +72,13 @@ def log_loss(p: Floats, y: NDArray[np.int64]) -> Floats:
     >>> log_loss(np.array([0.5]), np.array([1])).round(4).tolist()
     [0.6931]
     """
-    kept = np.clip(p, FLOOR, 1 - FLOOR)
+    kept = np.clip(p, EDGE, 1 - EDGE)
     return np.asarray(-np.where(y == 1, np.log(kept), np.log(1 - kept)))
 
 
 def auc(p: Floats, y: NDArray[np.int64]) -> float | None:
     """Give the area under the ROC curve; None where only one class was seen."""
-    return float(roc_auc_score(y, p)) if 0 < y.sum() < len(y) else None
+    return area(p, y).value
 
 
 def judge(judged: Judged, seed: int = 0) -> dict[str, Any]:
@@ -81,39 +87,58 @@ def judge(judged: Judged, seed: int = 0) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``rows, events, auc_at_risk, auc_calendar_at_risk, auc_rules_at_risk, log_loss,
-        log_loss_calendar`` (nats a row), ``skill`` (1 - log-loss / calendar's, at risk), its
-        80 % interval and ``p_better`` by a bootstrap over accounts, ``slope`` and ``o_over_e``
-        with their standard errors, ``caught`` (share of the event's MRR in the riskiest tenth).
+        ``rows, events, log_loss, log_loss_calendar`` (nats a row), ``auc_at_risk,
+        auc_calendar_at_risk, auc_rules_at_risk``, ``skill`` (1 - log-loss / calendar's, at risk)
+        with its 80 % interval (``skill_p10, skill_p90``) and ``p_better``, ``slope`` and
+        ``o_over_e`` with their standard errors, ``lift`` (rate in the riskiest tenth over the
+        rate of all), ``caught`` (share of the event's MRR in the riskiest tenth); of every score
+        in `INTERVALS` its 90 % interval, ``…_p05`` and ``…_p95``, by a bootstrap over accounts
+        and quarters. None is what too few events cannot say.
     """
     risk = judged.at_risk
-    p, calendar, y = judged.p[risk], judged.calendar[risk], judged.y[risk]
+    p, y = np.clip(judged.p[risk], EDGE, 1 - EDGE), judged.y[risk]
+    calendar = judged.calendar[risk]
     if not len(y):
         return {"rows": 0, "events": 0}
     ours, theirs = log_loss(p, y), log_loss(calendar, y)
-    draws = _skill_draws(ours, theirs, judged.account[risk], seed)
-    kept = np.clip(p, FLOOR, 1 - FLOOR)
-    slope, slope_error = (
-        calibration_slope(logit(kept), y.astype(float)) if 0 < y.sum() < len(y) else (None, None)
-    )
-    return {
+    stretch, stretch_error = slope(p, y)
+    scores = {
+        "skill": skill(ours, theirs),
+        "auc_at_risk": area(p, y),
+        "slope": stretch,
+        "o_over_e": ratio(p, y),
+        "lift": lift(p, y),
+        "caught": caught(p, y, judged.mrr[risk]),
+    }
+    told = {
         "rows": len(y),
         "events": int(y.sum()),
-        "auc_at_risk": auc(p, y),
         "auc_calendar_at_risk": auc(calendar, y),
         "auc_rules_at_risk": auc(judged.rules[risk], y),
         "log_loss": float(ours.mean()),
         "log_loss_calendar": float(theirs.mean()),
-        "skill": float(1 - ours.mean() / theirs.mean()),
-        "skill_p10": float(np.quantile(draws, 0.1)),
-        "skill_p90": float(np.quantile(draws, 0.9)),
-        "p_better": float((draws > 0).mean()),
-        "slope": slope,
-        "slope_error": slope_error,
-        "o_over_e": observed_over_expected(logit(kept), y.astype(float)),
-        "o_over_e_error": float(np.sqrt((kept * (1 - kept)).sum()) / kept.sum()),
-        "caught": _caught(p, y, judged.mrr[risk]),
+        "slope_error": stretch_error,
+        "o_over_e_error": float(np.sqrt((p * (1 - p)).sum()) / p.sum()),
     }
+    clusters = Clusters(judged.account[risk], judged.origin[risk])
+    return told | _with_intervals(scores, clusters, seed)
+
+
+def _with_intervals(
+    scores: Mapping[str, Score], clusters: Clusters, seed: int
+) -> dict[str, float | None]:
+    """Give every score its interval: all on the same draws, each within what it can be."""
+    drawn = clusters.draws(np.column_stack([one.influence for one in scores.values()]), seed)
+    told: dict[str, float | None] = {}
+    for (name, score), draws in zip(scores.items(), drawn.T, strict=True):
+        told |= {name: score.value, f"{name}_p05": None, f"{name}_p95": None}
+        if score.value is not None and (score.value or name == "skill"):
+            low, high = bounds(score.value, draws)
+            told[f"{name}_p05"] = max(low, LEAST.get(name, low))
+            told[f"{name}_p95"] = min(high, MOST.get(name, high))
+    found = scores["skill"].value or 0.0
+    told["skill_p10"], told["skill_p90"] = bounds(found, drawn[:, 0], 0.8)
+    return told | {"p_better": float((found + drawn[:, 0] > 0).mean())}
 
 
 def beats_calendar(judged: Mapping[str, Any]) -> bool:
@@ -141,19 +166,3 @@ def may_serve(judged: Mapping[str, Any]) -> bool:
         return False
     worst = (judged["slope"], judged["o_over_e"])
     return all(one is None or GROSS[0] <= one <= GROSS[1] for one in worst)
-
-
-def _skill_draws(ours: Floats, theirs: Floats, account: NDArray[np.int64], seed: int) -> Floats:
-    """Bootstrap the skill over whole accounts: rows of one account are not independent."""
-    clusters, inverse = np.unique(account, return_inverse=True)
-    a = np.bincount(inverse, weights=ours)
-    b = np.bincount(inverse, weights=theirs)
-    rng = np.random.default_rng(seed)
-    weights = rng.multinomial(len(clusters), np.full(len(clusters), 1 / len(clusters)), RESAMPLES)
-    return np.asarray(1 - (weights @ a) / (weights @ b))
-
-
-def _caught(p: Floats, y: NDArray[np.int64], mrr: Floats) -> float | None:
-    lost = float(mrr[y == 1].sum())
-    top = np.argsort(-p, kind="stable")[: max(1, len(p) // 10)]
-    return float(mrr[top][y[top] == 1].sum()) / lost if lost > 0 else None

@@ -9,19 +9,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.stats import t as student
 
 from models.calibration import well_calibrated
 from models.target import TARGETS
-from training.backtest import Backtest
+from training.backtest import Backtest, factor_of
+from training.bootstrap import LEVEL
 from training.evaluate import GROSS, auc
 from training.history import History
 
-__all__ = ["Check", "gate", "nrr_errors", "suspected_leaks"]
+__all__ = ["Check", "gate", "nrr_errors", "nrr_gaps", "suspected_leaks"]
 
 LEAK_AUC = 0.95
 WORSE_NRR = 1.05
 LEAST_PERIODS = 3
 LEAST_EVENTS = 10
+LEAST_INDEPENDENT = 2.0
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,33 @@ def nrr_errors(periods: Sequence[Mapping[str, Any]], horizon: int) -> dict[str, 
             told[name] = values
     actual = np.array([p["actual_nrr"] for p in mine])
     return {name: float(100 * np.abs(np.array(v) - actual).mean()) for name, v in told.items()}
+
+
+def nrr_gaps(
+    periods: Sequence[Mapping[str, Any]], horizon: int
+) -> dict[str, dict[str, float | None]]:
+    """Compare absolute errors of NRR with each baseline's, quarter by quarter, in points.
+
+    ``mean`` below zero: the forecast was nearer. ``p05`` and ``p95`` bound it by Student's t on
+    ``n_eff`` quarters that do not overlap; None below two of them.
+    """
+    mine = [p for p in periods if p["horizon_months"] == horizon]
+    n_eff = float(factor_of(mine)[horizon]["n_eff"])
+    actual = np.array([p["actual_nrr"] for p in mine])
+    ours = np.abs(np.array([p["nrr"]["mean"] for p in mine]) - actual)
+    told = {}
+    for name in nrr_errors(periods, horizon).keys() - {"forecast"}:
+        theirs = np.abs(np.array([p["baselines"][name] for p in mine]) - actual)
+        told[name] = _gap(100 * (ours - theirs), n_eff)
+    return {name: told[name] for name in mine[0]["baselines"] if name in told} if mine else {}
+
+
+def _gap(points: NDArray[np.float64], n_eff: float) -> dict[str, float | None]:
+    mean = float(points.mean())
+    if n_eff < LEAST_INDEPENDENT:
+        return {"mean": mean, "p05": None, "p95": None, "n_eff": n_eff}
+    reach = float(student.ppf((1 + LEVEL) / 2, n_eff - 1) * points.std(ddof=1) / np.sqrt(n_eff))
+    return {"mean": mean, "p05": mean - reach, "p95": mean + reach, "n_eff": n_eff}
 
 
 def _nrr(periods: Sequence[Mapping[str, Any]]) -> Check:

@@ -26,7 +26,7 @@ from models.target import TARGETS
 from training.backtest import HORIZONS, Backtest, backtest, calibrated, factor_of
 from training.challenge import challenge
 from training.fit import fit_health, searched
-from training.gate import Check, gate, nrr_errors
+from training.gate import Check, gate, nrr_errors, nrr_gaps
 from training.history import History, gather
 
 __all__ = ["Trained", "train"]
@@ -78,7 +78,8 @@ class Trained:
             },
             "baselines": {
                 f"nrr_mae_points_{h}m": nrr_errors(self.past.periods, h) for h in HORIZONS
-            },
+            }
+            | {f"nrr_gap_points_{h}m": nrr_gaps(self.past.periods, h) for h in HORIZONS},
             "signals": {
                 "used": list(self.carried.model.signals),
                 "dropped": list(self.dropped),
