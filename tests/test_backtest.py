@@ -1,5 +1,6 @@
 """The backtest: its origins, what each one knew, and the actuals that it is laid beside."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 from itertools import pairwise
 
@@ -17,15 +18,18 @@ from training.backtest import (
     STEP_MONTHS,
     _closed_by,
     _judged,
+    backtest,
     calibrated,
     factor_of,
     origins,
+    sealed_of,
 )
 from training.baselines import window_nrr
 from training.labels import REPORTING_LAG_DAYS
 
 LAW = Law(accounts=180, months=21)
 LONG = Law(accounts=40, months=40)
+FOUR = Law(accounts=180, months=24)
 
 
 def test_origins_are_quarterly_the_latest_that_have_closed():
@@ -146,3 +150,43 @@ def test_overdispersion_by_hand():
     assert factor[3]["n_eff"] == pytest.approx(2)
     assert factor[3]["phi"] == pytest.approx((2 * 2 + 2 * 1.8) / 4)
     assert factor[12]["n_eff"] == 0
+
+
+@pytest.mark.fault("T01")
+@pytest.mark.parametrize(("count", "sealed"), [(0, 0), (3, 0), (4, 1), (6, 1), (8, 2), (40, 6)])
+def test_the_last_quarter_of_the_origins_is_sealed(count, sealed):
+    days = [add_months(date(2020, 1, 1), month) for month in range(count)]
+    assert sealed_of(days) == tuple(days[count - sealed :])
+
+
+@pytest.mark.ci
+def test_open_and_sealed_origins_are_all_of_them():
+    past = past_of(FOUR)
+    assert len(past.sealed) == 1
+    assert past.sealed[0] == past.replays[-1].origin
+    for name, everywhere in past.probabilities.items():
+        parts = (past.chosen_on[name], past.sealed_on[name])
+        assert sum(one["events"] for one in parts) == everywhere["events"]
+        assert min(one["rows"] for one in parts) > 0
+
+
+@pytest.mark.ci
+def test_what_happened_after_the_sealed_origin_changes_no_choice():
+    """Everybody leaves after it: nothing but the sealed scores is another."""
+    history, past = history_of(FOUR), past_of(FOUR)
+    opening = months_between(history.panel.first, past.sealed[0]) - 1
+    gone = history.panel.mrr.copy()
+    gone[:, opening + 1 :] = 0
+    other = backtest(replace(history, panel=replace(history.panel, mrr=gone)), lambda _: {}, 0)
+    assert other.serves == past.serves
+    assert other.chosen_on == past.chosen_on
+    assert other.sealed_on["churn"]["events"] > past.sealed_on["churn"]["events"]
+
+
+@pytest.mark.fault("T01")
+def test_with_few_origins_all_are_open():
+    past = past_of(Law(accounts=150, months=14))
+    assert 0 < len(past.replays) < 4
+    assert past.sealed == ()
+    assert past.chosen_on == past.probabilities
+    assert past.sealed_on["churn"] == {"rows": 0, "events": 0}

@@ -1,13 +1,15 @@
 """The gate: leaks are held, noise claims nothing, and what is worse than simpler does not serve."""
 
 from dataclasses import replace
+from datetime import date
 
 import numpy as np
 import pytest
 
 from tests.small_history import Law, history_of, past_of
 from training.backtest import Backtest
-from training.gate import WORSE_NRR, gate, nrr_errors, nrr_gaps, suspected_leaks
+from training.canaries import suspected_leaks
+from training.gate import WORSE_NRR, gate, nrr_errors, nrr_gaps
 
 LAW = Law(accounts=180, months=21)
 LEAK = Law(accounts=180, months=21, leak=True)
@@ -71,6 +73,48 @@ def test_a_good_model_passes():
 
 
 @pytest.mark.fault("T01")
+def sealed_with(held, everywhere=GOOD):
+    """A past whose last quarter was sealed, with what was found there."""
+    past = past_with([period(0.01)] * 4, judged=everywhere)
+    day = date(2024, 10, 1)
+    on = {"sealed_on": dict.fromkeys(past.serves, held), "chosen_on": past.probabilities}
+    return replace(past, sealed=(day,), **on)
+
+
+def of_churn(past):
+    checks = gate(history_of(LAW), past)
+    return [check for check in checks if check.check.startswith("churn:")]
+
+
+def test_worse_than_the_calendar_on_sealed_quarters_is_refused():
+    worse = GOOD | {"skill": -0.1, "skill_p05": -0.16, "skill_p95": -0.04}
+    assert failed(history_of(LAW), sealed_with(worse)) == [
+        f"{name}: the score serves" for name in ("churn", "expand", "contract")
+    ]
+    unlucky = worse | {"skill": -0.02, "skill_p95": 0.05}
+    assert failed(history_of(LAW), sealed_with(unlucky)) == []
+    assert "sealed" in of_churn(sealed_with(unlucky))[0].limit
+    nowhere = GOOD | {"skill": -0.01}
+    assert len(failed(history_of(LAW), sealed_with(unlucky, nowhere))) == 3
+
+
+def test_grossly_miscalibrated_is_refused():
+    for score in ("slope", "o_over_e"):
+        off = GOOD | {score: 0.3, f"{score}_p05": 0.2, f"{score}_p95": 0.4}
+        found = failed(history_of(LAW), sealed_with(off))
+        assert found == [f"{n}: calibration of the score" for n in ("churn", "expand", "contract")]
+        near = off | {f"{score}_p95": 0.6}
+        assert failed(history_of(LAW), sealed_with(near)) == []
+
+
+@pytest.mark.fault("T01")
+def test_sealed_quarters_with_few_events_leave_it_to_all_of_them():
+    few = GOOD | {"events": 3, "skill": -0.5, "skill_p95": -0.1}
+    assert failed(history_of(LAW), sealed_with(few)) == []
+    assert "the sealed 1 held 3 events" in of_churn(sealed_with(few))[0].limit
+    assert "too few to seal" in of_churn(past_with([period(0.01)] * 4))[0].limit
+
+
 def test_a_past_too_short_to_say_is_not_applicable():
     past = past_with([period(0.5)] * 2)
     check = next(check for check in gate(history_of(LAW), past) if "NRR" in check.check)

@@ -149,6 +149,15 @@ def test_stopped_between_register_and_promote_it_is_promoted_the_next_time():
 
 
 @pytest.mark.ci
+def test_the_configuration_is_searched_before_the_sealed_quarters():
+    asked, four = [], Law(accounts=180, months=24)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run, "searched", lambda history, until, seed: asked.append(until) or {})
+        fresh(four, past_of(four))
+    assert asked == [past_of(four).sealed[0]]
+
+
+@pytest.mark.ci
 def test_without_promotion_the_calendar_stays():
     shelf, told = fresh(LAW, promote=False)
     assert not told.promoted

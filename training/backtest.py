@@ -6,7 +6,7 @@ later laid beside what happened and beside the baselines.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Any
@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from features.asof import add_months, lead_day, months_between
-from models.calibration import choose_calibration
+from models.calibration import choose_calibration, fit_calibration
 from models.factor import Chances
 from models.flows import Cohort, cohort_at, cumulants
 from models.forecast import phi_from_backtest, shared_scale
@@ -30,9 +30,18 @@ from training.evaluate import Judged, judge, may_serve
 from training.fit import fit_health, material_of
 from training.history import History
 from training.labels import REPORTING_LAG_DAYS, Outcomes
-from training.rows import all_rows
+from training.rows import Rows, all_rows
 
-__all__ = ["HORIZONS", "Backtest", "Replay", "backtest", "calibrated", "factor_of", "origins"]
+__all__ = [
+    "HORIZONS",
+    "Backtest",
+    "Replay",
+    "backtest",
+    "calibrated",
+    "factor_of",
+    "origins",
+    "sealed_of",
+]
 
 Floats = NDArray[np.float64]
 Progress = Callable[[str, int, int], None]
@@ -40,6 +49,10 @@ Progress = Callable[[str, int, int], None]
 HORIZONS = (1, 3, 12)
 JUDGED_HORIZON = 3
 ORIGINS = 6
+MOST_SEALED = 6
+FEWEST_TO_SEAL = 4
+SEALED_SHARE = 4
+"""Of so many origins one is sealed."""
 STEP_MONTHS = 3
 ROWS_PER_REPLAY = 30_000
 FIRST_ORIGIN_MONTHS = 6
@@ -86,7 +99,11 @@ class Backtest:
     calendar_periods : tuple of dict
         The same, forecast by the calendar alone.
     serves : mapping of target to str
-        ``score`` where it beat the calendar at the origins, else ``calendar``.
+        ``score`` where it beat the calendar at the origins that are not sealed, else ``calendar``.
+    sealed : tuple of date
+        The last origins: nothing was chosen on them, so the gate judges there.
+    chosen_on, sealed_on : mapping of target to dict
+        As ``probabilities``, at the origins that are open to choices and at the sealed ones.
     """
 
     replays: tuple[Replay, ...]
@@ -94,6 +111,9 @@ class Backtest:
     periods: tuple[dict[str, Any], ...]
     calendar_periods: tuple[dict[str, Any], ...] = ()
     serves: Mapping[str, str] = field(default_factory=lambda: dict.fromkeys(TARGETS, "calendar"))
+    sealed: tuple[date, ...] = ()
+    chosen_on: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    sealed_on: Mapping[str, dict[str, Any]] = field(default_factory=dict)
 
 
 def origins(history: History) -> list[date]:
@@ -103,6 +123,20 @@ def origins(history: History) -> list[date]:
     closed = [d for d in dates if lead_day(d, JUDGED_HORIZON) + lag < history.known_until]
     usable = [day for day in closed if months_between(dates[0], day) >= FIRST_ORIGIN_MONTHS]
     return sorted(usable[::-1][::STEP_MONTHS][:ORIGINS])
+
+
+def sealed_of(days: Sequence[date]) -> tuple[date, ...]:
+    """Give the last origins, a quarter of them and six at most: no choice is made on them.
+
+    Examples
+    --------
+    >>> from datetime import date
+    >>> days = [date(2024, month, 1) for month in (1, 4, 7, 10)]
+    >>> sealed_of(days), sealed_of(days[:3])
+    ((datetime.date(2024, 10, 1),), ())
+    """
+    count = min(MOST_SEALED, len(days) // SEALED_SHARE) if len(days) >= FEWEST_TO_SEAL else 0
+    return tuple(days[len(days) - count :])
 
 
 def backtest(
@@ -124,16 +158,21 @@ def backtest(
     """
     replays: list[Replay] = []
     days = origins(history)
+    sealed = sealed_of(days)
     for at, origin in enumerate(days):
         if progress:
             progress("past quarters", at, len(days))
         model = fit_health(history, origin, options(origin), seed, ROWS_PER_REPLAY)
-        replays.append(_replay(history, origin, calibrated(model, replays, history, origin)))
-    judged = {name: _judge(name, replays, history, seed) for name in TARGETS}
-    serves = {n: "score" if may_serve(one) else "calendar" for n, one in judged.items()}
+        model = calibrated(model, replays, history, origin, sealed)
+        replays.append(_replay(history, origin, model))
+    judged = {name: _by_ground(name, replays, sealed, history, seed) for name in TARGETS}
+    everywhere, chosen, held = ({n: one[at] for n, one in judged.items()} for at in range(3))
+    serves = {n: "score" if may_serve(one) else "calendar" for n, one in chosen.items()}
     periods = _periods(replays, history, lambda replay: _served(replay, serves, history))
     plain = _periods(replays, history, lambda replay: replay.calendar_outlook)
-    return Backtest(tuple(replays), judged, tuple(periods), tuple(plain), serves)
+    return Backtest(
+        tuple(replays), everywhere, tuple(periods), tuple(plain), serves, sealed, chosen, held
+    )
 
 
 def factor_of(periods: Sequence[Mapping[str, Any]]) -> Mapping[int, dict[str, float]]:
@@ -142,43 +181,56 @@ def factor_of(periods: Sequence[Mapping[str, Any]]) -> Mapping[int, dict[str, fl
 
 
 def calibrated(
-    model: HealthModel, replays: Sequence[Replay], history: History, known_until: date
+    model: HealthModel,
+    replays: Sequence[Replay],
+    history: History,
+    known_until: date,
+    sealed: Collection[date] = (),
 ) -> HealthModel:
     """Give a model its calibration, chosen on what earlier origins said and has closed since.
 
-    Only targets on the top rung are calibrated; below it a map costs more than it mends.
+    Only targets on the top rung are calibrated; below it a map costs more than it mends. Which
+    map is chosen at origins that are not sealed; then it is fitted on all of them.
     """
     targets = {
-        name: _calibrated(target, replays, history, known_until)
+        name: _calibrated(target, replays, history, known_until, sealed)
         for name, target in model.targets.items()
     }
     return replace(model, targets=targets)
 
 
 def _calibrated(
-    target: TargetModel, replays: Sequence[Replay], history: History, known_until: date
+    target: TargetModel,
+    replays: Sequence[Replay],
+    history: History,
+    known_until: date,
+    sealed: Collection[date],
 ) -> TargetModel:
     past = [r for r in replays if r.model.targets[target.target].rung == RUNGS[-1]]
     if target.rung != RUNGS[-1] or len(past) < 3:
         return target
     outcomes = history.outcomes(known_until)
     rows = all_rows(target.target, outcomes, history.facts, history.modelled)
-    logits, leads, y, weight, origin = [], [], [], [], []
-    for number, replay in enumerate(past):
-        here = np.isin(rows.row, replay.rows)
-        bare = replace(replay.model.targets[target.target], calibration=target.calibration)
-        score = replay.prediction.scores[target.target]
-        matrix = bare.logits(replay.prediction.facts, score)
-        at = np.searchsorted(replay.rows, rows.row[here])
-        logits.append(matrix[at, rows.lead[here] - 1])
-        leads.append(rows.lead[here])
-        y.append(rows.y[here].astype(float))
-        weight.append(rows.weight[here])
-        origin.append(np.full(int(here.sum()), number))
-    chosen = choose_calibration(
-        *(np.concatenate(part) for part in (logits, leads, y, weight, origin))
-    )
+    parts = [_closed_logits(target, r, rows, at) for at, r in enumerate(past)]
+    logits, leads, y, weight, origin = (np.concatenate(one) for one in zip(*parts, strict=True))
+    unsealed = [at for at, replay in enumerate(past) if replay.origin not in sealed]
+    here = np.isin(origin, unsealed)
+    chosen = choose_calibration(logits[here], leads[here], y[here], weight[here], origin[here])
+    if not here.all():
+        chosen = fit_calibration(chosen.kind, logits, leads, y, weight)
     return replace(target, calibration=chosen)
+
+
+def _closed_logits(
+    target: TargetModel, replay: Replay, rows: Rows, number: int
+) -> tuple[Floats, NDArray[np.int64], Floats, Floats, NDArray[np.int64]]:
+    """Give an origin's uncalibrated logits of what has closed, their leads, outcomes, weights."""
+    here = np.isin(rows.row, replay.rows)
+    bare = replace(replay.model.targets[target.target], calibration=target.calibration)
+    matrix = bare.logits(replay.prediction.facts, replay.prediction.scores[target.target])
+    at, lead = np.searchsorted(replay.rows, rows.row[here]), rows.lead[here]
+    outcome, weight = rows.y[here].astype(float), rows.weight[here]
+    return matrix[at, lead - 1], lead, outcome, weight, np.full(len(lead), number)
 
 
 def _replay(history: History, origin: date, model: HealthModel) -> Replay:
@@ -202,6 +254,26 @@ def _served(replay: Replay, serves: Mapping[str, str], history: History) -> Outl
     frame = history.frame.iloc[replay.rows].reset_index(drop=True)
     model = replay.model.served_by(serves)
     return model.outlook(frame, model.predict(frame))
+
+
+def _by_ground(
+    target: str,
+    replays: Sequence[Replay],
+    sealed: Collection[date],
+    history: History,
+    seed: int,
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """Judge one event at all origins, at those open to choices, and at the sealed ones."""
+    nothing = {"rows": 0, "events": 0}
+    if not replays:
+        return nothing, nothing, nothing
+    pooled = _judged(target, replays, history, seed)
+    everywhere = judge(pooled, seed)
+    if not sealed:
+        return everywhere, everywhere, nothing
+    first = next(at for at, replay in enumerate(replays) if replay.origin in sealed)
+    late = pooled.origin >= first
+    return everywhere, judge(pooled.take(~late), seed), judge(pooled.take(late), seed)
 
 
 def _judge(target: str, replays: Sequence[Replay], history: History, seed: int) -> dict[str, Any]:
@@ -242,10 +314,10 @@ def _periods(
     outcomes = history.outcomes()
     periods: list[dict[str, Any]] = []
     for replay in replays:
+        outlook = told(replay)
         for horizon in HORIZONS:
             if outcomes.closed[replay.rows, horizon - 1].all():
                 past = [p for p in periods if _closed_by(p, replay.origin)]
-                outlook = told(replay)
                 periods.append(_period(replay, outlook, horizon, past, history, outcomes))
     return periods
 

@@ -63,6 +63,10 @@ class Judged:
     mrr: Floats
     origin: NDArray[np.int64]
 
+    def take(self, keep: NDArray[np.bool_]) -> Judged:
+        """Give some of the rows."""
+        return Judged(**{name: values[keep] for name, values in vars(self).items()})
+
 
 def log_loss(p: Floats, y: NDArray[np.int64]) -> Floats:
     """Give each row's log-loss, in nats, with probabilities kept 1e-6 from the ends.

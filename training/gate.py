@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import t as student
 
@@ -15,15 +14,17 @@ from models.calibration import well_calibrated
 from models.target import TARGETS
 from training.backtest import Backtest, factor_of
 from training.bootstrap import LEVEL
-from training.evaluate import GROSS, auc
+from training.canaries import permuted_skill, surely_skilled, suspected_leaks
+from training.evaluate import GROSS
 from training.history import History
 
 __all__ = ["Check", "gate", "nrr_errors", "nrr_gaps", "suspected_leaks"]
 
-LEAK_AUC = 0.95
 WORSE_NRR = 1.05
 LEAST_PERIODS = 3
 LEAST_EVENTS = 10
+LEAST_SEALED = 20
+"""Events from which the sealed quarters alone judge a score."""
 LEAST_INDEPENDENT = 2.0
 
 
@@ -53,38 +54,106 @@ class Check:
         return asdict(self)
 
 
-def gate(history: History, past: Backtest) -> list[Check]:
-    """Run every check on what will serve each target."""
+def gate(history: History, past: Backtest, seed: int = 0) -> list[Check]:
+    """Run every check on what will serve each target.
+
+    Each is judged on the sealed quarters, on which nothing was chosen, where they hold enough
+    events; else on all of them, which the record says.
+    """
     leaks = suspected_leaks(history)
     checks = [
         Check(
             "single signals with AUC > .95 at risk", ", ".join(leaks) or "none", "none", not leaks
-        )
+        ),
+        _permuted(permuted_skill(history, past, seed)),
     ]
     for name in TARGETS:
-        checks += _of_target(name, past.probabilities[name], past.serves[name])
+        checks += _of_target(name, past)
     checks += [_nrr(past.periods), _some_score(past.serves)]
     return checks
 
 
-def _of_target(name: str, judged: Mapping[str, Any], serves: str) -> list[Check]:
-    limit = f"skill > 0 surely; slope and observed / expected in {GROSS[0]}-{GROSS[1]}"
-    if serves == "calendar":
-        return [
-            Check(f"{name}: the calendar serves", _said(judged), f"a score needs {limit}", True)
-        ]
-    return [Check(f"{name}: the score serves", _said(judged), limit, judged["skill"] > 0)]
+def _permuted(judged: Mapping[str, Mapping[str, Any]]) -> Check:
+    """Ask that nothing was learned from labels that were dealt anew."""
+    told, limit = "skill on permuted labels", "none, within 3.3 standard errors"
+    found = {name: one for name, one in judged.items() if one["rows"]}
+    if not found:
+        return Check(told, None, f"{limit}; not applicable without a score", True)
+    said = ", ".join(f"{name} {one['skill']:.3f}" for name, one in found.items())
+    return Check(told, said, limit, not any(surely_skilled(one) for one in found.values()))
+
+
+def _of_target(name: str, past: Backtest) -> list[Check]:
+    everywhere = past.probabilities[name]
+    if past.serves[name] == "calendar":
+        limit = f"a score needs skill > 0 surely; slope, observed / expected in {_span()}"
+        told = f"{name}: the calendar serves"
+        return [Check(told, _said(past.chosen_on.get(name, everywhere)), limit, True)]
+    ground, judged = _ground(past, name)
+    better = everywhere["skill"] > 0 and judged.get("skill_p95", judged["skill"]) > 0
+    limit = f"skill > 0, and not surely below it on {ground}"
+    fits = all(_within(judged, score) for score in ("slope", "o_over_e"))
+    span = f"slope and observed / expected in {_span()} or their intervals reach it, on {ground}"
+    return [
+        Check(f"{name}: the score serves", _skill(everywhere, judged), limit, bool(better)),
+        Check(f"{name}: calibration of the score", _calibration(judged), span, fits),
+    ]
+
+
+def _ground(past: Backtest, name: str) -> tuple[str, Mapping[str, Any]]:
+    """Give the quarters that judge a score, in words and in figures."""
+    if not past.sealed:
+        return "all quarters (too few to seal one)", past.probabilities[name]
+    held, count = past.sealed_on[name], len(past.sealed)
+    if held["events"] < LEAST_SEALED:
+        said = f"all quarters (the sealed {count} held {held['events']} events)"
+        return said, past.probabilities[name]
+    return f"the last {count} of {len(past.replays)} quarters, sealed", held
+
+
+def _span() -> str:
+    return f"{GROSS[0]}-{GROSS[1]}"
+
+
+def _within(judged: Mapping[str, Any], score: str) -> bool:
+    """Say whether a score lies within ``GROSS``, or its interval reaches it."""
+    value = judged[score]
+    if value is None:
+        return True
+    low, high = (judged.get(f"{score}_{end}") for end in ("p05", "p95"))
+    least, most = (value if low is None else low), (value if high is None else high)
+    return bool(most >= GROSS[0] and least <= GROSS[1])
 
 
 def _said(judged: Mapping[str, Any]) -> str | None:
-    """Say skill, slope and observed over expected in one line; None where nothing was judged."""
+    """Say skill and calibration in one line; None where nothing was judged."""
     if not judged["rows"]:
         return None
+    told = [f"skill {_figure(judged, 'skill')}", _calibration(judged)]
+    return ", ".join(one for one in told if one)
+
+
+def _skill(everywhere: Mapping[str, Any], judged: Mapping[str, Any]) -> str:
+    if judged is everywhere:
+        return f"skill {_figure(everywhere, 'skill')}"
+    return f"skill {_figure(judged, 'skill')}, all quarters {_figure(everywhere, 'skill')}"
+
+
+def _calibration(judged: Mapping[str, Any]) -> str | None:
     if judged["slope"] is None:
-        return f"skill {judged['skill']:.3f}"
-    names = {"skill": "skill", "slope": "slope", "o_over_e": "observed / expected"}
-    told = [f"{word} {judged[key]:.3f}" for key, word in names.items()]
+        return None
+    told = [
+        f"slope {_figure(judged, 'slope')}",
+        f"observed / expected {_figure(judged, 'o_over_e')}",
+    ]
     return ", ".join([*told, "calibrated" if well_calibrated(judged) else "not calibrated"])
+
+
+def _figure(judged: Mapping[str, Any], score: str) -> str:
+    """Give a score with its 90 % interval, as far as it has one."""
+    low, high = (judged.get(f"{score}_{end}") for end in ("p05", "p95"))
+    around = "" if low is None or high is None else f" ({low:.3f} to {high:.3f})"
+    return f"{judged[score]:.3f}{around}"
 
 
 def nrr_errors(periods: Sequence[Mapping[str, Any]], horizon: int) -> dict[str, float]:
@@ -160,26 +229,3 @@ def _some_score(serves: Mapping[str, str]) -> Check:
     scored = [name for name in TARGETS if serves[name] == "score"]
     limit = "at least one, else the calendar model serves"
     return Check("targets whose score serves", ", ".join(scored) or "none", limit, bool(scored))
-
-
-def suspected_leaks(history: History) -> list[str]:
-    """Name signals that alone tell three-month churn among accounts at risk too well.
-
-    A signal that is missing for those who leave tells as much as one that is there. Signals of
-    the calendar (family ``commercial``) are excluded: they may know a decision.
-    """
-    outcomes, facts = history.outcomes(), history.facts
-    usable = outcomes.closed[:, 2] & facts.free()[:, :3].any(axis=1) & history.modelled
-    y = outcomes.gone[usable, 2].astype(np.int64)
-    if y.sum() < LEAST_EVENTS:
-        return []
-    values = history.frame.loc[usable]
-    judged = [slug for slug in history.signals if not slug.startswith("commercial_")]
-    return [slug for slug in judged if _tells(values[slug], y) > LEAK_AUC]
-
-
-def _tells(values: pd.Series, y: NDArray[np.int64]) -> float:
-    """Give the AUC of a signal or of its being missing, whichever tells more, either way round."""
-    filled = values.fillna(values.median()).fillna(0.0).to_numpy(dtype=float)
-    areas = [auc(filled, y), auc(values.isna().to_numpy(dtype=float), y)]
-    return max([max(area, 1 - area) for area in areas if area is not None], default=0.5)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,15 @@ from models.prediction import HealthModel
 from models.registry import Registry, Version
 from models.renewal import Renewal
 from models.target import TARGETS
-from training.backtest import HORIZONS, Backtest, backtest, calibrated, factor_of
+from training.backtest import (
+    HORIZONS,
+    Backtest,
+    backtest,
+    calibrated,
+    factor_of,
+    origins,
+    sealed_of,
+)
 from training.challenge import challenge
 from training.fit import fit_health, searched
 from training.gate import Check, gate, nrr_errors, nrr_gaps
@@ -146,15 +155,21 @@ def _train(
     begun = time.monotonic()
     history = gather(book, rules, as_of, progress)
     serving = _serving(history, registry, bands, seed)
-    past = backtest(history, lambda _: {}, seed, progress)
+    sealed = sealed_of(origins(history))
+
+    @cache
+    def chosen() -> Mapping[str, Mapping[str, Any]]:
+        return searched(history, min((*sealed, as_of)), seed)
+
+    past = backtest(history, lambda day: chosen() if day in sealed else {}, seed, progress)
     progress("fits", 0, 2)
-    chosen = searched(history, as_of, seed)
+    options = chosen()
     progress("fits", 1, 2)
-    model = fit_health(history, as_of, chosen, seed)
-    model = calibrated(model, past.replays, history, as_of).served_by(past.serves)
+    model = fit_health(history, as_of, options, seed)
+    model = calibrated(model, past.replays, history, as_of, past.sealed).served_by(past.serves)
     carried = _carry(model, history, past, bands)
     champion = _opened(registry, serving)
-    checks = (*gate(history, past), *challenge(history, past, champion, seed))
+    checks = (*gate(history, past, seed), *challenge(history, past, champion, seed))
     version = _register(carried, history, registry, _metrics(past), _tags(model, checks))
     promoted = promote and serving is not None and all(check.passed for check in checks)
     if serving and promoted and version.number != serving.number:
