@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typer
 
-from serving.cli import book, learning, models, revenue, week
+from serving.cli import backtest, book, learning, models, revenue, week
 from serving.cli.refusals import Refusals
 from serving.cli.stopping import stoppable
 
@@ -31,6 +31,7 @@ for _command in (
     revenue.metrics,
     revenue.close,
     learning.train,
+    backtest.backtest,
     models.models,
     week.score,
     week.outreach,

@@ -1,6 +1,6 @@
 """Commands that learn: simulate a world, train on a book, and the demo, which does it all.
 
-Of serving, this file alone imports training.
+Of serving, this file and `backtest` alone import training.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
 """What a person reads on the terminal: tables with units, periods and definitions."""
 
+from serving.terminal.backtest import backtest
 from serving.terminal.book import ingested, simulated
 from serving.terminal.closing import closed
 from serving.terminal.models import model, model_change, models
@@ -12,6 +13,7 @@ from serving.terminal.signals import signals
 __all__ = [
     "account",
     "answer",
+    "backtest",
     "closed",
     "emit",
     "forecasts",
