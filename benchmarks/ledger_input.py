@@ -6,12 +6,15 @@ Usage: ``python -m benchmarks.ledger_input HOME PERIODS ACCOUNTS`` writes a snap
 from __future__ import annotations
 
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from features.contracts import canonical, stored_schema
+from features.kept_table import KeptTable
+from features.partitions import keep_rows
 from features.publication import Content, publish
 
 __all__ = ["AS_OF", "FIRST", "MONTHS", "accounts", "periods", "write"]
@@ -137,7 +140,9 @@ def write(home: Path, how_many: int, customers: int) -> None:
     }
     assert tables["subscriptions"].schema.names == stored_schema("subscriptions").names
     facts = {"currency": "USD", "timezone": "UTC", "fiscal_year_starts": 1, "as_of": str(AS_OF)}
-    publish(home, "scale", Content(tables), {"book": facts, "tables": entries, "sources": {}})
+    with tempfile.TemporaryDirectory() as folder:
+        kept = {name: KeptTable(keep_rows(t, Path(folder), name)) for name, t in tables.items()}
+        publish(home, "scale", Content(kept), {"book": facts, "tables": entries, "sources": {}})
 
 
 if __name__ == "__main__":

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from features.breaches import CURES
 from features.casting import Frame
@@ -22,6 +23,7 @@ from features.keys import merge_duplicates
 from features.known import settled
 from features.mapping import Workspace
 from features.oddities import oddities
+from features.partitions import Kept, keep_rows
 from features.placement import place
 from features.quarantine import Aside, set_aside
 from features.readers import read_whole
@@ -42,21 +44,31 @@ class Examined:
     ----------
     report : TableReport
         Counts, breaches, refusals.
-    rows : pyarrow.Table or None
-        Accepted rows in canonical shape; None when the table is refused or absent.
+    kept : Kept or None
+        Accepted rows in canonical shape, as a file; None when the table is refused or absent.
     provided : tuple of str
         Contract columns (stored names) and extras that the source really had.
     aside : Aside or None
         Rows for quarantine.
     sources : tuple of Source
         The files that were read.
+    terms : str
+        What it was read by, as ``KeptTable`` says; empty where it is not remembered.
     """
 
     report: TableReport
-    rows: pa.Table | None = None
+    kept: Kept | None = None
     provided: tuple[str, ...] = ()
     aside: Aside | None = None
     sources: tuple[Source, ...] = ()
+    terms: str = ""
+
+    def columns(self, names: Sequence[str]) -> pa.Table:
+        """Read those of the columns that the table has; they tell its rows even if it has none."""
+        if self.kept is None:
+            return pa.table({})
+        with pq.ParquetFile(self.kept.at) as file:
+            return file.read([name for name in file.schema_arrow.names if name in names])
 
 
 def examine_table(
@@ -72,8 +84,8 @@ def examine_table(
 ) -> Examined:
     """Examine one table that is kept whole.
 
-    ``connection`` holds ``known_accounts``, unless the table is accounts itself, which makes it.
-    Files are copied into ``folder`` before they are read.
+    ``connection`` holds ``known_accounts``, unless the table is accounts itself. What is kept is
+    written into ``folder``; files are copied into a folder in it before they are read.
     """
     settings = workspace.table(contract.name)
     frame = Frame(settings, workspace.book.currency, workspace.book.timezone, now)
@@ -81,13 +93,15 @@ def examine_table(
     def copied(source: Path | Staged) -> Staged:
         if isinstance(source, Staged):
             return source
-        return staged(source, workspace.book_dir, folder, settle_seconds)
+        return staged(source, workspace.book_dir, copies, settle_seconds)
 
+    copies = folder / "copies"
+    copies.mkdir(mode=0o700, exist_ok=True)
     files, read, refused = _read_all(connection, sources, copied, contract, frame)
     rows_in = sum(height(file.source) - file.filtered for file in files)
     if refused:
         return Examined(TableReport(rows_in=rows_in, refused=tuple(refused)), sources=read)
-    return _examine(connection, contract, frame, files, read, allow_empty)
+    return _examine(connection, contract, frame, files, read, allow_empty, folder)
 
 
 def _read_all(
@@ -119,6 +133,7 @@ def _examine(
     files: list[Loaded],
     read: tuple[Source, ...],
     allow_empty: bool,
+    folder: Path,
 ) -> Examined:
     extras = sorted({name for file in files for name in file.placement.extras})
     finer = stage(connection, contract, frame, files)
@@ -134,18 +149,13 @@ def _examine(
     refused += _refusals(contract, report, allow_empty)
     aside = set_aside(connection, contract, files)
     provided = _provided(contract, files) + tuple(extras)
-    _clear(connection, contract)
+    _clear(connection)
     if refused:
         return Examined(replace(report, accepted=0, refused=tuple(refused)), sources=read)
-    return Examined(report, rows, provided, aside, read)
+    return Examined(report, keep_rows(rows, folder, contract.name), provided, aside, read)
 
 
-def _clear(connection: duckdb.DuckDBPyConnection, contract: TableContract) -> None:
-    if contract.name == "accounts":
-        connection.execute(
-            "CREATE OR REPLACE TEMP TABLE known_accounts AS SELECT DISTINCT account_id FROM typed "
-            "WHERE __i NOT IN (SELECT __i FROM bad)"
-        )
+def _clear(connection: duckdb.DuckDBPyConnection) -> None:
     for table in ("typed", "bad", "apart", "twice"):
         connection.execute(f"DROP TABLE {table}")
     connection.unregister("text")

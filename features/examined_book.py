@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 
 import duckdb
@@ -13,16 +14,18 @@ import pyarrow as pa
 from pydantic import Field
 
 from features.configuration import Section, read_section
-from features.contracts import TABLES
+from features.contracts import TABLES, TableContract
 from features.copies import Staged
 from features.databases import extract
 from features.examination import Examined, examine_table
 from features.faults import ConfigurationRefused, DataRejected, Fault, InputMissing
 from features.feed_files import FeedFiles, place_of
 from features.feed_reach import FeedReach
-from features.feeds import ExaminedFeed, LastFeed, examine_feed
+from features.feeds import ExaminedFeed, examine_feed
+from features.kept_table import KeptTable, table_terms
 from features.location import located
 from features.mapping import Workspace
+from features.publication import Last
 from features.report import TableReport
 from features.rollup import FEEDS
 from features.sources import find_files
@@ -31,6 +34,7 @@ from features.staging import desk
 __all__ = ["ExaminedBook", "IngestSettings", "Progress", "examine_book"]
 
 CONFIG = "perennial.toml"
+COVERED = ("account_id", "ends_on", "month", "mrr_micros", "starts_on")
 Progress = Callable[[str], None]
 
 
@@ -62,10 +66,23 @@ class ExaminedBook:
     refusals: tuple[Fault, ...]
 
     @property
+    def whole(self) -> dict[str, KeptTable]:
+        """The tables that are kept whole."""
+        return {
+            name: KeptTable(each.kept, each.report, each.provided, each.sources, each.terms)
+            for name, each in self.examined.items()
+            if isinstance(each, Examined) and each.kept is not None
+        }
+
+    @cached_property
     def tables(self) -> dict[str, pa.Table]:
-        """The rows of the tables that are kept whole."""
+        """The same, those of their columns that coverage tells of."""
         found = self.examined.items()
-        return {n: e.rows for n, e in found if isinstance(e, Examined) and e.rows is not None}
+        return {
+            name: each.columns(COVERED)
+            for name, each in found
+            if isinstance(each, Examined) and each.kept is not None
+        }
 
     @property
     def feeds(self) -> dict[str, ExaminedFeed]:
@@ -88,13 +105,13 @@ def examine_book(
     settings: Workspace,
     now: datetime,
     work: Path,
-    last: dict[str, LastFeed],
+    last: Last,
     allow_empty: bool,
     progress: Progress | None,
 ) -> ExaminedBook:
     """Examine accounts and then every other table.
 
-    ``last`` is what the last ingest left of the feeds.
+    ``last`` is what the last ingest left.
     """
     options = read_section(IngestSettings, settings.section("ingest"), f"{CONFIG} [ingest]")
     _refuse_future(settings, now)
@@ -112,7 +129,7 @@ def examine_book(
     for name in TABLES:
         if progress:
             progress(name)
-        if found := examiner.examined(name, examined.get("accounts")):
+        if found := examiner.examined(name):
             examined[name] = found
     refusals = [_placed(settings, f) for each in examined.values() for f in each.report.refused]
     return ExaminedBook(examined, (*_incomplete(settings, examined), *refusals))
@@ -125,18 +142,17 @@ class _Examiner:
     settings: Workspace
     now: datetime
     work: Path
-    last: dict[str, LastFeed]
+    last: Last
     allow_empty: bool
     settle_seconds: float
     extracted: dict[str, Staged]
+    known: pa.Array | None = None
     connection: duckdb.DuckDBPyConnection = field(default_factory=desk)
 
     def __post_init__(self) -> None:
         self.connection.execute("CREATE TEMP TABLE known_accounts (account_id VARCHAR)")
 
-    def examined(
-        self, name: str, accounts: Examined | ExaminedFeed | None
-    ) -> Examined | ExaminedFeed | None:
+    def examined(self, name: str) -> Examined | ExaminedFeed | None:
         """Examine a table; None where the book has none of that name."""
         try:
             sources = self._sources(name)
@@ -144,10 +160,19 @@ class _Examiner:
             return Examined(TableReport(refused=(fault,)))
         if not sources:
             return None
-        rows = accounts.rows if isinstance(accounts, Examined) else None
         if name in FEEDS:
-            return self._feed(name, sources, rows)
-        return self._whole(name, sources, rows is not None)
+            return self._feed(name, sources)
+        found = self._whole(name, sources)
+        if name == "accounts" and found.kept is not None:
+            self._meet(found.columns(["account_id"])["account_id"])
+        return found
+
+    def _meet(self, accounts: pa.ChunkedArray) -> None:
+        """Know the accounts from here on."""
+        self.known = accounts.combine_chunks()
+        self.connection.register("met", pa.table({"account_id": self.known}))
+        self.connection.execute("INSERT INTO known_accounts FROM met")
+        self.connection.unregister("met")
 
     def _sources(self, name: str) -> dict[str, Path | Staged]:
         if name in self.extracted:
@@ -155,11 +180,17 @@ class _Examiner:
         book = self.settings.book_dir
         return {place_of(path, book): path for path in find_files(self.settings, name)}
 
-    def _whole(self, name: str, sources: dict[str, Path | Staged], judged: bool) -> Examined:
+    def _whole(self, name: str, sources: dict[str, Path | Staged]) -> Examined:
         """Without a table of accounts nobody can be called unknown."""
-        contract = TABLES[name] if judged else replace(TABLES[name], stranger="none")
-        copies = self.work / "copies"
-        copies.mkdir(mode=0o700, exist_ok=True)
+        contract = TABLES[name]
+        if self.known is None:
+            contract = replace(contract, stranger="none")
+        terms = table_terms(contract, self.settings)
+        last = self.last.tables.get(name)
+        found = last.taken_over(contract, terms, sources, self.known) if last else None
+        return found or replace(self._read(contract, sources), terms=terms)
+
+    def _read(self, contract: TableContract, sources: dict[str, Path | Staged]) -> Examined:
         try:
             return examine_table(
                 self.connection,
@@ -167,21 +198,17 @@ class _Examiner:
                 contract,
                 self.now,
                 sources.values(),
-                copies,
+                self.work,
                 allow_empty=self.allow_empty,
                 settle_seconds=self.settle_seconds,
             )
         finally:
-            shutil.rmtree(copies)
+            shutil.rmtree(self.work / "copies", ignore_errors=True)
 
-    def _feed(
-        self, name: str, sources: dict[str, Path | Staged], accounts: pa.Table | None
-    ) -> ExaminedFeed:
+    def _feed(self, name: str, sources: dict[str, Path | Staged]) -> ExaminedFeed:
         files = FeedFiles(self.settings, TABLES[name], self.now, self.settle_seconds, sources)
-        known = pa.array([], pa.string())
-        if accounts is not None:
-            known = accounts["account_id"].combine_chunks()
-        return examine_feed(files, known, self.work, self.last.get(name))
+        known = pa.array([], pa.string()) if self.known is None else self.known
+        return examine_feed(files, known, self.work, self.last.feeds.get(name))
 
 
 def _refuse_future(settings: Workspace, now: datetime) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -101,24 +100,14 @@ def plan_of(files: FeedFiles, last: FeedLedger, forced: frozenset[str]) -> Plan:
     same = {
         place: last.files[place]
         for place, source in files.sources.items()
-        if place in last.files and place not in forced and _as_it_was(source, last.files[place])
+        if place not in forced
+        and (entry := last.files.get(place))
+        and entry.lasting
+        and entry.source.stands(source)
     }
     changed = [entry for place, entry in last.files.items() if place not in same]
     dirty = last.linked({month for entry in changed for month in entry.months})
     return Plan(tuple(place for place in files.places if place not in same), same, dirty)
-
-
-def _as_it_was(source: Path | Staged, entry: FileEntry) -> bool:
-    if not entry.lasting:
-        return False
-    if isinstance(source, Staged):
-        return source.sha256 == entry.sha256
-    try:
-        found = source.lstat()
-    except OSError:
-        return False
-    marks = (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
-    return stat.S_ISREG(found.st_mode) and marks == entry.stat
 
 
 @dataclass

@@ -6,12 +6,14 @@ way on which it came to hold it.
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from features.breaches import Breach
+from features.copies import Staged
 from features.partitions import Kept
 
 __all__ = ["FeedLedger", "FileEntry", "MonthCounts", "MonthEntry", "Source"]
@@ -51,6 +53,17 @@ class Source:
     def to_json(self) -> dict[str, Any]:
         """Give what a manifest keeps of it."""
         return {"sha256": self.sha256, "stat": list(self.stat) if self.stat else None}
+
+    def stands(self, source: Path | Staged) -> bool:
+        """Say whether a source is as it was: its size, times and inode, or a query's digest."""
+        if isinstance(source, Staged):
+            return source.sha256 == self.sha256
+        try:
+            found = source.lstat()
+        except OSError:
+            return False
+        marks = (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
+        return stat.S_ISREG(found.st_mode) and marks == self.stat
 
 
 @dataclass(frozen=True)

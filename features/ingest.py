@@ -23,7 +23,7 @@ from features.examined_book import ExaminedBook, IngestSettings, Progress, exami
 from features.faults import DataRejected, Fault
 from features.locking import held
 from features.mapping import Workspace
-from features.publication import Content, last_feeds, publish, snapshot_id, sweep, workroom
+from features.publication import Content, last_ingest, publish, snapshot_id, sweep, workroom
 from features.quarantine import Aside, write_quarantine
 from features.report import IngestReport
 from features.sources import misnamed
@@ -99,7 +99,7 @@ def attempt(
 ) -> IngestReport:
     """Do what ``ingest`` does, but give a refused book back as a report too."""
     with held(home / "ingest.lock", wait_seconds=0.0), disk_watched(home), _room(home) as work:
-        book = examine_book(settings, now, work, last_feeds(home), allow_empty, progress)
+        book = examine_book(settings, now, work, last_ingest(home), allow_empty, progress)
         refusals = book.refusals or _strict(book) if strict else book.refusals
         if refusals:
             refused = ExaminedBook(book.examined, refusals)
@@ -143,7 +143,7 @@ def _as_of(settings: Workspace, book: ExaminedBook, now: datetime) -> date:
 def _publish(settings: Workspace, home: Path, book: ExaminedBook, now: datetime) -> IngestReport:
     facts = _facts(settings)
     feeds = {name: feed.ledger for name, feed in book.feeds.items() if feed.ledger}
-    content = Content(book.tables, feeds)
+    content = Content(book.whole, feeds)
     chosen = settings.book.as_of.isoformat() if settings.book.as_of else None
     name = snapshot_id(content, facts | {"as_of": chosen})
     manifest = {
@@ -165,7 +165,7 @@ def _publish(settings: Workspace, home: Path, book: ExaminedBook, now: datetime)
 def _entries(book: ExaminedBook) -> dict[str, dict[str, Any]]:
     """Say of every table how much it holds, and which columns its source had."""
     entries: dict[str, dict[str, Any]] = {
-        name: {"rows": rows.num_rows} for name, rows in book.tables.items()
+        name: {"rows": table.kept.rows} for name, table in book.whole.items()
     }
     entries |= {name: reach.to_json() for name, reach in book.reaches.items()}
     return {

@@ -15,19 +15,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
-from features.digest import content_digest
-from features.durable import disk_watched, replace, sync, write, writing
+from features.durable import disk_watched, replace, sync, write
 from features.faults import DataRejected
 from features.feed_ledger import FeedLedger
 from features.feeds import LastFeed
+from features.kept_table import KeptTable, LastTable
 from features.partitions import Kept, bring
 from features.rollup import rollups_of
 
 __all__ = [
-    "FORMAT", "Content", "last_feeds", "publish", "read_manifest", "snapshot_id", "sweep",
+    "FORMAT", "Content", "Last", "last_ingest", "publish", "read_manifest", "snapshot_id", "sweep",
     "verified", "workroom",
 ]  # fmt: skip
 
@@ -37,25 +36,41 @@ LEDGER = "feeds.json"
 
 
 @dataclass(frozen=True)
+class Last:
+    """What the last ingest left.
+
+    Attributes
+    ----------
+    feeds : dict of str to LastFeed
+        The feeds.
+    tables : dict of str to LastTable
+        The tables that are kept whole.
+    """
+
+    feeds: dict[str, LastFeed] = field(default_factory=dict)
+    tables: dict[str, LastTable] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Content:
     """What a snapshot holds.
 
     Attributes
     ----------
-    tables : dict of str to pyarrow.Table
+    tables : dict of str to KeptTable
         The tables that are kept whole.
     feeds : dict of str to FeedLedger
         The feeds, rolled up.
     """
 
-    tables: dict[str, pa.Table]
+    tables: dict[str, KeptTable]
     feeds: dict[str, FeedLedger] = field(default_factory=dict)
 
 
 def snapshot_id(content: Content, facts: dict[str, Any]) -> str:
     """Name a snapshot by what it holds (20 hexadecimal digits)."""
     parts: dict[str, Any] = {
-        name: content_digest(table) for name, table in sorted(content.tables.items())
+        name: table.kept.digest for name, table in sorted(content.tables.items())
     }
     for feed, ledger in sorted(content.feeds.items()):
         rolled = _rolled(feed, ledger)
@@ -120,7 +135,7 @@ def publish(home: Path, name: str, content: Content, manifest: dict[str, Any]) -
 def _write_whole(folder: Path, name: str, content: Content, manifest: dict[str, Any]) -> None:
     target, staged = folder / name, folder / f".tmp-{name}"
     staged.mkdir(mode=0o700)
-    tables = {table: _write(staged, table, rows) for table, rows in content.tables.items()}
+    tables = {name: bring(table.kept, staged) for name, table in content.tables.items()}
     for ledger in content.feeds.values():
         for kept in _files(ledger):
             bring(kept, staged)
@@ -158,7 +173,9 @@ def _files(ledger: FeedLedger) -> Iterator[Kept]:
 
 def _ledgers(content: Content) -> bytes:
     feeds = {name: ledger.to_json() for name, ledger in content.feeds.items()}
-    return f"{json.dumps({'format': FORMAT, 'feeds': feeds}, sort_keys=True)}\n".encode()
+    tables = {name: table.to_json() for name, table in content.tables.items()}
+    whole = {"format": FORMAT, "feeds": feeds, "tables": tables}
+    return f"{json.dumps(whole, sort_keys=True)}\n".encode()
 
 
 def _manifest(
@@ -175,15 +192,6 @@ def _manifest(
         entries[feed] = entries[feed] | {"rolled": rolled}
     whole = {"format": FORMAT, "id": name} | manifest | {"tables": entries}
     return f"{json.dumps(whole, indent=1, sort_keys=True)}\n".encode()
-
-
-def _write(folder: Path, table: str, rows: pa.Table) -> Kept:
-    path = folder / f"{table}.parquet"
-    with writing(path, once=True) as sink:
-        pq.write_table(rows, sink, compression="zstd", row_group_size=1 << 17)
-    with path.open("rb") as written:
-        digest = hashlib.file_digest(written, "sha256").hexdigest()
-    return Kept(path.name, digest, path)
 
 
 def verified(folder: Path, manifest: dict[str, Any]) -> None:
@@ -234,23 +242,28 @@ def read_manifest(home: Path) -> dict[str, Any] | None:
     return None if folder is None else _read(folder / "manifest.json")
 
 
-def last_feeds(home: Path) -> dict[str, LastFeed]:
-    """Give what the last ingest left of each feed; empty where nothing can be relied on."""
+def last_ingest(home: Path) -> Last:
+    """Give what the last ingest left of each table; nothing where nothing can be relied on."""
     folder, manifest = _latest(home), read_manifest(home)
     if folder is None or manifest is None or manifest.get("format") != FORMAT:
-        return {}
+        return Last()
     ledgers, accounts = _read(folder / LEDGER), manifest["tables"].get("accounts")
     if ledgers is None or ledgers.get("format") != FORMAT or accounts is None:
-        return {}
+        return Last()
     kept = Kept.of(accounts, folder)
     if not kept.whole:
-        return {}
+        return Last()
     known = pq.ParquetFile(kept.at).read(["account_id"])["account_id"].combine_chunks()
     aside = home / "quarantine" / folder.name
-    return {
+    feeds = {
         feed: LastFeed(FeedLedger.of(entry, folder), known, aside / f"{feed}.parquet")
         for feed, entry in ledgers["feeds"].items()
     }
+    tables = {
+        name: LastTable(KeptTable.of(entry, folder), known, aside)
+        for name, entry in ledgers.get("tables", {}).items()
+    }
+    return Last(feeds, tables)
 
 
 def _latest(home: Path) -> Path | None:
