@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 
 import pytest
 
 from models.carried import Carried
+from models.prediction import HealthModel
+from models.score import Score
 from models.target import TARGETS
-from tests.small_history import Law, carried_of, history_of, past_of
+from tests.small_history import Law, carried_of, history_of, latest, past_of
 from training.backtest import Backtest
-from training.challenge import challenge
+from training.challenge import MOST_MOVED, challenge
+from training.moved import moved
 
 pytestmark = pytest.mark.ci  # a backtest
 
@@ -34,6 +38,17 @@ def of_the_first_quarter(champion: Carried) -> Carried:
     past = past_of(LAW)
     first = past.replays[0]
     return replace(champion, trained_through=first.origin, model=first.model.served_by(past.serves))
+
+
+def strengthened(model: HealthModel, factor: float) -> HealthModel:
+    """Give a model whose scores are so many times as strong; below none, the other way round."""
+    targets = {}
+    for name, one in model.targets.items():
+        ridge = one.score.ridge
+        assert ridge is not None
+        turned = replace(ridge, weights=factor * ridge.weights)
+        targets[name] = replace(one, serves="score", score=Score(turned, None))
+    return replace(model, targets=targets)
 
 
 def too_sure(past: Backtest) -> Backtest:
@@ -81,3 +96,64 @@ def test_a_skill_surely_below_the_champions_is_held(champion: Carried) -> None:
     elsewhere = replace(champion, probabilities=judged, model=model, periods=others)
     checks = challenge(history_of(LAW), past, elsewhere)
     assert [(check.value, check.passed) for check in checks] == [(None, True)] * 3
+
+
+@pytest.mark.fault("T12")
+def test_worse_on_average_is_held_though_not_surely(champion: Carried) -> None:
+    """Nearly the same model: the interval says nothing, the mean does."""
+    earlier = of_the_first_quarter(champion)
+    checks = challenge(history_of(LAW), past_of(LAW), earlier)
+    mean = next(check for check in checks if "all targets" in check.check)
+    assert float(str(mean.value)) <= 0
+    assert mean.passed
+    worse = challenge(history_of(LAW), too_sure(past_of(LAW)), earlier)
+    assert not next(check for check in worse if "all targets" in check.check).passed
+
+
+@pytest.mark.fault("T12")
+def test_a_worse_forecast_than_the_champions_is_held(champion: Carried) -> None:
+    earlier = of_the_first_quarter(champion)
+    assert len(past_of(LAW).replays) == 3
+    found = [c for c in challenge(history_of(LAW), past_of(LAW), earlier) if "NRR" in c.check]
+    assert found[0].passed
+    assert isinstance(found[0].value, float)
+    latest = replace(earlier, trained_through=past_of(LAW).replays[-1].origin)
+    found = [c for c in challenge(history_of(LAW), past_of(LAW), latest) if "NRR" in c.check]
+    assert (found[0].value, found[0].passed) == (None, True)
+    assert "not applicable" in found[0].limit
+
+
+@pytest.mark.fault("T12")
+def test_sealed_quarters_alone_compare_where_there_are_any(champion: Carried) -> None:
+    """Of four later quarters one is sealed: nothing else is looked at for log-losses."""
+    past = past_of(LAW)
+    sealed = replace(past, sealed=(past.replays[-1].origin,), sealed_on=past.probabilities)
+    known = replace(champion, trained_through=past.replays[0].origin)
+    one, all_of_them = (challenge(history_of(LAW), each, known) for each in (sealed, past))
+    assert one[0].value != all_of_them[0].value
+    learned = replace(champion, trained_through=date(2030, 1, 1))
+    said = challenge(history_of(LAW), sealed, learned)
+    assert [check.check.partition(":")[2] for check in said] == [" skill beside the champion's"] * 3
+
+
+def test_the_same_model_moves_no_cell(champion: Carried) -> None:
+    frame = latest(LAW)
+    assert moved(frame, champion, champion.model) == 0
+    assert moved(frame.head(0), champion, champion.model) == 0
+
+
+def test_cells_that_move_are_counted_with_their_cut_offs_mapped(champion: Carried) -> None:
+    frame = latest(LAW)
+    champion = replace(champion, model=strengthened(champion.model, 1.0))
+    flipped = strengthened(champion.model, -1.0)
+    assert moved(frame, champion, flipped) > MOST_MOVED
+    checks = challenge(history_of(LAW), past_of(LAW), champion, 0, flipped)
+    held = next(check for check in checks if "cells" in check.check)
+    assert not held.passed
+    assert moved(frame, champion, strengthened(champion.model, 1.02)) < MOST_MOVED
+
+
+def test_cells_by_rules_are_not_compared(champion: Carried) -> None:
+    bare = champion.model.bare()
+    held = challenge(history_of(LAW), past_of(LAW), champion, 0, bare)[-1]
+    assert (held.value, held.passed) == (None, True)

@@ -20,6 +20,7 @@ from features.rules import Rules
 from models.bands import Bands, BandSettings, fit_bands
 from models.bundle import open_bundle, write_bundle
 from models.carried import Carried, read_bundle
+from models.hysteresis import HysteresisSettings
 from models.prediction import HealthModel
 from models.registry import Registry, Version
 from models.renewal import Renewal
@@ -169,7 +170,10 @@ def _train(
     model = calibrated(model, past.replays, history, as_of, past.sealed).served_by(past.serves)
     carried = _carry(model, history, past, bands)
     champion = _opened(registry, serving)
-    checks = (*gate(history, past, seed), *challenge(history, past, champion, seed))
+    checks = (
+        *gate(history, past, seed),
+        *challenge(history, past, champion, seed, model, _following(bands)),
+    )
     version = _register(carried, history, registry, _metrics(past), _tags(model, checks))
     promoted = promote and serving is not None and all(check.passed for check in checks)
     if serving and promoted and version.number != serving.number:
@@ -178,6 +182,11 @@ def _train(
         _renew_calendar(model, history, past, registry, serving, bands)
     seconds = time.monotonic() - begun
     return Trained(version, promoted, checks, carried, past, history.dropped, seconds)
+
+
+def _following(bands: BandSettings | None) -> HysteresisSettings | None:
+    """Give how published cells follow, where the settings say it."""
+    return bands if isinstance(bands, HysteresisSettings) else None
 
 
 def _serving(
