@@ -30,7 +30,14 @@ __all__ = [
 ]
 
 
-def mrr_on(book: Book, day: date, rules: Rules, *, as_of: date | None = None) -> pd.DataFrame:
+def mrr_on(
+    book: Book,
+    day: date,
+    rules: Rules,
+    *,
+    as_of: date | None = None,
+    lines: Steps | None = None,
+) -> pd.DataFrame:
     """Give what each account pays on a day.
 
     Parameters
@@ -43,6 +50,9 @@ def mrr_on(book: Book, day: date, rules: Rules, *, as_of: date | None = None) ->
         The choices of ``[revenue]``.
     as_of : date, optional
         Only what was known before it counts; None for the latest knowledge.
+    lines : dict of str to str, optional
+        What `features.lines.lines_put_by` gave for that knowledge and these choices (holders and
+        exchange rates may be others).
 
     Returns
     -------
@@ -58,7 +68,7 @@ def mrr_on(book: Book, day: date, rules: Rules, *, as_of: date | None = None) ->
     >>> mrr_on(book, date(2025, 6, 30), Rules()).to_dict("records")
     [{'account_id': 'a', 'mrr_micros': 10000000}]
     """
-    steps = mrr_steps(book, rules, day, as_of)
+    steps = mrr_steps(book, rules, day, as_of, lines)
     ending = f"""
     SELECT account_id, CAST(sum(micros) AS BIGINT) AS mrr_micros FROM ({steps.pop("alive")})
     JOIN entities USING (entity) GROUP BY account_id HAVING sum(micros) > 0 ORDER BY account_id"""

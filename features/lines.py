@@ -9,6 +9,7 @@ Accounts go by numbers inside a query: the step ``customers`` (``code``, ``name`
 
 from __future__ import annotations
 
+import hashlib
 from datetime import date
 
 from features.arrears import arrears_steps
@@ -17,9 +18,16 @@ from features.faults import InputMissing
 from features.metered import metered_steps
 from features.renewals import bridge_steps
 from features.rules import Rules
-from features.steps import Steps, month_number, with_steps
+from features.steps import Steps, laid, month_number, with_steps
 
-__all__ = ["KNOWN_END", "line_steps", "revenue_table", "unbilled"]
+__all__ = [
+    "KNOWN_END",
+    "forget_lines",
+    "line_steps",
+    "lines_put_by",
+    "revenue_table",
+    "unbilled",
+]
 
 _MONTHLY = """
     SELECT code AS account_id, coalesce(product, '') AS product, coalesce(plan, '') AS plan, seats,
@@ -82,6 +90,37 @@ def line_steps(book: Book, rules: Rules, until: date, as_of: date | None) -> Ste
     steps |= metered_steps(until, rules)
     lines = _LINES.format(committed=str(rules.basis != "usage").lower())
     return steps | arrears_steps(book, rules, lines, as_of)
+
+
+def lines_put_by(book: Book, rules: Rules, until: date, as_of: date) -> Steps:
+    """Work the steps of `line_steps` out once, for questions about several days up to ``until``.
+
+    Returns
+    -------
+    dict of str to str
+        ``customers`` and ``lines``, read from tables of the book's connection; see
+        `forget_lines`.
+    """
+    steps = line_steps(book, rules, until, as_of)
+    for name, table in zip(_PUT_BY, _tables(rules, as_of), strict=True):
+        laid(book, steps, name, table)
+        steps[name] = f"FROM {table}"
+    return {name: steps[name] for name in _PUT_BY}
+
+
+def forget_lines(book: Book, rules: Rules, as_of: date) -> None:
+    """Drop what `lines_put_by` has put by."""
+    for table in _tables(rules, as_of):
+        book.connection.execute(f"DROP TABLE IF EXISTS {table}")
+
+
+_PUT_BY = ("customers", "lines")
+
+
+def _tables(rules: Rules, as_of: date) -> list[str]:
+    """Name the tables by what their rows depend on."""
+    asked = hashlib.sha256(rules.model_dump_json().encode()).hexdigest()[:16]
+    return [f"_{name}_{as_of:%Y%m%d}_{asked}" for name in _PUT_BY]
 
 
 def revenue_table(book: Book) -> str:

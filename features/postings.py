@@ -37,9 +37,14 @@ def position_steps(book: Book, rules: Rules, scope: Scope, carry: int = 0) -> St
     return steps | piece_steps(book, valued, month_index(end), pauses=pauses(book, rules))
 
 
-def mrr_steps(book: Book, rules: Rules, day: date, as_of: date | None) -> Steps:
-    """Write the steps to ``alive``: what each line pays on one day (entity, micros)."""
-    steps = line_steps(book, rules, day, as_of)
+def mrr_steps(
+    book: Book, rules: Rules, day: date, as_of: date | None, lines: Steps | None = None
+) -> Steps:
+    """Write the steps to ``alive``: what each line pays on one day (entity, micros).
+
+    ``lines`` are steps that `features.lines.lines_put_by` gave, of the same knowledge.
+    """
+    steps = lines.copy() if lines else line_steps(book, rules, day, as_of)
     valued = valuation(book, rules, None, day)
     steps |= valued.steps(book, steps, day, day)
     steps |= held_steps((), _register_holdings(book, rules, Scope(as_of)))

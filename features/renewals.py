@@ -26,12 +26,21 @@ def bridge_steps(rules: Rules) -> Steps:
     SELECT DISTINCT account_id, product, starts_on FROM recurring AS line WHERE NOT EXISTS (
         FROM recurring AS last WHERE last.account_id = line.account_id
         AND last.product = line.product AND last.ends_on = line.starts_on)""",
+        # Most accounts have no late renewal. By stretches of days: a range alone is quadratic.
+        "late": f"""
+    SELECT DISTINCT account_id FROM (
+        SELECT DISTINCT account_id, ends_on, {_stretch("ends_on", days)} + later AS stretch
+        FROM lapses, (VALUES (0), (1)) AS laters (later))
+    JOIN (SELECT DISTINCT account_id, starts_on, {_stretch("starts_on", days)} AS stretch
+        FROM openings) USING (account_id, stretch)
+    WHERE starts_on >= ends_on AND starts_on - ends_on <= {days}""",
         # One timeline of starts, openings and lapses; a join as of a date would be quadratic.
         "timeline": """
-    SELECT account_id, product, starts_on AS day, coalesce(ends_on, DATE '9999-12-31') AS reaches,
+    SELECT * FROM (SELECT account_id, product, starts_on AS day, coalesce(ends_on, DATE '9999-12-31') AS reaches,
         NULL AS opening, false AS lapsed FROM recurring
     UNION ALL SELECT account_id, product, starts_on, NULL, starts_on, false FROM openings
-    UNION ALL SELECT account_id, product, ends_on, NULL, NULL, true FROM lapses""",
+    UNION ALL SELECT account_id, product, ends_on, NULL, NULL, true FROM lapses)
+    SEMI JOIN late USING (account_id)""",
         "looked_ahead": """
     SELECT account_id, product, day AS ends_on, lapsed,
         min(opening) OVER (PARTITION BY account_id, product ORDER BY day DESC) AS same_on,
@@ -51,6 +60,11 @@ def bridge_steps(rules: Rules) -> Steps:
         {_in_grace(rules, "line.ends_on", "NULL")} AS grace_from
     FROM recurring AS line LEFT JOIN graces USING (account_id, product, ends_on)""",
     }
+
+
+def _stretch(day: str, days: int) -> str:
+    """Number the stretches of so many days: who is so near is in the same one or the next."""
+    return f"datediff('day', DATE '1970-01-01', {day}) // {days}"
 
 
 def _in_grace(rules: Rules, then: str, otherwise: str) -> str:

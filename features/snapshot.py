@@ -17,7 +17,6 @@ from features.engines import memory_watched
 from features.faults import DataRejected
 from features.measuring import account_frame
 from features.rules import Rules
-from features.terms import forget_terms
 from features.view import View, view_of
 
 __all__ = ["EVIDENCE", "data_coverage", "family_coverage", "snapshot"]
@@ -78,7 +77,7 @@ def snapshot(
     with memory_watched():
         view = view_of(book, as_of, rules or Rules())
         signals = _measured(view)
-    forget_terms(book, as_of)
+    view.forget()
     facts = view.standing.copy()
     facts["currency"] = facts["currency"].fillna(book.facts.currency)
     facts["tenure_days"] = (pd.Timestamp(as_of) - facts["first_paid_on"]).dt.days.astype(float)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import duckdb
 import pyarrow as pa
@@ -10,7 +12,7 @@ import pyarrow as pa
 from features.book import Book
 from features.faults import DataRejected
 
-__all__ = ["Steps", "month_end_sql", "month_number", "run", "with_steps"]
+__all__ = ["Steps", "laid", "month_end_sql", "month_number", "run", "with_steps"]
 
 Steps = dict[str, str]
 
@@ -78,8 +80,27 @@ def run(book: Book, steps: Steps, ending: str) -> pa.Table:
     DataRejected
         ``money.out_of_range`` where an amount leaves the range of exact money.
     """
-    try:
+    with _exact_money():
         return book.connection.execute(with_steps(steps, ending)).to_arrow_table()
+
+
+def laid(book: Book, steps: Steps, name: str, table: str) -> None:
+    """Work out a step and put its rows by, as a table of the book's connection.
+
+    Raises
+    ------
+    DataRejected
+        ``money.out_of_range`` where an amount leaves the range of exact money.
+    """
+    query = f"CREATE OR REPLACE TEMP TABLE {table} AS {with_steps(steps, f'FROM {name}')}"
+    with _exact_money():
+        book.connection.execute(query)
+
+
+@contextmanager
+def _exact_money() -> Iterator[None]:
+    try:
+        yield
     except (duckdb.ConversionException, duckdb.OutOfRangeException) as overflow:
         found = "an account's MRR is above 9.2 million million units of the book's currency"
         cure = "check the units of amounts, and fx_rates"

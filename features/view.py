@@ -25,10 +25,12 @@ from features.fx import has_foreign, valuation
 from features.holders import held_by
 from features.identity import identity
 from features.ledger import mrr_on
+from features.lines import forget_lines, lines_put_by
 from features.rollup import FEEDS, number_of
 from features.rules import Rules
 from features.standing import standing
-from features.terms import known_terms
+from features.steps import Steps
+from features.terms import forget_terms, known_terms
 
 __all__ = ["Feed", "View", "view_of"]
 
@@ -132,9 +134,16 @@ class View:
         a move of a currency, or a merger, is none of the account.
         """
         opening = opening_day(self.as_of)
-        then = mrr_on(self.book, opening - timedelta(days=days), self._as_now, as_of=self.as_of)
+        day, rules = opening - timedelta(days=days), self._as_now
+        lines = self.once("lines", lambda: _lines(self.book, self.rules, self.as_of))
+        then = mrr_on(self.book, day, rules, as_of=self.as_of, lines=lines)
         micros = then.set_index("account_id")["mrr_micros"].astype(float)
         return micros.reindex(self.standing.index)
+
+    def forget(self) -> None:
+        """Drop what was put by in the book's connection."""
+        forget_lines(self.book, self.rules, self.as_of)
+        forget_terms(self.book, self.as_of)
 
     @property
     def _as_now(self) -> Rules:
@@ -159,7 +168,8 @@ def view_of(book: Book, as_of: date, rules: Rules) -> View:
     InternalFault
         ``leak.future_event`` if a row not yet known passes the filter (a bug).
     """
-    paying = mrr_on(book, opening_day(as_of), rules, as_of=as_of)
+    paid = _lines(book, rules, as_of)
+    paying = mrr_on(book, opening_day(as_of), rules, as_of=as_of, lines=paid)
     book = book.held(held_by(book, rules, as_of))
     paying = paying[paying["mrr_micros"] > 0].set_index("account_id").sort_index()
     lines = known_terms(book, as_of)
@@ -167,9 +177,12 @@ def view_of(book: Book, as_of: date, rules: Rules) -> View:
     facts = facts.join(identity(book, as_of, paying))
     present = [table for table in FEEDS if book.has(table)]
     feeds = {table: feed_of(book, table, as_of) for table in present}
-    return View(
-        book, as_of, rules, lines, facts, {name: feed for name, feed in feeds.items() if feed}
-    )
+    known = {name: feed for name, feed in feeds.items() if feed}
+    return View(book, as_of, rules, lines, facts, known, {"lines": paid})
+
+
+def _lines(book: Book, rules: Rules, as_of: date) -> Steps:
+    return lines_put_by(book, rules, opening_day(as_of), as_of)
 
 
 def known_rows(book: Book, table: str, as_of: date) -> nw.LazyFrame[Any]:
