@@ -45,6 +45,8 @@ class Calls:
         Nothing was booked and, for churn, the account could leave within the three months.
     mrr : array of float, (n,)
         Opening MRR in units of currency.
+    account : array of int, (n,)
+        Number of each row's account: rows of one account are not independent.
     accounts : DataFrame, (n,)
         ``account_id, name, csm``.
     """
@@ -58,6 +60,7 @@ class Calls:
     y: Ints
     at_risk: Bools
     mrr: Floats
+    account: Ints
     accounts: pd.DataFrame
 
     @property
@@ -84,6 +87,7 @@ def calls(history: History, past: Backtest, seed: int = 0) -> dict[str, Calls]:
         "origins": tuple(replay.origin for replay in past.replays),
         "origin": np.repeat(np.arange(len(past.replays)), [len(r.rows) for r in past.replays]),
         "mrr": outcomes.opening[rows] / 1e6,
+        "account": np.asarray(pd.factorize(history.frame["account_id"])[0])[rows],
         "accounts": history.frame.loc[rows, ["account_id", "name", "csm"]].reset_index(drop=True),
     }
     return {

@@ -58,7 +58,7 @@ class _Kept:
         p, mrr = calls.served[risk], calls.mrr[risk]
         calendar, rules = calls.calendar[risk], calls.rules[risk]
         self.y, self.mrr, self.origin = calls.y[risk], mrr, calls.origin[risk]
-        self.account = pd.factorize(calls.accounts.loc[risk, "account_id"])[0]
+        self.account = calls.account[risk]
         self.csm = calls.accounts.loc[risk, "csm"].fillna("").astype(str).reset_index(drop=True)
         self.accounts = {"list": p, "calendar": calendar, "health score": rules}
         self.money = {"list": p * mrr, "calendar": calendar * mrr, "largest first": mrr}

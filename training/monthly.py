@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 
-import numpy as np
-import pandas as pd
-
 from features.asof import lead_day, months_between
 from training.backtest import (
     FIRST_ORIGIN_MONTHS,
@@ -73,7 +70,7 @@ def _judged(one: Calls) -> Judged:
         calendar=one.calendar,
         rules=one.rules,
         y=one.y,
-        account=np.asarray(pd.factorize(one.accounts["account_id"])[0]),
+        account=one.account,
         at_risk=one.at_risk,
         mrr=one.mrr,
         origin=one.origin,
