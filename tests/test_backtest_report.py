@@ -180,6 +180,21 @@ def test_a_short_book_is_not_applicable_and_says_so(capsys: pytest.CaptureFixtur
     assert "not applicable" in page(body)
 
 
+@pytest.mark.parametrize("columns", ["80", "110"])
+def test_a_narrow_terminal_loses_no_column(
+    columns: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    body = orjson.loads(orjson.dumps(told().to_json(), default=str))
+    terminal.backtest(body)
+    out = capsys.readouterr().out
+    assert "…" not in out
+    assert "┏┳" not in out
+    assert all(len(line) <= int(columns) for line in out.splitlines())
+    for period in body["periods"]:
+        assert out.count(period["period_end"]) >= 1
+
+
 def test_the_page_needs_nothing_beside_itself() -> None:
     text = page(orjson.loads(orjson.dumps(told().to_json(), default=str)))
     assert "<script" not in text

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from serving.backtest_words import BASELINES, EVENTS, SPANS, between
 from serving.definition import rules_line
@@ -130,42 +129,75 @@ def _inside(one: Body) -> tuple[str, str]:
 
 
 def _chances(body: Body) -> None:
-    heads = ("event", "serves", "events", "AUC\nat risk", "calen-\ndar's", "health\nscore's")
-    more = ("skill", "calibration\nslope", "observed /\nexpected")
-    table = figures("Chances three months ahead, among accounts at risk", *heads, *more, texts=2)
-    for name, words in EVENTS.items():
+    if not body["origins"]:
+        return
+    heads = (
+        "event",
+        "serves",
+        "events",
+        "at risk",
+        "AUC",
+        "interval",
+        "calen-\ndar's",
+        "health\nscore's",
+    )
+    table = figures("Chances three months ahead: ranking among accounts at risk", *heads, texts=2)
+    table.padding = (0, 0)
+    for name in EVENTS:
         one = body["probabilities"][name]
-        events = f"{one['events']:,}\nof {one['rows']:,}"
-        if not one["applicable"]:
-            table.add_row(words, one["serves"], events, "n/a", *["–"] * 5)
-            continue
-        table.add_row(
-            words,
-            one["serves"],
-            events,
-            _beside(one, "auc_at_risk", number),
-            number(one["auc_calendar_at_risk"]),
-            number(one["auc_rules_at_risk"]),
-            _beside(one, "skill", percent) + _sealed(one),
-            _beside(one, "slope", _two),
-            _beside(one, "o_over_e", _two),
-        )
+        scores = [
+            number(one.get("auc_at_risk")),
+            _range(one, "auc_at_risk", 2),
+            number(one.get("auc_calendar_at_risk")),
+            number(one.get("auc_rules_at_risk")),
+        ]
+        table.add_row(name, one["serves"], f"{one['events']:,}", f"{one['rows']:,}", *scores)
     show(table)
+    _calibration(body)
 
 
-def _sealed(one: Body) -> str:
-    return f"\nsealed {percent(one['sealed']['skill'])}" if "sealed" in one else ""
+def _calibration(body: Body) -> None:
+    judged = {name: one for name, one in body["probabilities"].items() if one["applicable"]}
+    heads = (
+        "event",
+        "skill",
+        "interval",
+        "sealed",
+        "slope",
+        "interval",
+        "O / E",
+        "interval",
+    )
+    table = figures(
+        "Skill over the calendar, per cent; calibration slope; observed / expected", *heads
+    )
+    table.padding = (0, 0)
+    for name, one in judged.items():
+        sealed = one.get("sealed", {}).get("skill")
+        table.add_row(
+            name,
+            _signed(100 * one["skill"], 1),
+            _range(one, "skill", 1, 100),
+            "–" if sealed is None else _signed(100 * sealed, 1),
+            _signed(one["slope"], 2),
+            _range(one, "slope", 2),
+            _signed(one["o_over_e"], 2),
+            _range(one, "o_over_e", 2),
+        )
+    if judged:
+        show(table)
+    if len(judged) < len(EVENTS):
+        write("not applicable where fewer than 3 origins or 10 events are there to judge by")
 
 
-def _beside(one: Body, name: str, spell: Any) -> str:
-    """Spell a score, its interval under it."""
+def _range(one: Body, name: str, decimals: int, times: float = 1.0) -> str:
+    """Spell a score's interval in few characters."""
     ends = between(one, name)
-    value = str(spell(one[name]))
-    return value if ends is None else f"{value}\n{spell(ends[0])} to\n{spell(ends[1])}"
+    return "–" if ends is None else " to ".join(_signed(times * end, decimals) for end in ends)
 
 
-def _two(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2f}".replace("-", "\N{MINUS SIGN}")
+def _signed(value: float | None, decimals: int) -> str:
+    return "–" if value is None else f"{value:.{decimals}f}".replace("-", "\N{MINUS SIGN}")
 
 
 def _reliability(body: Body) -> None:
