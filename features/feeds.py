@@ -153,12 +153,12 @@ class _Feed:
 
     def _months(self, plan: Plan, before: FeedLedger, reading: Reading) -> FeedLedger:
         spool, contract = reading.spool, self.files.contract
-        keys = {month: month_keys(spool, month, contract) for month in spool.parts}
+        keys = self._keys(spool, list(spool.parts))
         dirty = before.linked(plan.dirty | struck(before, plan.dirty, keys)) & set(before.months)
         dirty |= plan.dirty
         touching = {p: entry for p, entry in plan.same.items() if dirty & set(entry.months)}
         reading.read_again(touching, dirty)
-        keys |= {month: month_keys(spool, month, contract) for month in dirty & set(spool.parts)}
+        keys |= self._keys(spool, sorted(dirty & set(spool.parts)))
         entries = plan.same | reading.entries
         labels = [entries[place].label for place in self.files.places]
         clash = contested({month: each.ids for month, each in keys.items()})
@@ -186,6 +186,11 @@ class _Feed:
         links = {pair for pair in before.links if not dirty & set(pair)} | pairs
         files = self._entries(plan, reading, dirty, losses)
         return FeedLedger(self.terms, files, dict(sorted(months.items())), frozenset(links))
+
+    def _keys(self, spool: Spool, months: list[str]) -> dict[str, MonthKeys]:
+        """Collect the keys of months, several at once."""
+        tasks = [partial(month_keys, spool, month, self.files.contract) for month in months]
+        return dict(zip(months, each(tasks), strict=True))
 
     def _month(
         self,

@@ -18,6 +18,7 @@ import pyarrow.ipc as ipc
 __all__ = ["Spool", "month_name", "spelled"]
 
 DAY = 86_400_000_000
+FEW = 1 << 16
 
 
 @dataclass
@@ -62,9 +63,7 @@ class Spool:
 
     def rows(self, month: str, columns: Sequence[str] | None = None) -> pa.Table:
         """Give the rows of a month; they are read from the disk as they are needed."""
-        parts = [self._whole(_mapped(path)) for path in self.parts[month]]
-        rows = pa.concat_tables(parts)
-        return rows if columns is None else rows.select(list(columns))
+        return pa.concat_tables([self._whole(_mapped(path), columns) for path in self.parts[month]])
 
     def drop(self, month: str) -> None:
         """Forget a month's rows."""
@@ -85,15 +84,24 @@ class Spool:
         counts = self.heights.setdefault(month, {})
         counts[number] = counts.get(number, 0) + rows.num_rows
 
-    def _whole(self, rows: pa.Table) -> pa.Table:
+    def _whole(self, rows: pa.Table, columns: Sequence[str] | None) -> pa.Table:
         """Give back the columns that held nothing."""
         schema = self._schema or rows.schema
+        if columns is not None:
+            schema = pa.schema([schema.field(name) for name in columns])
         names = set(rows.column_names)
-        columns = [
-            rows[each.name] if each.name in names else pa.nulls(rows.num_rows, each.type)
+        made = [
+            rows[each.name] if each.name in names else _nothing(rows.num_rows, each.type)
             for each in schema
         ]
-        return pa.table(columns, schema=schema)
+        return pa.table(made, schema=schema)
+
+
+def _nothing(height: int, kind: pa.DataType) -> pa.ChunkedArray:
+    """Give a column without a value; it takes the room of a few rows."""
+    few = pa.nulls(min(height, FEW), kind)
+    whole, rest = divmod(height, FEW)
+    return pa.chunked_array([few] * whole + [few.slice(0, rest)], kind)
 
 
 def spelled(rows: pa.Table) -> pa.Table:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -144,10 +145,10 @@ def gathered(
     if found is None:
         return None
     firsts, values = found
-    made = {}
-    for column, part in zip(keys, parts, strict=True):
-        at -= part.bits
-        made[column] = part.column((firsts >> at) & part.mask)
+    made = {
+        column: part.column((firsts >> shift) & part.mask)
+        for column, part, shift in zip(keys, parts, _shifts(parts), strict=True)
+    }
     return pa.table(made | values)
 
 
@@ -155,7 +156,7 @@ def gathered(
 class _Part:
     """A column of whole numbers as bits of a larger number; what is missing comes first."""
 
-    values: Numbers
+    values: npt.NDArray[Any]
     low: int
     bits: int
     missing: bool
@@ -168,7 +169,7 @@ class _Part:
         low, most = (ends["min"] or 0) - missing, ends["max"] or 0
         values = (column.fill_null(low) if missing else column).to_numpy()
         bits = (int(most) - low).bit_length()
-        return cls(np.asarray(values, dtype=np.int64), low, bits, missing, column.type)
+        return cls(values, low, bits, missing, column.type)
 
     @property
     def largest(self) -> int:
@@ -180,11 +181,19 @@ class _Part:
         return (1 << self.bits) - 1
 
     def added(self, before: Numbers | None) -> Numbers:
-        """Set its bits behind those that are there."""
-        own: Numbers = self.values - self.low
+        """Set its bits behind those that are there, in their place."""
+        own: Numbers = np.subtract(self.values, self.low, dtype=np.int64)
         if before is None:
             return own
-        own |= before << self.bits
+        before <<= self.bits
+        before |= own
+        return before
+
+    def cut(self, joined: Numbers, shift: int) -> Numbers:
+        """Give its values back out of larger numbers."""
+        own = joined >> shift
+        own &= self.mask
+        own += self.low
         return own
 
     def column(self, bits: Numbers) -> pa.Array:
@@ -204,6 +213,12 @@ def _joined(parts: list[_Part]) -> Numbers:
     return made
 
 
+def _shifts(parts: list[_Part]) -> list[int]:
+    """Say how far from the right each part's bits stand."""
+    bits = [part.bits for part in parts]
+    return [sum(bits[at + 1 :]) for at in range(len(bits))]
+
+
 def _as_it_stands(
     rows: pa.Table, parts: list[_Part], calls: dict[str, tuple[str, str]]
 ) -> Found | None:
@@ -214,7 +229,7 @@ def _as_it_stands(
     return _reduced(rows, key, slice(None), calls) if _in_order(key) else None
 
 
-def _in_order(numbers: Numbers) -> bool:
+def _in_order(numbers: npt.NDArray[Any]) -> bool:
     return bool((numbers[1:] >= numbers[:-1]).all())
 
 
@@ -230,21 +245,19 @@ def _side_by_side(
     width = sum(part.bits for part in held.values())
     if width > room or any(part.largest * rows.num_rows >= ROOM for part in held.values()):
         return None
-    ordered = np.sort(_joined([*parts, *held.values()]))
-    key = ordered >> width
-    starts = _starts(key)
-    values, at = {}, width
-    for name, part in held.items():
-        at -= part.bits
-        values[name] = ((ordered >> at) & part.mask) + part.low
+    ordered = _joined([*parts, *held.values()])
+    ordered.sort()
+    starts = _starts(ordered >> width)
+    shifts = dict(zip(held, _shifts(list(held.values())), strict=True))
     made = {}
     for new, (how, column) in calls.items():
         kind = pa.int64() if how == "sum" else told[column].type
-        if column in values:
-            made[new] = pa.array(REDUCED[how].reduceat(values[column], starts)).cast(kind)
+        if column in held:
+            values = held[column].cut(ordered, shifts[column])
+            made[new] = pa.array(REDUCED[how].reduceat(values, starts)).cast(kind)
         else:
             made[new] = pa.nulls(len(starts), kind)
-    return key[starts], made
+    return ordered[starts] >> width, made
 
 
 def _by_order(
