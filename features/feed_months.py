@@ -127,7 +127,8 @@ class Months:
             rivals = spelled(rows.filter(pc.is_in(rows["__key"], pa.array(keys))))
             parts.append(judged(self.connection, self.contract, rivals))
         if not parts:
-            return rows, spelled(rows.slice(0, 0)).append_column("fate", pa.array([], pa.string()))
+            none = spelled(rows.schema.empty_table())
+            return rows, none.append_column("fate", pa.array([], pa.string()))
         gone = pa.concat_tables(parts)
         return rows.filter(pa.array(~np.isin(_marks(rows), _marks(gone)))), gone
 
@@ -147,20 +148,20 @@ class Months:
         before : MonthEntry or None
             What is merged with it.
         """
-        rows, gone = self.judge(month, keys, lost)
+        numbers, gone = self._numbers(month, keys, lost)
         contrary = gone.filter(pc.equal(gone["fate"], "conflict"))
         text, errors = conflicts(self.contract, contrary, self.labels, month)
-        return Made(self._made(month, rows, found, errors, before), gone, text)
+        return Made(self._made(month, numbers, found, errors, before), gone, text)
 
     def _made(
         self,
         month: str,
-        rows: pa.Table,
+        numbers: Coded,
         keys: Keys,
         errors: list[Breach],
         before: MonthEntry | None,
     ) -> MonthEntry | None:
-        made, tallies = self._rolled(rows)
+        made, tallies = self._rolled(numbers)
         if before is not None:
             made = {name: self._merged(name, before, held.table) for name, held in made.items()}
             keys = distinct(np.sort(np.concatenate([read_keys(before.keys.at), keys])))
@@ -209,18 +210,22 @@ class Months:
                 waiting[name] = keep_rows(strange, self.folder, stem, named=False)
         return parts, waiting
 
-    def _rolled(self, rows: pa.Table) -> tuple[dict[str, Coded], pa.Table]:
-        """Roll a month's rows up, and count those of each file and account."""
+    def _numbers(self, month: str, keys: Keys, lost: pa.Table | None) -> tuple[Coded, pa.Table]:
+        """Number a month's rows that count, and give those that do not; the spool is let go."""
+        rows, gone = self.judge(month, keys, lost)
         feed = self.contract.name
-        names = rollups_of(feed)
-        summing = all(ROLLUPS[name].keys for name in names)
+        summing = all(ROLLUPS[name].keys for name in rollups_of(feed))
         held = coded(rows.drop_columns(list(self.contract.key)) if summing else rows)
         numbers = numbered_rows(feed, held.rows) if summing else self._numbered(held.rows)
+        return Coded(numbers, held.texts), gone
+
+    def _rolled(self, held: Coded) -> tuple[dict[str, Coded], pa.Table]:
+        """Roll a month's rows up, and count those of each file and account."""
         made: dict[str, pa.Table] = {}
-        for name in names:
+        for name in rollups_of(self.contract.name):
             finer = made.get(SOURCES.get(name, ""))
-            made[name] = self._gathered(name, self._counted(name, numbers, finer))
-        told = self._tallied(Coded(numbers, held.texts))
+            made[name] = self._gathered(name, self._counted(name, held.rows, finer))
+        told = self._tallied(held)
         return {name: Coded(table, held.texts) for name, table in made.items()}, told
 
     def _numbered(self, rows: pa.Table) -> pa.Table:

@@ -45,7 +45,7 @@ def numbered_rows(feed: str, rows: pa.Table) -> pa.Table:
     else:
         made["count"] = pa.array(np.ones(rows.num_rows, np.int32))
     if FILE in rows.column_names:
-        made[FILE] = rows[FILE]
+        made[FILE] = pa.array(np.array(rows[FILE].to_numpy()))
     return pa.table(made)
 
 
