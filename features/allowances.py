@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import narwhals.stable.v2 as nw
+import pyarrow as pa
 
 from features.signal import Rows
 from features.view import View
@@ -27,6 +28,13 @@ KEYS = ["account_id", "metric"]
 
 
 def _allowances(view: View) -> nw.LazyFrame[Any]:
+    """Give the metrics of each account: worked out once, though several families read them."""
+    made = view.once("allowances", lambda: view.book.laid(_projected(view)))
+    rows: nw.LazyFrame[Any] = made
+    return rows
+
+
+def _projected(view: View) -> pa.Table:
     """Project each metric of each account: days to its limit at the pace of 28 days."""
     steps = _metrics(view).with_columns(
         rate=nw.col("risen") / nw.when(nw.col("spanned") > 0).then(nw.col("spanned")),
@@ -40,7 +48,9 @@ def _allowances(view: View) -> nw.LazyFrame[Any]:
     )
     until_reset = RESET_EVERY - nw.col("reset_age")
     reset_first = (until_reset > 0) & (nw.col("left") > 0) & (nw.col("pace_days") > until_reset)
-    return steps.with_columns(days=nw.when(reset_first).then(FAR).otherwise(nw.col("pace_days")))
+    days = nw.when(reset_first).then(FAR).otherwise(nw.col("pace_days"))
+    projected: pa.Table = steps.with_columns(days=days).collect("pyarrow").to_native()
+    return projected
 
 
 ALLOWANCES = Rows("allowances", ("limits",), _allowances)
