@@ -67,7 +67,7 @@ def ingest(
         )
         step("signals")
         published = None if report.snapshot is None else open_book(settings.home, report.snapshot)
-        report = covered(report, published, settings.rules)
+        report = covered(report, published, settings.rules, settings.home)
     terminal.answer(report.to_json(), json, terminal.ingested)
     leave(report.refusals)
 
