@@ -9,7 +9,7 @@ ROWS ?= 20m
 PYTEST := $(BIN)/python -m pytest
 unexport PYTHONDONTWRITEBYTECODE  # every process of a test run would compile all modules again
 
-.PHONY: help demo serve test ci slow check lint format docs faults shown pins bench-ledger bench-features bench-signals bench-attainable clean
+.PHONY: help demo serve test ci slow check lint format docs faults shown pins bench-ledger bench-features bench-signals bench-attainable bench-small bench-books clean
 .DEFAULT_GOAL := help
 
 help:  ## List these commands
@@ -77,6 +77,13 @@ bench-signals: $(STAMP)  ## Compare what all signals predict with what the first
 
 bench-attainable: $(STAMP)  ## Compare what is learned with the most that could be, on worlds of known truth
 	@$(BIN)/python -m benchmarks.attainable
+
+bench-small: $(STAMP)  ## Fit a small public churn table beside plain models (fetches one package)
+	@test -d build/small || $(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --target build/small 'empulse==0.13.1'
+	@PYTHONPATH=build/small $(BIN)/python -m benchmarks.small_data
+
+bench-books: $(STAMP)  ## Judge books that we did not write, out of time, beside plain models
+	@$(BIN)/python -m benchmarks.real_books
 
 clean:  ## Remove what was built, trained and simulated (.venv stays)
 	rm -rf build dist demo .perennial .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Protocol
 
 import lightgbm as lgb
@@ -22,7 +23,7 @@ from training.history import History
 from training.ladder import BOOSTER
 from training.rows import all_rows, sample
 
-__all__ = ["HORIZON", "Rival", "free_form", "plain"]
+__all__ = ["HORIZON", "Plain", "Rival", "classifier", "free_form", "plain"]
 
 Floats = NDArray[np.float64]
 HORIZON = 3
@@ -54,13 +55,14 @@ class Plain:
         }  # fmt: skip
 
 
-def plain(history: History, kind: str) -> Plain:
+def plain(history: History, kind: str, known_until: date | None = None) -> Plain:
     """Fit what a data scientist tries first: ``lightgbm`` or ``logistic``, with its defaults.
 
     The rows are those that could leave within three months (for churn), or all of which nothing
-    was booked; the columns are our signals, the contract's among them.
+    was booked; the columns are our signals, the contract's among them. With ``known_until``, only
+    what had closed by then is learned from.
     """
-    outcomes = history.outcomes()
+    outcomes = history.outcomes(known_until)
     values = history.frame.loc[:, list(history.signals)].to_numpy(dtype=float)
     events = {"churn": outcomes.gone, "expand": outcomes.expand, "contract": outcomes.contract}
     closed = outcomes.closed[:, HORIZON - 1] & history.modelled
@@ -72,11 +74,12 @@ def plain(history: History, kind: str) -> Plain:
         if y.min(initial=1) == y.max(initial=0):
             fitted[name] = (y.sum() + 0.5) / (len(y) + 1)
         else:
-            fitted[name] = _classifier(kind).fit(values[rows], y)
+            fitted[name] = classifier(kind).fit(values[rows], y)
     return Plain(history.signals, fitted)
 
 
-def _classifier(kind: str) -> Any:
+def classifier(kind: str) -> Any:
+    """Give ``lightgbm`` or ``logistic``, with its defaults; logistic is filled and scaled."""
     if kind == "lightgbm":
         return lgb.LGBMClassifier(n_jobs=1, deterministic=True, random_state=0, verbosity=-1)
     filled = SimpleImputer(strategy="median", keep_empty_features=True)
