@@ -5,9 +5,11 @@ from __future__ import annotations
 from statistics import NormalDist
 from typing import Any
 
+from training.bootstrap import LEVEL
+
 __all__ = ["CONFIDENCE", "share_of"]
 
-CONFIDENCE = 0.9
+CONFIDENCE = LEVEL
 """Of every interval beside a figure of the backtest, unless it says otherwise."""
 
 
