@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from features.faults import (
     Busy,
@@ -102,6 +102,7 @@ class Registry:
         params: Mapping[str, object],
         metrics: Mapping[str, float],
         tags: Mapping[str, str],
+        artifacts: Mapping[str, Path] | None = None,
     ) -> Version:
         """Register a bundle; where MLflow does not answer, keep it until it does.
 
@@ -110,11 +111,12 @@ class Registry:
         DependencyDown
             ``registry.unavailable``, with where the bundle waits (exit code 69).
         """
+        more: dict[str, Any] = {"artifacts": artifacts} if artifacts else {}
         try:
-            return self.register(bundle_dir, params=params, metrics=metrics, tags=tags)
+            return self.register(bundle_dir, params=params, metrics=metrics, tags=tags, **more)
         except DependencyDown as down:
             digest = open_bundle(bundle_dir).digest
-            folder = leave(self.root, bundle_dir, digest, params, metrics, tags)
+            folder = leave(self.root, bundle_dir, digest, params, metrics, tags, artifacts)
             said = f"{down.message}; the model waits in {folder}"
             cure = "run `perennial models register` when it answers"
             raise DependencyDown(down.code, said, cure) from down
@@ -123,9 +125,9 @@ class Registry:
         """Register what waits, the oldest first; one that is there already is that version."""
         found = []
         for one in sorted(waiting(self.root), key=lambda one: one.folder.stat().st_mtime_ns):
-            found.append(
-                self.register(one.bundle, params=one.params, metrics=one.metrics, tags=one.tags)
-            )
+            more: dict[str, Any] = {"artifacts": one.artifacts} if one.artifacts else {}
+            said = {"params": one.params, "metrics": one.metrics, "tags": one.tags}
+            found.append(self.register(one.bundle, **said, **more))
             one.done()
         return found
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from features.faults import DataRejected
+from models.artifacts import keep_artifacts
 from models.bundle import read_contract
 from models.sealed import no_space_is_a_fault, read_sealed, write_once, write_sealed
 
@@ -17,6 +18,7 @@ __all__ = ["Waiting", "leave", "waiting"]
 
 FOLDER = "unregistered"
 SAID = "said.json"
+PAPERS = "papers"
 _CURE = "move it away, and train again"
 
 
@@ -27,7 +29,7 @@ class Waiting:
     Attributes
     ----------
     folder : Path
-        Holds ``bundle`` and ``said.json``.
+        Holds ``bundle``, ``said.json`` and, where there are any, the run's ``papers``.
     params, metrics, tags : mapping
     """
 
@@ -41,6 +43,13 @@ class Waiting:
         """The bundle."""
         return self.folder / "bundle"
 
+    @property
+    def artifacts(self) -> dict[str, Path]:
+        """The files to keep with the run, by their path there."""
+        papers = self.folder / PAPERS
+        files = sorted(path for path in papers.rglob("*") if path.is_file())
+        return {path.relative_to(papers).as_posix(): path for path in files}
+
     def done(self) -> None:
         """Forget it: it is registered."""
         shutil.rmtree(self.folder)
@@ -53,6 +62,7 @@ def leave(
     params: Mapping[str, object],
     metrics: Mapping[str, float],
     tags: Mapping[str, str],
+    artifacts: Mapping[str, Path] | None = None,
 ) -> Path:
     """Keep a bundle under ``root`` until it can be registered; the same one again is the same.
 
@@ -66,6 +76,7 @@ def leave(
     said = {"params": dict(params), "metrics": dict(metrics), "tags": dict(tags)}
     if not (folder / SAID).exists():
         with no_space_is_a_fault(folder):
+            keep_artifacts(artifacts or {}, folder / PAPERS)
             write_once(folder / SAID, json.dumps(said, allow_nan=False, indent=1).encode("ascii"))
     return folder
 

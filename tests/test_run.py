@@ -19,6 +19,7 @@ from models.registry import Registry, Version
 from models.verdict import Choices, verdict
 from tests.small_history import Law, history_of, past_of
 from training import run
+from training.evidence import catalog_digest
 from training.gate import Check
 from training.run import train
 from training.worlds import simulate
@@ -30,13 +31,15 @@ class Shelf:
     """A registry in memory, with the digests that bundles have."""
 
     def __init__(self):
-        self.kept, self.crowned = [], []
+        self.kept, self.crowned, self.papers, self.said = [], [], {}, {}
 
     def champion(self):
         return self.crowned[-1] if self.crowned else None
 
-    def register_or_leave(self, bundle_dir, *, params, metrics, tags):
+    def register_or_leave(self, bundle_dir, *, params, metrics, tags, artifacts=None):
         bundle = open_bundle(bundle_dir)
+        self.papers = {name: path.read_bytes() for name, path in (artifacts or {}).items()}
+        self.said = {"params": dict(params), "metrics": dict(metrics), "tags": dict(tags)}
         for version, _ in self.kept:
             if version.digest == bundle.digest:
                 return version
@@ -84,6 +87,34 @@ def test_the_calendar_serves_first_then_what_is_better():
     keys = {"version", "promoted", "gate", "metrics", "baselines", "signals", "seconds"}
     assert set(said) == keys
     json.dumps(said, allow_nan=False)
+
+
+@pytest.mark.ci
+def test_a_run_shows_what_a_reviewer_needs():
+    shelf, told = trained(LAW)
+    names = {"gate.json", "lift.png", "quarters.json", "reliability.png", "scores.json"}
+    assert set(shelf.papers) == names
+    assert json.loads(shelf.papers["gate.json"]) == [check.to_json() for check in told.checks]
+    scores = json.loads(shelf.papers["scores.json"])
+    assert scores["rungs"] == {n: one.rung for n, one in told.carried.model.targets.items()}
+    assert scores["probabilities"]["all quarters"] == told.past.probabilities
+    assert {"snapshots", "past quarters and search", "fit", "gate"} <= set(scores["seconds"])
+    assert shelf.papers["lift.png"].startswith(b"\x89PNG")
+    assert shelf.said["params"]["catalog"] == scores["catalog"] == catalog_digest()
+    assert {"snapshot", "seed", "as_of"} <= set(shelf.said["params"])
+    measured = shelf.said["metrics"]
+    assert {"churn.skill", "churn.skill_p05", "churn.auc_at_risk_p95"} <= set(measured)
+    assert {"seconds.fit", "nrr_gap_points_3m.calendar.mean"} <= set(measured)
+    assert all(np.isfinite(value) for value in measured.values())
+
+
+@pytest.mark.ci
+@pytest.mark.fault("T09")
+def test_no_paper_of_a_run_names_an_account():
+    shelf, _ = trained(LAW)
+    named = [f'"{account}"'.encode() for account in history_of(LAW).frame["account_id"].unique()]
+    for name, content in shelf.papers.items():
+        assert not any(each in content for each in named), name
 
 
 @pytest.mark.fault("T08")

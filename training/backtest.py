@@ -104,6 +104,8 @@ class Backtest:
         The last origins: nothing was chosen on them, so the gate judges there.
     chosen_on, sealed_on : mapping of target to dict
         As ``probabilities``, at the origins that are open to choices and at the sealed ones.
+    pooled : mapping of target to Judged
+        The rows that were judged, of all origins.
     """
 
     replays: tuple[Replay, ...]
@@ -114,6 +116,7 @@ class Backtest:
     sealed: tuple[date, ...] = ()
     chosen_on: Mapping[str, dict[str, Any]] = field(default_factory=dict)
     sealed_on: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    pooled: Mapping[str, Judged] = field(default_factory=dict)
 
 
 def origins(history: History) -> list[date]:
@@ -165,13 +168,22 @@ def backtest(
         model = fit_health(history, origin, options(origin), seed, ROWS_PER_REPLAY)
         model = calibrated(model, replays, history, origin, sealed)
         replays.append(_replay(history, origin, model))
-    judged = {name: _by_ground(name, replays, sealed, history, seed) for name in TARGETS}
+    pooled = {name: _judged(name, replays, history, seed) for name in TARGETS} if replays else {}
+    judged = {name: _by_ground(pooled.get(name), replays, sealed, seed) for name in TARGETS}
     everywhere, chosen, held = ({n: one[at] for n, one in judged.items()} for at in range(3))
     serves = {n: "score" if may_serve(one) else "calendar" for n, one in chosen.items()}
     periods = _periods(replays, history, lambda replay: _served(replay, serves, history))
     plain = _periods(replays, history, lambda replay: replay.calendar_outlook)
     return Backtest(
-        tuple(replays), everywhere, tuple(periods), tuple(plain), serves, sealed, chosen, held
+        tuple(replays),
+        everywhere,
+        tuple(periods),
+        tuple(plain),
+        serves,
+        sealed,
+        chosen,
+        held,
+        pooled,
     )
 
 
@@ -257,17 +269,12 @@ def _served(replay: Replay, serves: Mapping[str, str], history: History) -> Outl
 
 
 def _by_ground(
-    target: str,
-    replays: Sequence[Replay],
-    sealed: Collection[date],
-    history: History,
-    seed: int,
+    pooled: Judged | None, replays: Sequence[Replay], sealed: Collection[date], seed: int
 ) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     """Judge one event at all origins, at those open to choices, and at the sealed ones."""
     nothing = {"rows": 0, "events": 0}
-    if not replays:
+    if pooled is None:
         return nothing, nothing, nothing
-    pooled = _judged(target, replays, history, seed)
     everywhere = judge(pooled, seed)
     if not sealed:
         return everywhere, everywhere, nothing

@@ -35,6 +35,7 @@ from training.backtest import (
     sealed_of,
 )
 from training.challenge import challenge
+from training.evidence import catalog_digest, figures, papers
 from training.fit import fit_health, searched
 from training.gate import Check, gate, nrr_errors, nrr_gaps
 from training.history import History, gather
@@ -153,9 +154,11 @@ def _train(
     seed: int,
     progress: Progress,
 ) -> Trained:
-    begun = time.monotonic()
+    clock = _Clock()
     history = gather(book, rules, as_of, progress)
+    clock.lap("snapshots")
     serving = _serving(history, registry, bands, seed)
+    clock.lap("calendar")
     sealed = sealed_of(origins(history))
 
     @cache
@@ -165,23 +168,72 @@ def _train(
     past = backtest(history, lambda day: chosen() if day in sealed else {}, seed, progress)
     progress("fits", 0, 2)
     options = chosen()
+    clock.lap("past quarters and search")
     progress("fits", 1, 2)
     model = fit_health(history, as_of, options, seed)
     model = calibrated(model, past.replays, history, as_of, past.sealed).served_by(past.serves)
     carried = _carry(model, history, past, bands)
+    clock.lap("fit")
     champion = _opened(registry, serving)
-    checks = (
-        *gate(history, past, seed),
-        *challenge(history, past, champion, seed, model, _following(bands)),
-    )
-    version = _register(carried, history, registry, _metrics(past), _tags(model, checks))
-    promoted = promote and serving is not None and all(check.passed for check in checks)
-    if serving and promoted and version.number != serving.number:
-        registry.promote(version, expected=serving.number)
-    if serving and promote and not promoted and serving.tags.get("kind") == CALENDAR:
-        _renew_calendar(model, history, past, registry, serving, bands)
-    seconds = time.monotonic() - begun
-    return Trained(version, promoted, checks, carried, past, history.dropped, seconds)
+    against = challenge(history, past, champion, seed, model, _following(bands))
+    checks = (*gate(history, past, seed), *against)
+    clock.lap("gate")
+    said = _said(book, history, model, options, seed, clock)
+    with tempfile.TemporaryDirectory() as folder:
+        shown = papers(Path(folder) / "papers", past, checks, said)
+        clock.lap("drawings")
+        measured = figures(past) | clock.figures()
+        tags = _tags(model, checks)
+        version = _register(carried, history, registry, measured, tags, said, shown)
+        promoted = promote and serving is not None and all(check.passed for check in checks)
+        if serving and promoted and version.number != serving.number:
+            registry.promote(version, expected=serving.number)
+        if serving and promote and not promoted and serving.tags.get("kind") == CALENDAR:
+            _renew_calendar(model, history, past, registry, serving, bands, said, shown)
+    return Trained(version, promoted, checks, carried, past, history.dropped, clock.seconds)
+
+
+class _Clock:
+    """How long every stage took, and all of it."""
+
+    def __init__(self) -> None:
+        self.begun = self.last = time.monotonic()
+        self.laps: dict[str, float] = {}
+
+    def lap(self, stage: str) -> None:
+        """Say that a stage has ended."""
+        now = time.monotonic()
+        self.laps[stage], self.last = now - self.last, now
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the beginning."""
+        return time.monotonic() - self.begun
+
+    def figures(self) -> dict[str, float]:
+        """Give the seconds of every stage, by name."""
+        return {f"seconds.{stage.replace(' ', '_')}": took for stage, took in self.laps.items()}
+
+
+def _said(
+    book: Book,
+    history: History,
+    model: HealthModel,
+    options: Mapping[str, Mapping[str, Any]],
+    seed: int,
+    clock: _Clock,
+) -> dict[str, Any]:
+    """Say what was learned from, and by what."""
+    return {
+        "snapshot": book.snapshot_id,
+        "catalog": catalog_digest(),
+        "seed": seed,
+        "rungs": {name: one.rung for name, one in model.targets.items()},
+        "distinct_events": {name: one.events for name, one in model.targets.items()},
+        "configurations": {name: dict(one) for name, one in options.items()},
+        "seconds": {stage: round(took, 2) for stage, took in clock.laps.items()},
+        "dropped": list(history.dropped),
+    }
 
 
 def _following(bands: BandSettings | None) -> HysteresisSettings | None:
@@ -231,11 +283,14 @@ def _renew_calendar(
     registry: Registry,
     serving: Version,
     bands: BandSettings | None,
+    said: Mapping[str, Any],
+    shown: Mapping[str, Path],
 ) -> None:
     """Let the calendar serve on, with its own record: its forecasts of the past quarters."""
     plain = replace(past, periods=past.calendar_periods)
     carried = _carry(model.bare(), history, plain, bands)
-    version = _register(carried, history, registry, _metrics(plain), {"kind": CALENDAR})
+    tags = {"kind": CALENDAR}
+    version = _register(carried, history, registry, figures(plain), tags, said, shown)
     if version.number != serving.number:
         registry.promote(version, expected=serving.number)
 
@@ -286,20 +341,6 @@ def _stable(target: str, past: Backtest, history: History) -> dict[str, float]:
     return {slug: float(most[at] / used[at]) for at, slug in enumerate(history.signals) if used[at]}
 
 
-def _metrics(past: Backtest) -> dict[str, float]:
-    """Give MLflow the backtest's numbers, by name; what could not be measured is left out."""
-    found = {
-        f"{name}.{key}": float(value)
-        for name, judged in past.probabilities.items()
-        for key, value in judged.items()
-        if value is not None
-    }
-    for horizon in HORIZONS:
-        for name, error in nrr_errors(past.periods, horizon).items():
-            found[f"nrr_mae_points_{horizon}m.{name.replace(' ', '_')}"] = error
-    return found
-
-
 def _tags(model: HealthModel, checks: tuple[Check, ...]) -> dict[str, str]:
     rungs = {f"rung.{name}": target.rung for name, target in model.targets.items()}
     serves = {f"serves.{name}": target.serves for name, target in model.targets.items()}
@@ -313,6 +354,8 @@ def _register(
     registry: Registry,
     metrics: Mapping[str, float],
     tags: Mapping[str, str],
+    said: Mapping[str, Any] | None = None,
+    shown: Mapping[str, Path] | None = None,
 ) -> Version:
     golden = history.frame.loc[:, list(history.signals)].tail(GOLDEN_ROWS)
     parameters = {
@@ -320,8 +363,10 @@ def _register(
         "rows": len(history.frame),
         "snapshots": len(history.dates),
         "signals": len(history.signals),
-    }
+    } | {name: (said or {})[name] for name in ("snapshot", "catalog", "seed") if said}
     with tempfile.TemporaryDirectory() as folder:
         directory = Path(folder) / "bundle"
         write_bundle(directory, carried.contract(), carried.boosters(), golden)
-        return registry.register_or_leave(directory, params=parameters, metrics=metrics, tags=tags)
+        return registry.register_or_leave(
+            directory, params=parameters, metrics=metrics, tags=tags, artifacts=shown
+        )
