@@ -188,10 +188,11 @@ def _cells(
     history: History, champion: Carried, model: HealthModel, settings: HysteresisSettings | None
 ) -> Check:
     """Ask how many cells would move though no account's data has."""
-    limit = "below 5 %, cut-offs mapped by quantile, with hysteresis"
+    limit = "below 5 % at the next scoring, cut-offs mapped by quantile, with hysteresis"
     if champion.rule_based or not any(one.uses_score for one in model.targets.values()):
         said = f"{limit}; not applicable to cells by rules, or to the calendar"
         return Check("cells that move on unchanged data", None, said, True)
     frame = history.frame.iloc[history.at(history.dates[-1])].reset_index(drop=True)
-    share = moved(frame, champion, model, settings)
-    return Check("cells that move on unchanged data", share, limit, share < MOST_MOVED)
+    at_once, settled = moved(frame, champion, model, settings)
+    value = f"{at_once:.1%} at the next scoring, {settled:.1%} in the weeks after"
+    return Check("cells that move on unchanged data", value, limit, at_once < MOST_MOVED)

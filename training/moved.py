@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from models.bands import carry_over
+from models.bands import Bands, carry_over
 from models.carried import Carried
 from models.hysteresis import HysteresisSettings, follow, start
 from models.prediction import HealthModel
@@ -25,12 +25,12 @@ def moved(
     champion: Carried,
     model: HealthModel,
     settings: HysteresisSettings | None = None,
-) -> float:
-    """Give the share of accounts whose published cell would be another.
+) -> tuple[float, float]:
+    """Give the share of accounts whose published cell would be another: at once, and in the end.
 
     The quarter's cut-offs are mapped by quantile onto the new model's scores; then published
-    levels follow them as at weekly scorings, as many as moving back takes. Notices and triggers
-    are the same for both, and left out.
+    levels follow them as at weekly scorings: at the next one, and at as many as moving back takes.
+    Notices and triggers are the same for both, and left out.
 
     Parameters
     ----------
@@ -41,20 +41,24 @@ def moved(
     settings : HysteresisSettings, optional
     """
     if frame.empty:
-        return 0.0
+        return 0.0, 0.0
+    chosen = settings or HysteresisSettings()
     before, after = _scored(frame, champion.model), _scored(frame, model)
     bands = carry_over(champion.bands, before, after)
-    risk = _follows(
-        champion.bands.risk_distance(before[0], before[1]),
-        bands.risk_distance(after[0], after[1]),
-        settings or HysteresisSettings(),
+    old, new = (_distances(champion.bands, before), _distances(bands, after))
+    weeks = (1, max(chosen.up_weeks, chosen.back_weeks))
+    at_once, settled = (
+        float(
+            np.any([_follows(*one, chosen, n) for one in zip(old, new, strict=True)], axis=0).mean()
+        )
+        for n in weeks
     )
-    readiness = _follows(
-        champion.bands.expansion_distance(before[2]),
-        bands.expansion_distance(after[2]),
-        settings or HysteresisSettings(),
-    )
-    return float((risk | readiness).mean())
+    return at_once, settled
+
+
+def _distances(bands: Bands, scored: Scored) -> tuple[Floats, Floats]:
+    """Give how far both sides of the matrix lie beyond their cut-offs."""
+    return bands.risk_distance(scored[0], scored[1]), bands.expansion_distance(scored[2])
 
 
 def _scored(frame: pd.DataFrame, model: HealthModel) -> Scored:
@@ -63,10 +67,12 @@ def _scored(frame: pd.DataFrame, model: HealthModel) -> Scored:
     return 1 - told.modelled(), told.basis, prediction.p_expand[:, QUARTER]
 
 
-def _follows(old: Floats, new: Floats, settings: HysteresisSettings) -> NDArray[np.bool_]:
-    """Say which published levels leave where they stood."""
+def _follows(
+    old: Floats, new: Floats, settings: HysteresisSettings, weeks: int
+) -> NDArray[np.bool_]:
+    """Say which published levels leave where they stood, within so many weekly scorings."""
     stood = start(old, settings)
     now, weekly = stood, np.ones(len(old), dtype=bool)
-    for _ in range(max(settings.up_weeks, settings.back_weeks)):
+    for _ in range(weeks):
         now = follow(now, new, weekly, settings)
     return np.asarray(now.level != stood.level)
