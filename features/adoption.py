@@ -34,8 +34,9 @@ age = nw.col("age")
 def _features(view: View) -> nw.LazyFrame[Any]:
     """Give one row per account and feature of 56 days: its days now and before, tier, right."""
     rows = known_usage(view, "usage_by_feature", 2 * MONTH).filter(nw.col("count") > 0)
-    days = rows.group_by("account_id", "feature", "age").agg(nw.col("day").min())
-    used = days.group_by("account_id", "feature").agg(
+    if view.feeds["usage"].mixed:  # else a day of a feature is one row
+        rows = rows.select("account_id", "feature", "age").unique()
+    used = rows.group_by("account_id", "feature").agg(
         total(age < MONTH).alias("days"), total(age >= MONTH).alias("days_before")
     )
     used = used.with_columns(adopted=nw.col("days") >= ADOPTED[view.feeds["usage"].grain])

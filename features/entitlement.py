@@ -69,7 +69,7 @@ def _held(view: View) -> pd.Series:
     lines = lines.assign(code=code).drop_duplicates(["account_id", "code"])
     lines = lines.sort_values(["account_id", "code"])
     told: dict[str, tuple[int, ...]] = {}
-    for account, each in zip(lines["account_id"], lines["code"].tolist(), strict=True):
+    for account, each in zip(lines["account_id"].tolist(), lines["code"].tolist(), strict=True):
         told[account] = (*told.get(account, ()), each)
     sets = {way: frozenset(pairs[list(way)]) for way in set(told.values())}
     held = {account: sets[way] for account, way in told.items()}
