@@ -16,7 +16,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 
 from training.evaluate import Judged
@@ -88,12 +88,14 @@ def _panel(axes: Axes, word: str, judged: Judged | None, serves: str, panel: Pan
         axes.set_axis_off()
         return
     panel(axes, risk)
-    axes.legend(frameon=False, loc="upper left", fontsize=8)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MaxNLocator(5))
+        axis.set_major_formatter(PercentFormatter(1.0, decimals=0 if axis.get_view_interval()[1] > 0.1 else 1))  # fmt: skip
 
 
 def _reliability(axes: Axes, risk: Judged) -> None:
     curves = {"score": _curve(risk.p, risk.y), "calendar": _curve(risk.calendar, risk.y)}
-    most = 1.05 * max(one["high"] for curve in curves.values() for one in curve)
+    most = 1.05 * max(max(one["high"], one["said"]) for curve in curves.values() for one in curve)
     axes.plot([0, most], [0, most], color="0.6", linewidth=0.8, label="as said")
     for (name, curve), filled in zip(curves.items(), (True, False), strict=True):
         said, share = ([one[key] for one in curve] for key in ("said", "share"))
@@ -104,8 +106,7 @@ def _reliability(axes: Axes, risk: Judged) -> None:
             markerfacecolor=None if filled else "white", linewidth=1.0, elinewidth=0.7,
         )  # fmt: skip
     axes.set(xlabel="chance given", ylabel="came true", xlim=(0, most), ylim=(0, most))
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(PercentFormatter(1.0))
+    axes.legend(frameon=False, loc="upper left", fontsize=8)
 
 
 def _curve(p: Floats, y: NDArray[np.int64]) -> Sequence[Mapping[str, Any]]:
@@ -123,8 +124,7 @@ def _lift(axes: Axes, risk: Judged) -> None:
     for (name, order), (line, colour) in zip(orders.items(), styles, strict=True):
         axes.plot(listed, _held(order, risk.y, listed), line, color=colour, label=name)
     axes.set(xlabel="share of accounts listed", ylabel="share of them held", xlim=(0, 1), ylim=(0, 1.02))  # fmt: skip
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(PercentFormatter(1.0))
+    axes.legend(frameon=False, loc="lower right", fontsize=8)
 
 
 def _held(order: Floats, y: NDArray[np.int64], listed: Floats) -> Floats:
