@@ -64,7 +64,8 @@ def _held(view: View) -> pd.Series:
     """Give each account's products and plans in force; in grace, those of its main line."""
     columns = ["account_id", "product", "plan"]
     now, main = alive(view.lines, view.today - 1)[columns], view.standing.reset_index()[columns]
-    lines = pd.concat([now, main[~main["account_id"].isin(now["account_id"])]])
+    graced = ~main["account_id"].astype(object).isin(now["account_id"].astype(object))
+    lines = pd.concat([now, main[graced]])
     code, pairs = pd.MultiIndex.from_frame(lines[columns[1:]]).factorize()
     lines = lines.assign(code=code).drop_duplicates(["account_id", "code"])
     lines = lines.sort_values(["account_id", "code"])
