@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from models.bundle import write_bundle
 from models.target import TARGETS
+from models.waiting import leave, waiting
 from training.backtest import Backtest
 from training.drawings import _held, draw_lift, draw_reliability
 from training.evaluate import Judged
@@ -56,3 +59,15 @@ def test_a_book_without_a_past_has_its_papers(tmp_path: Path) -> None:
 
 def test_the_catalogue_has_one_digest() -> None:
     assert catalog_digest() == catalog_digest()
+
+
+@pytest.mark.fault("T06")
+def test_papers_wait_with_their_bundle(tmp_path: Path) -> None:
+    digest = write_bundle(tmp_path / "bundle", {"rung": "calendar"}, {}, pd.DataFrame())
+    paper = tmp_path / "gate.json"
+    paper.write_text("[]")
+    folder = leave(tmp_path, tmp_path / "bundle", digest, {}, {}, {}, {"gate.json": paper})
+    (found,) = waiting(tmp_path)
+    assert found.artifacts == {"gate.json": folder / "papers" / "gate.json"}
+    found.done()
+    assert not folder.exists()
