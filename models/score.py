@@ -15,7 +15,7 @@ __all__ = ["RUNGS", "Score", "rung_of"]
 Floats = NDArray[np.float64]
 
 RUNGS = ("prior-driven", "ridge", "blend", "tuned blend")
-FIRST_EVENTS = (10, 30, 300)
+FIRST_EVENTS = (10, 20, 300)
 
 
 def rung_of(events: int) -> str:

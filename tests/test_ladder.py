@@ -28,7 +28,7 @@ def with_events(rows, most):
 
 
 @pytest.mark.fault("T01")
-@pytest.mark.parametrize(("events", "rung"), [(0, 0), (9, 0), (10, 1), (29, 1)])
+@pytest.mark.parametrize(("events", "rung"), [(0, 0), (9, 0), (10, 1), (19, 1)])
 def test_the_rung_follows_the_events(events, rung):
     stuff, rows = material(LAW)
     model = fit_target("expand", with_events(rows["expand"], events), stuff)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
 
 from training.bootstrap import Clusters, bounds
 from training.influence import EDGE, Score, area, caught, lift, ratio, skill, slope
@@ -82,7 +83,7 @@ def log_loss(p: Floats, y: NDArray[np.int64]) -> Floats:
 
 def auc(p: Floats, y: NDArray[np.int64]) -> float | None:
     """Give the area under the ROC curve; None where only one class was seen."""
-    return area(p, y).value
+    return float(roc_auc_score(y, p)) if 0 < y.sum() < len(y) else None
 
 
 def judge(judged: Judged, seed: int = 0) -> dict[str, Any]:
