@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from features.examination import Examined
 from features.feed_ledger import Source
 from features.mapping import Workspace
 from features.partitions import Kept
+from features.program import program_digest
 from features.quarantine import Aside
 from features.report import TableReport
 
@@ -176,14 +176,7 @@ def table_terms(contract: TableContract, workspace: Workspace) -> str:
     """Digest what a whole table is read by: its contract, the mapping, and the code that reads."""
     book, settings = workspace.book, workspace.table(contract.name)
     said = sorted(settings.model_dump(mode="json", exclude={"source"}).items())
-    words = repr((contract, said, book.currency, book.timezone, duckdb.__version__, _code()))
+    words = repr(
+        (contract, said, book.currency, book.timezone, duckdb.__version__, program_digest())
+    )
     return hashlib.sha256(words.encode()).hexdigest()
-
-
-@cache
-def _code() -> str:
-    """Digest this floor's own code: a table is small enough to be read again after an upgrade."""
-    digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()

@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 
 from features.faults import InternalFault
 
-__all__ = ["LEADS", "STATES", "Outlook"]
+__all__ = ["LEADS", "Outlook"]
 
 LEADS = 12
-STATES = ("churn", "contract", "flat", "expand")
 
 Floats = NDArray[np.float64]
 

@@ -19,11 +19,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-import features
 from features import durable
 from features.absent import gains
 from features.book import Book
 from features.faults import Fault
+from features.program import program_digest
 from features.reach import reach
 from features.report import IngestReport
 from features.rules import Rules
@@ -80,7 +80,6 @@ def _terms(book: Book, rules: Rules) -> str:
     provided = sorted((table, sorted(columns)) for table, columns in book.provided.items())
     said = (book.snapshot_id, book.facts, provided, rules.by_account().model_dump_json())
     engines = [each.__version__ for each in (duckdb, narwhals, np, pa, pd)]
-    digest = hashlib.sha256(repr((said, engines)).encode())
-    for path in [*sorted(Path(features.__path__[0]).glob("*.py")), Path(__file__)]:
-        digest.update(path.read_bytes())
+    digest = hashlib.sha256(repr((said, engines, program_digest())).encode())
+    digest.update(Path(__file__).read_bytes())
     return digest.hexdigest()
