@@ -14,18 +14,15 @@ from models.spread import prior_phi
 from tests.small_history import Law, history_of, past_of
 from training.backtest import (
     HORIZONS,
-    ORIGINS,
-    STEP_MONTHS,
     _closed_by,
     _judged,
     backtest,
     calibrated,
     factor_of,
-    origins,
-    sealed_of,
 )
 from training.baselines import window_nrr
 from training.labels import REPORTING_LAG_DAYS
+from training.origins import ORIGINS, STEP_MONTHS, origins, sealed_of
 
 LAW = Law(accounts=180, months=21)
 LONG = Law(accounts=40, months=40)

@@ -21,11 +21,11 @@ from serving.backtest_page.charts import ratio_chart, reliability_chart, ticks
 from tests.command_line import made, perennial, workspace
 from tests.small_history import Law, history_of, past_of
 from training.accuracy import accuracy
-from training.backtest import origins
+from training.backtest import backtest
 from training.banded import BANDS
 from training.calls import Calls, calls
 from training.lift import lift
-from training.monthly import monthly_origins, replayed
+from training.origins import monthly_origins, origins
 from training.reliability import reliability
 from training.report import DEFINITIONS, BacktestReport, written
 from training.shares import share_of
@@ -247,7 +247,7 @@ def test_a_share_of_nothing_is_no_share() -> None:
 @pytest.mark.ci
 def test_months_are_replayed_as_quarters_are() -> None:
     history, past = history_of(LAW), past_of(LAW)
-    again = replayed(history, origins(history), 0)
+    again = backtest(history, lambda _: {}, 0, days=origins(history))
     assert again.serves == past.serves
     assert again.periods == past.periods
     for name, judged in past.probabilities.items():

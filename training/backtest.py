@@ -30,6 +30,7 @@ from training.evaluate import Judged, judge, may_serve
 from training.fit import fit_health, material_of
 from training.history import History
 from training.labels import REPORTING_LAG_DAYS, Outcomes
+from training.origins import JUDGED_HORIZON, origins, sealed_of
 from training.rows import Rows, all_rows
 
 __all__ = [
@@ -39,24 +40,13 @@ __all__ = [
     "backtest",
     "calibrated",
     "factor_of",
-    "origins",
-    "sealed_of",
 ]
 
 Floats = NDArray[np.float64]
 Progress = Callable[[str, int, int], None]
 
 HORIZONS = (1, 3, 12)
-JUDGED_HORIZON = 3
-ORIGINS = 6
-MOST_SEALED = 6
-FEWEST_TO_SEAL = 4
-SEALED_SHARE = 4
-"""Of so many origins one is sealed."""
-STEP_MONTHS = 3
 ROWS_PER_REPLAY = 30_000
-FIRST_ORIGIN_MONTHS = 6
-"""Months of snapshots before the first origin."""
 
 
 @dataclass(frozen=True)
@@ -119,34 +109,12 @@ class Backtest:
     pooled: Mapping[str, Judged] = field(default_factory=dict)
 
 
-def origins(history: History) -> list[date]:
-    """List the last six quarterly origins whose three months have closed, in order."""
-    dates = history.dates
-    lag = timedelta(days=REPORTING_LAG_DAYS)
-    closed = [d for d in dates if lead_day(d, JUDGED_HORIZON) + lag < history.known_until]
-    usable = [day for day in closed if months_between(dates[0], day) >= FIRST_ORIGIN_MONTHS]
-    return sorted(usable[::-1][::STEP_MONTHS][:ORIGINS])
-
-
-def sealed_of(days: Sequence[date]) -> tuple[date, ...]:
-    """Give the last origins, a quarter of them and six at most: no choice is made on them.
-
-    Examples
-    --------
-    >>> from datetime import date
-    >>> days = [date(2024, month, 1) for month in (1, 4, 7, 10)]
-    >>> sealed_of(days), sealed_of(days[:3])
-    ((datetime.date(2024, 10, 1),), ())
-    """
-    count = min(MOST_SEALED, len(days) // SEALED_SHARE) if len(days) >= FEWEST_TO_SEAL else 0
-    return tuple(days[len(days) - count :])
-
-
 def backtest(
     history: History,
     options: Callable[[date], Mapping[str, Mapping[str, Any]]],
     seed: int,
     progress: Progress | None = None,
+    days: Sequence[date] | None = None,
 ) -> Backtest:
     """Replay the past.
 
@@ -157,14 +125,17 @@ def backtest(
         Gives the searched configurations of an origin, from what had closed there.
     seed : int
     progress : callable, optional
-        Told ``("origins", done, all)``.
+        Told ``("past quarters", done, all)``, or ``"past origins"`` where they are named.
+    days : sequence of date, optional
+        Origins in order; the last six quarterly ones by default.
     """
     replays: list[Replay] = []
-    days = origins(history)
+    stage = "past quarters" if days is None else "past origins"
+    days = origins(history) if days is None else days
     sealed = sealed_of(days)
     for at, origin in enumerate(days):
         if progress:
-            progress("past quarters", at, len(days))
+            progress(stage, at, len(days))
         model = fit_health(history, origin, options(origin), seed, ROWS_PER_REPLAY)
         model = calibrated(model, replays, history, origin, sealed)
         replays.append(_replay(history, origin, model))

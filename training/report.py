@@ -22,7 +22,7 @@ from training.baselines import BASELINES
 from training.calls import MONTHS, Calls, calls
 from training.history import History, gather
 from training.lift import lift
-from training.monthly import monthly_origins, replayed
+from training.origins import monthly_origins
 from training.reliability import reliability
 from training.shares import CONFIDENCE
 
@@ -156,10 +156,8 @@ def report(
     begun = time.monotonic()
     with threadpool_limits(limits=1):  # two fits run side by side; a BLAS of its own would thrash
         history = gather(book, rules, as_of, progress)
-        if monthly:
-            past = replayed(history, monthly_origins(history), seed, progress)
-        else:
-            past = backtest(history, lambda _: {}, seed, progress)
+        days = monthly_origins(history) if monthly else None
+        past = backtest(history, lambda _: {}, seed, progress, days)
         if progress:
             progress("report", 0, 1)
         told = written(history, past, bands=bands, per_csm=per_csm, monthly=monthly, seed=seed)

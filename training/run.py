@@ -31,14 +31,13 @@ from training.backtest import (
     backtest,
     calibrated,
     factor_of,
-    origins,
-    sealed_of,
 )
 from training.challenge import challenge
 from training.evidence import catalog_digest, figures, papers
 from training.fit import fit_health, searched
 from training.gate import Check, gate, nrr_errors, nrr_gaps
 from training.history import History, gather
+from training.origins import origins, sealed_of
 
 __all__ = ["Trained", "train"]
 
