@@ -40,9 +40,10 @@ from features.mapping import read_workspace
 from features.rules import Rules
 from models.calibration import calibration_slope
 from models.target import TARGETS
-from training.backtest import Replay, backtest
+from training.backtest import backtest
 from training.evaluate import auc, log_loss
 from training.history import History, gather
+from training.replay import Replay
 
 __all__ = ["BOOKS", "Told", "compared", "main", "told_by"]
 

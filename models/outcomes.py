@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 
 from features.faults import InternalFault
 
-__all__ = ["LEADS", "Outlook"]
+__all__ = ["HORIZONS", "LEADS", "Outlook"]
 
 LEADS = 12
+HORIZONS = (1, 3, 12)
+"""Months ahead that a run forecasts: next month, quarter and year."""
 
 Floats = NDArray[np.float64]
 

@@ -23,14 +23,11 @@ from models.flows import cohort_at, means
 from models.forecast import ForecastSettings, forecast, shared_scale
 from models.guards import guards
 from models.matrix import MatrixSettings, place, summary
-from models.outcomes import LEADS, Outlook
+from models.outcomes import HORIZONS, LEADS, Outlook
 from models.outreach import OutreachSettings, rank
 from models.scoring import Scored, score_accounts
 
-__all__ = ["HORIZONS", "LEVERS", "Choices", "Verdict", "forecasts", "judge_accounts", "verdict"]
-
-HORIZONS = (1, 3, 12)
-"""Months ahead that a run forecasts: next month, quarter and year."""
+__all__ = ["LEVERS", "Choices", "Verdict", "forecasts", "judge_accounts", "verdict"]
 
 LEVERS: Mapping[str, str] = {each.name: each.lever for each in TRIGGERS if each.lever}
 """The lever that an expansion trigger points at."""

@@ -15,8 +15,9 @@ from features.faults import DataRejected, InputMissing
 from features.retention import metrics
 from features.snapshot import snapshot
 from models.keeper import Champion, open_champion
+from models.outcomes import HORIZONS
 from models.registry import Registry
-from models.verdict import HORIZONS, Verdict, verdict
+from models.verdict import Verdict, verdict
 from serving.publication import Publication
 from serving.schemas import SCORE_COLUMNS
 from serving.settings import Settings

@@ -24,10 +24,11 @@ from models.calendar import calendar_facts
 from models.carried import Carried
 from models.prediction import HealthModel
 from models.renewal import Renewal
-from training.backtest import Backtest, backtest, factor_of
+from training.backtest import Backtest, backtest
 from training.fit import fit_health
 from training.history import History, _varying
 from training.labels import panel
+from training.width import factor_of
 
 FIRST = date(2023, 1, 1)
 ONE_THREAD = threadpool_limits(limits=1)

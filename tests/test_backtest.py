@@ -10,19 +10,19 @@ import pytest
 from features.asof import add_months, lead_day, months_between
 from models.calibration import IDENTITY
 from models.flows import cohort_at, means
+from models.outcomes import HORIZONS
 from models.spread import prior_phi
 from tests.small_history import Law, history_of, past_of
 from training.backtest import (
-    HORIZONS,
-    _closed_by,
     _judged,
     backtest,
     calibrated,
-    factor_of,
 )
 from training.baselines import window_nrr
 from training.labels import REPORTING_LAG_DAYS
 from training.origins import ORIGINS, STEP_MONTHS, origins, sealed_of
+from training.periods import closed_by
+from training.width import factor_of
 
 LAW = Law(accounts=180, months=21)
 LONG = Law(accounts=40, months=40)
@@ -78,8 +78,8 @@ def test_every_period_has_closed_and_says_when():
 
 def test_a_period_counts_for_an_origin_once_its_lag_has_passed():
     period = {"period_end": "2025-03-31"}
-    assert not _closed_by(period, date(2025, 5, 1))
-    assert _closed_by(period, date(2025, 5, 2))
+    assert not closed_by(period, date(2025, 5, 1))
+    assert closed_by(period, date(2025, 5, 2))
 
 
 def test_quantiles_are_in_order_and_carry_their_baselines():

@@ -11,12 +11,13 @@ import pytest
 
 from tests.small_history import Law, history_of, past_of
 from training import canaries
-from training.backtest import Backtest, Replay, backtest
+from training.backtest import Backtest, backtest
 from training.canaries import permuted, permuted_skill, surely_skilled, suspected_leaks
 from training.evaluate import auc
 from training.gate import _permuted, gate
 from training.history import History
 from training.origins import origins
+from training.replay import Replay
 
 LAW = Law(accounts=180, months=21)
 

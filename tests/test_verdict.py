@@ -8,7 +8,8 @@ import pytest
 from features.triggers import TRIGGERS
 from models.flows import cohort_at, means
 from models.matrix import CELLS
-from models.verdict import HORIZONS, LEVERS, Choices, _lever, _past, verdict
+from models.outcomes import HORIZONS
+from models.verdict import LEVERS, Choices, _lever, _past, verdict
 from tests.small_history import Law, carried_of, latest, with_bookings
 
 LAW = Law(accounts=180, months=21)

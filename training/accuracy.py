@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from training.backtest import HORIZONS, factor_of
+from models.outcomes import HORIZONS
 from training.shares import share_of
+from training.width import factor_of
 
 __all__ = ["LEAST_PERIODS", "PRIOR_DRIVEN", "accuracy", "told_period"]
 

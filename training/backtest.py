@@ -8,70 +8,33 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from features.asof import add_months, lead_day, months_between
 from models.calibration import choose_calibration, fit_calibration
-from models.factor import Chances
-from models.flows import Cohort, cohort_at, cumulants
-from models.forecast import phi_from_backtest, shared_scale
 from models.outcomes import Outlook
-from models.prediction import HealthModel, Prediction
+from models.prediction import HealthModel
 from models.score import RUNGS
 from models.target import TARGETS, TargetModel
-from models.view import groups_of, views_of
-from training.baselines import health_score, nrr_baselines
+from training.baselines import health_score
 from training.evaluate import Judged, judge, may_serve
 from training.fit import fit_health, material_of
 from training.history import History
-from training.labels import REPORTING_LAG_DAYS, Outcomes
 from training.origins import JUDGED_HORIZON, origins, sealed_of
+from training.periods import periods_of
+from training.replay import Replay
 from training.rows import Rows, all_rows
 
-__all__ = [
-    "HORIZONS",
-    "Backtest",
-    "Replay",
-    "backtest",
-    "calibrated",
-    "factor_of",
-]
+__all__ = ["Backtest", "backtest", "calibrated"]
 
 Floats = NDArray[np.float64]
 Progress = Callable[[str, int, int], None]
 
-HORIZONS = (1, 3, 12)
 ROWS_PER_REPLAY = 30_000
-
-
-@dataclass(frozen=True)
-class Replay:
-    """One past origin: the model fitted there, and what it said of the book that it saw.
-
-    Attributes
-    ----------
-    origin : date
-    rows : array of int
-        Row numbers of the history that stand at the origin.
-    model : HealthModel
-    prediction : Prediction
-    calendar : Prediction
-        What the calendar alone said.
-    outlook, calendar_outlook : Outlook
-    """
-
-    origin: date
-    rows: NDArray[np.int64]
-    model: HealthModel
-    prediction: Prediction
-    calendar: Prediction
-    outlook: Outlook
-    calendar_outlook: Outlook
 
 
 @dataclass(frozen=True)
@@ -143,8 +106,8 @@ def backtest(
     judged = {name: _by_ground(pooled.get(name), replays, sealed, seed) for name in TARGETS}
     everywhere, chosen, held = ({n: one[at] for n, one in judged.items()} for at in range(3))
     serves = {n: "score" if may_serve(one) else "calendar" for n, one in chosen.items()}
-    periods = _periods(replays, history, lambda replay: _served(replay, serves, history))
-    plain = _periods(replays, history, lambda replay: replay.calendar_outlook)
+    periods = periods_of(replays, history, lambda replay: _served(replay, serves, history))
+    plain = periods_of(replays, history, lambda replay: replay.calendar_outlook)
     return Backtest(
         tuple(replays),
         everywhere,
@@ -156,11 +119,6 @@ def backtest(
         held,
         pooled,
     )
-
-
-def factor_of(periods: Sequence[Mapping[str, Any]]) -> Mapping[int, dict[str, float]]:
-    """Give phi and n_eff per horizon from past periods; the prior's where there are none."""
-    return {h: _factor(_z(periods, h), h) for h in HORIZONS}
 
 
 def calibrated(
@@ -284,76 +242,3 @@ def _judged(target: str, replays: Sequence[Replay], history: History, seed: int)
         )
     names = Judged.__dataclass_fields__
     return Judged(**{name: np.concatenate([getattr(p, name) for p in parts]) for name in names})
-
-
-def _periods(
-    replays: Sequence[Replay], history: History, told: Callable[[Replay], Outlook]
-) -> list[dict[str, Any]]:
-    outcomes = history.outcomes()
-    periods: list[dict[str, Any]] = []
-    for replay in replays:
-        outlook = told(replay)
-        for horizon in HORIZONS:
-            if outcomes.closed[replay.rows, horizon - 1].all():
-                past = [p for p in periods if _closed_by(p, replay.origin)]
-                periods.append(_period(replay, outlook, horizon, past, history, outcomes))
-    return periods
-
-
-def _closed_by(period: Mapping[str, Any], origin: date) -> bool:
-    end = date.fromisoformat(period["period_end"])
-    return end + timedelta(days=REPORTING_LAG_DAYS) < origin
-
-
-def _period(
-    replay: Replay,
-    outlook: Outlook,
-    horizon: int,
-    past: Sequence[dict[str, Any]],
-    history: History,
-    outcomes: Outcomes,
-) -> dict[str, Any]:
-    """Lay one origin's forecast beside what happened; its width knows only earlier origins."""
-    opening = float(outcomes.opening[replay.rows].sum())
-    actual = float(outcomes.mrr[replay.rows, horizon - 1].sum()) / opening
-    cohort = cohort_at(outlook, horizon)
-    mean, spread = _independent(cohort)
-    factor = _factor(_z(past, horizon), horizon)
-    tau = shared_scale(outlook, horizon, factor["phi"])
-    whole = views_of(cohort, groups_of(outlook.accounts, ()), tau)[0].figures()
-    month = months_between(history.panel.first, add_months(replay.origin, -1))
-    calendar, _ = _independent(cohort_at(replay.calendar_outlook, horizon))
-    return {
-        "origin": replay.origin.isoformat(),
-        "horizon_months": horizon,
-        "period_end": lead_day(replay.origin, horizon).isoformat(),
-        "accounts": len(replay.rows),
-        "opening_mrr": opening / 1e6,
-        "nrr": whole["nrr"],
-        "grr": whole["grr"],
-        "actual_nrr": actual,
-        "baselines": nrr_baselines(history.panel, month, horizon) | {"calendar": calendar},
-        "z": (actual - mean) / spread if spread > 0 else 0.0,
-    }
-
-
-def _independent(cohort: Cohort) -> tuple[float, float]:
-    """Mean and standard deviation of NRR if accounts moved independently."""
-    chances = Chances(cohort.p_churn[:, None], cohort.p_contract[:, None], cohort.p_expand[:, None])
-    moments = cumulants(cohort, chances, np.ones((1, len(cohort.mrr))))["closing"][0, :, 0]
-    total = float(cohort.mrr.sum())
-    return float(moments[0]) / total, float(np.sqrt(moments[1])) / total
-
-
-def _z(periods: Sequence[Mapping[str, Any]], horizon: int) -> list[tuple[date, float]]:
-    return [
-        (date.fromisoformat(period["origin"]), float(period["z"]))
-        for period in periods
-        if period["horizon_months"] == horizon
-    ]
-
-
-def _factor(z: Sequence[tuple[date, float]], horizon: int) -> dict[str, float]:
-    span = months_between(z[0][0], z[-1][0]) + horizon if z else 0
-    phi, n_eff = phi_from_backtest([value for _, value in z], horizon, span)
-    return {"phi": phi, "n_eff": n_eff}

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from features.asof import lead_day
 from models.bands import BandSettings, fit_bands, levels
 from models.renewal import Renewal
-from training.backtest import Backtest, Replay
+from training.backtest import Backtest
 from training.calls import MONTHS
 from training.history import History
+from training.replay import Replay
 from training.shares import share_of
 
 __all__ = ["BANDS", "banded", "pooled"]

@@ -23,13 +23,14 @@ from models.hysteresis import HysteresisSettings
 from models.outcomes import Outlook
 from models.prediction import HealthModel, Prediction
 from models.target import TARGETS
-from training.backtest import Backtest, Replay
+from training.backtest import Backtest
 from training.bootstrap import Clusters
 from training.evaluate import log_loss
 from training.gate import LEAST_EVENTS, LEAST_PERIODS, WORSE_NRR, Check, within_luck
 from training.history import History
 from training.moved import moved
 from training.origins import JUDGED_HORIZON
+from training.replay import Replay
 
 __all__ = ["challenge"]
 

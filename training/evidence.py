@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from features.catalog import CATALOG
+from models.outcomes import HORIZONS
 from models.schema import schema_of
-from training.backtest import HORIZONS, Backtest
+from training.backtest import Backtest
 from training.gate import Check, nrr_errors, nrr_gaps
 
 __all__ = ["catalog_digest", "figures", "papers"]

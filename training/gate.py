@@ -12,11 +12,12 @@ from scipy.stats import t as student
 
 from models.calibration import well_calibrated
 from models.target import TARGETS
-from training.backtest import Backtest, factor_of
+from training.backtest import Backtest
 from training.bootstrap import LEVEL
 from training.canaries import permuted_skill, surely_skilled, suspected_leaks
 from training.evaluate import GROSS
 from training.history import History
+from training.width import factor_of
 
 __all__ = ["Check", "gate", "nrr_errors", "nrr_gaps", "within_luck"]
 

@@ -21,23 +21,19 @@ from models.bands import Bands, BandSettings, fit_bands
 from models.bundle import open_bundle, write_bundle
 from models.carried import Carried, read_bundle
 from models.hysteresis import HysteresisSettings
+from models.outcomes import HORIZONS
 from models.prediction import HealthModel
 from models.registry import Registry, Version
 from models.renewal import Renewal
 from models.target import TARGETS
-from training.backtest import (
-    HORIZONS,
-    Backtest,
-    backtest,
-    calibrated,
-    factor_of,
-)
+from training.backtest import Backtest, backtest, calibrated
 from training.challenge import challenge
 from training.evidence import catalog_digest, figures, papers
 from training.fit import fit_health, searched
 from training.gate import Check, gate, nrr_errors, nrr_gaps
 from training.history import History, gather
 from training.origins import origins, sealed_of
+from training.width import factor_of
 
 __all__ = ["Trained", "train"]
 

@@ -8,13 +8,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from models.outcomes import HORIZONS
 from serving.api.replies import OutreachReply, Reply, RunsReply
 from serving.api.state import CurrentRun, State
 from serving.problems import PROBLEM_RESPONSES, Problem
 
-__all__ = ["HORIZONS", "ForecastQuery", "OutreachQuery", "RunsQuery", "router"]
+__all__ = ["ForecastQuery", "OutreachQuery", "RunsQuery", "router"]
 
-HORIZONS = (1, 3, 12)
 router = APIRouter(prefix="/v1", tags=["book"], responses=PROBLEM_RESPONSES)
 
 

@@ -10,13 +10,13 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from models.outcomes import HORIZONS
 from serving.dashboard.figures import Range, day, money, percent, ranges
 from serving.store import Run, Store
 
 __all__ = ["LISTED", "render"]
 
 LISTED = 15
-HORIZONS = (1, 3, 12)
 _SPANS = {1: "1 month", 3: "3 months", 12: "12 months"}
 _REST = ("other", "calendar", "leaves_first")
 _BANDS = (("H", "High"), ("M", "Medium"), ("L", "Low"))

@@ -1,0 +1,84 @@
+"""Past periods: what was forecast of NRR at every origin, beside what happened and the baselines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+
+from features.asof import add_months, lead_day, months_between
+from models.factor import Chances
+from models.flows import Cohort, cohort_at, cumulants
+from models.forecast import shared_scale
+from models.outcomes import HORIZONS, Outlook
+from models.view import groups_of, views_of
+from training.baselines import nrr_baselines
+from training.history import History
+from training.labels import REPORTING_LAG_DAYS, Outcomes
+from training.replay import Replay
+from training.width import errors_at, factor
+
+__all__ = ["closed_by", "periods_of"]
+
+
+def periods_of(
+    replays: Sequence[Replay], history: History, told: Callable[[Replay], Outlook]
+) -> list[dict[str, Any]]:
+    """Lay every origin's forecasts beside what happened, as far as that is closed."""
+    outcomes = history.outcomes()
+    periods: list[dict[str, Any]] = []
+    for replay in replays:
+        outlook = told(replay)
+        for horizon in HORIZONS:
+            if outcomes.closed[replay.rows, horizon - 1].all():
+                past = [p for p in periods if closed_by(p, replay.origin)]
+                periods.append(_period(replay, outlook, horizon, past, history, outcomes))
+    return periods
+
+
+def closed_by(period: Mapping[str, Any], origin: date) -> bool:
+    """Say whether a period's figures had closed at an origin."""
+    end = date.fromisoformat(period["period_end"])
+    return end + timedelta(days=REPORTING_LAG_DAYS) < origin
+
+
+def _period(
+    replay: Replay,
+    outlook: Outlook,
+    horizon: int,
+    past: Sequence[dict[str, Any]],
+    history: History,
+    outcomes: Outcomes,
+) -> dict[str, Any]:
+    """Lay one origin's forecast beside what happened; its width knows only earlier origins."""
+    opening = float(outcomes.opening[replay.rows].sum())
+    actual = float(outcomes.mrr[replay.rows, horizon - 1].sum()) / opening
+    cohort = cohort_at(outlook, horizon)
+    mean, spread = _independent(cohort)
+    found = factor(errors_at(past, horizon), horizon)
+    tau = shared_scale(outlook, horizon, found["phi"])
+    whole = views_of(cohort, groups_of(outlook.accounts, ()), tau)[0].figures()
+    month = months_between(history.panel.first, add_months(replay.origin, -1))
+    calendar, _ = _independent(cohort_at(replay.calendar_outlook, horizon))
+    return {
+        "origin": replay.origin.isoformat(),
+        "horizon_months": horizon,
+        "period_end": lead_day(replay.origin, horizon).isoformat(),
+        "accounts": len(replay.rows),
+        "opening_mrr": opening / 1e6,
+        "nrr": whole["nrr"],
+        "grr": whole["grr"],
+        "actual_nrr": actual,
+        "baselines": nrr_baselines(history.panel, month, horizon) | {"calendar": calendar},
+        "z": (actual - mean) / spread if spread > 0 else 0.0,
+    }
+
+
+def _independent(cohort: Cohort) -> tuple[float, float]:
+    """Mean and standard deviation of NRR if accounts moved independently."""
+    chances = Chances(cohort.p_churn[:, None], cohort.p_contract[:, None], cohort.p_expand[:, None])
+    moments = cumulants(cohort, chances, np.ones((1, len(cohort.mrr))))["closing"][0, :, 0]
+    total = float(cohort.mrr.sum())
+    return float(moments[0]) / total, float(np.sqrt(moments[1])) / total
