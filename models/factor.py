@@ -36,6 +36,11 @@ class Chances:
     contract: Floats
     expand: Floats
 
+    @property
+    def flat(self) -> Floats:
+        """Chance of none of the three; what rounding leaves below zero is zero."""
+        return np.asarray(np.maximum(1.0 - self.churn - self.contract - self.expand, 0.0))
+
 
 @dataclass(frozen=True)
 class Leaning:

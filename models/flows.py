@@ -3,11 +3,13 @@
 A cohort opens with M_0 per account and stands at M_h after h months. Expansion is
 max(0, M_h - M_0) of those that pay, contraction max(0, M_0 - M_h) of those that pay, churned is
 M_0 of those that do not. So closing = opening + expansion - contraction - churned, whoever moves.
+Accounts that count as flat may drift a little (price rises, small moves): their rise is expansion
+too, and their fall contraction.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +23,11 @@ Floats = NDArray[np.float64]
 
 QUANTITIES = ("expansion", "contraction", "churned", "closing", "loss", "logos")
 """The sums that have a distribution; loss = contraction + churned, logos counts accounts."""
+
+
+def _still() -> Floats:
+    """Give the drift of nobody; a cohort widens it to its accounts."""
+    return np.zeros((0, 3))
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,9 @@ class Cohort:
         The rise and the fall that are signed, in units of currency.
     notice : array of bool, (n,)
         Where notice was given and service has ended by the horizon.
+    flat_up, flat_down : array of float, (n, 3)
+        Raw moments of the relative rise and fall of an account that counts as flat, zeros
+        included; none where signed or notice given. Left out: nobody drifts.
     """
 
     mrr: Floats
@@ -53,10 +63,27 @@ class Cohort:
     signed_up: Floats
     signed_down: Floats
     notice: NDArray[np.bool_]
+    flat_up: Floats = field(default_factory=_still)
+    flat_down: Floats = field(default_factory=_still)
+
+    def __post_init__(self) -> None:
+        for name in ("flat_up", "flat_down"):
+            if len(getattr(self, name)) == 0:
+                object.__setattr__(self, name, np.broadcast_to(0.0, (len(self.mrr), 3)))
+
+    @property
+    def p_flat(self) -> Floats:
+        """Chance of none of churn, contract and expand."""
+        return Chances(self.p_churn, self.p_contract, self.p_expand).flat
+
+    @property
+    def drifts(self) -> bool:
+        """Say whether any account that counts as flat moves at all."""
+        return bool(self.flat_up.any() or self.flat_down.any())
 
     def of(self, who: NDArray[np.int64] | slice) -> Cohort:
         """Take some of the accounts, by position."""
-        return Cohort(**{field.name: getattr(self, field.name)[who] for field in fields(self)})
+        return Cohort(**{item.name: getattr(self, item.name)[who] for item in fields(self)})
 
 
 def cohort_at(outlook: Outlook, horizon: int) -> Cohort:
@@ -82,6 +109,8 @@ def cohort_at(outlook: Outlook, horizon: int) -> Cohort:
         signed_up=np.maximum(change, 0.0),
         signed_down=np.maximum(-change, 0.0),
         notice=notice,
+        flat_up=np.where(open_[:, None], outlook.drift_up[:, column], 0.0),
+        flat_down=np.where(open_[:, None], outlook.drift_down[:, column], 0.0),
     )
 
 
@@ -99,6 +128,10 @@ def means(cohort: Cohort) -> dict[str, Floats]:
     """
     expansion = cohort.p_expand * cohort.mrr * cohort.up[:, 0] + cohort.signed_up
     contraction = cohort.p_contract * cohort.mrr * cohort.down[:, 0] + cohort.signed_down
+    if cohort.drifts:
+        stays = cohort.p_flat * cohort.mrr
+        expansion = expansion + stays * cohort.flat_up[:, 0]
+        contraction = contraction + stays * cohort.flat_down[:, 0]
     churned = cohort.p_churn * cohort.mrr
     return {
         "expansion": expansion,
@@ -135,6 +168,10 @@ def cumulants(
     powers = [scale, scale**2, scale**3]
     rise = [chances.expand * powers[k] * cohort.up[:, k, None] for k in range(3)]
     fall = [chances.contract * powers[k] * cohort.down[:, k, None] for k in range(3)]
+    if cohort.drifts:
+        flat = chances.flat
+        rise = [rise[k] + flat * powers[k] * cohort.flat_up[:, k, None] for k in range(3)]
+        fall = [fall[k] + flat * powers[k] * cohort.flat_down[:, k, None] for k in range(3)]
     gone = [chances.churn * powers[k] for k in range(3)]
     loss = [fall[k] + gone[k] for k in range(3)]
     change = [rise[0] - loss[0], rise[1] + loss[1], rise[2] - loss[2]]

@@ -159,16 +159,7 @@ def _check(
 def _in_order(outlook: Outlook) -> Outlook:
     """Sort by account, so that the order in which accounts come changes nothing."""
     order = np.argsort(outlook.accounts["account_id"].astype(str).to_numpy(), kind="stable")
-    return Outlook(
-        outlook.accounts.iloc[order].reset_index(drop=True),
-        outlook.p_churn[order],
-        outlook.p_contract[order],
-        outlook.p_expand[order],
-        outlook.up_moments[order],
-        outlook.down_moments[order],
-        outlook.booked_churn[order],
-        outlook.booked_mrr_micros[order],
-    )
+    return outlook.of(order)
 
 
 def _cut(group: Group, view: View) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,11 @@ HORIZONS = (1, 3, 12)
 """Months ahead that a run forecasts: next month, quarter and year."""
 
 Floats = NDArray[np.float64]
+
+
+def _still() -> Floats:
+    """Give the drift of nobody; an outlook widens it to its accounts."""
+    return np.zeros((0, LEADS, 3))
 
 
 @dataclass(frozen=True)
@@ -57,8 +62,18 @@ class Outlook:
     down_moments: Floats
     booked_churn: NDArray[np.bool_]
     booked_mrr_micros: Floats
+    drift_up: Floats = field(default_factory=_still)
+    drift_down: Floats = field(default_factory=_still)
 
     def __post_init__(self) -> None:
+        for name in ("drift_up", "drift_down"):
+            drift, shape = getattr(self, name), (len(self), LEADS, 3)
+            if len(drift) == 0:  # nobody drifts: zeros that take no room
+                object.__setattr__(self, name, np.broadcast_to(0.0, shape))
+            elif drift.shape != shape or not (np.isfinite(drift) & (drift >= 0.0)).all():
+                raise InternalFault(
+                    "outlook.incoherent", f"{name} is no moment of {len(self)} accounts"
+                )
         parts = np.stack([self.p_churn, self.p_contract, self.p_expand, self.p_flat])
         if not np.isfinite(parts).all() or (parts < -1e-9).any() or (parts > 1 + 1e-9).any():
             raise InternalFault("outlook.incoherent", "a probability lies outside [0, 1]")
@@ -70,3 +85,9 @@ class Outlook:
 
     def __len__(self) -> int:
         return len(self.accounts)
+
+    def of(self, who: NDArray[np.int64]) -> Outlook:
+        """Take some of the accounts, by position, in the order named."""
+        accounts = self.accounts.iloc[who].reset_index(drop=True)
+        rest = (item.name for item in fields(self) if item.name != "accounts")
+        return Outlook(accounts, **{name: getattr(self, name)[who] for name in rest})

@@ -16,6 +16,7 @@ from scipy.interpolate import CubicSpline
 
 from models.factor import Chances, Leaning, factor_nodes, factor_strata
 from models.flows import QUANTITIES, Cohort, sums_given_factor
+from models.laws import Drift, Sizes
 
 __all__ = ["SINGLE", "simulate"]
 
@@ -70,85 +71,72 @@ def simulate(
     big, rest = order[:SINGLE], order[SINGLE:]
     strata = max(1, min(STRATA, paths // PER_STRATUM))
     z, each = factor_strata(strata), -(-paths // strata)
-    single, chances = cohort.of(big), _needed(leaning.of(big).at(z), names)
+    single = cohort.of(big)
+    moves = Moves.of(single, leaning.of(big).at(z), names)
     crowd = _crowd(cohort.of(rest), leaning.of(rest), z, names) if len(rest) else {}
-    sizes = Sizes.of(single)
     parts = []
     for stratum in range(strata):
-        sums = _singles(single, chances, sizes, stratum, each, rng)
+        sums = _singles(single, moves, stratum, each, rng)
         for name, cumulant in crowd.items():
             sums[name] = sums[name] + _draw(name, cumulant[:, stratum], each, rng)
         parts.append(sums)
     return {name: np.concatenate([part[name] for part in parts]) for name in names}
 
 
-def _needed(chances: Chances, names: tuple[str, ...]) -> Chances:
-    """Leave out the events that no sum asks for."""
-    asked = {event for name in names for event in EVENTS[name]}
-    kept = {e: p if e in asked else np.zeros_like(p) for e, p in vars(chances).items()}
-    return Chances(**kept)
-
-
 @dataclass(frozen=True)
-class Sizes:
-    """Laws of the relative rise (lognormal) and fall (beta), from their first two moments."""
+class Moves:
+    """Who moves at each value of the factor, (accounts, values), and how far.
 
-    log_mean: Floats
-    log_sd: Floats
-    fall: Floats
-    strength: Floats
+    An event that no sum asks for has chance 0, so that nobody is played for nothing.
+    """
+
+    churn: Floats
+    contract: Floats
+    expand: Floats
+    lower: Floats
+    higher: Floats
+    sizes: Sizes
+    drift: Sizes
 
     @classmethod
-    def of(cls, cohort: Cohort) -> Sizes:
-        """Fit the laws of some accounts."""
-        up, down = cohort.up, cohort.down
-        mean = np.maximum(up[:, 0], 1e-12)
-        spread = np.log(np.maximum(up[:, 1] / mean**2, 1.0))
-        fall = np.clip(down[:, 0], 0.0, 1.0)
-        room = fall * (1.0 - fall)
-        variance = np.clip(down[:, 1] - fall**2, 1e-9 * room, 0.999 * room)
-        strength = np.divide(room, variance, out=np.ones_like(room), where=variance > 0.0) - 1.0
-        return cls(np.log(mean) - spread / 2.0, np.sqrt(spread), fall, strength)
-
-    def rises(self, who: NDArray[np.int64], rng: np.random.Generator) -> Floats:
-        """Draw a relative rise for each account named."""
-        return np.exp(self.log_mean[who] + self.log_sd[who] * rng.standard_normal(len(who)))
-
-    def falls(self, who: NDArray[np.int64], rng: np.random.Generator) -> Floats:
-        """Draw a relative fall for each account named."""
-        fall, strength = self.fall[who], self.strength[who]
-        inner = (fall > 0.0) & (fall < 1.0)
-        out = fall.copy()
-        a = fall[inner] * strength[inner]
-        out[inner] = rng.beta(a, strength[inner] - a)
-        return out
+    def of(cls, cohort: Cohort, chances: Chances, names: tuple[str, ...]) -> Moves:
+        """Take the events that the sums named ask for; what counts as flat may drift."""
+        asked = {event for name in names for event in EVENTS[name]}
+        kept = {e: p if e in asked else np.zeros_like(p) for e, p in vars(chances).items()}
+        sizes, drift = Sizes.of(cohort.up, cohort.down), Drift.of(cohort.flat_up, cohort.flat_down)
+        flat = chances.flat if cohort.drifts else np.zeros_like(chances.churn)
+        lower = flat * drift.down[:, None] * ("contract" in asked)
+        higher = flat * drift.up[:, None] * ("expand" in asked)
+        return cls(**kept, lower=lower, higher=higher, sizes=sizes, drift=drift.sizes)
 
 
 def _singles(
-    cohort: Cohort,
-    chances: Chances,
-    sizes: Sizes,
-    stratum: int,
-    each: int,
-    rng: np.random.Generator,
+    cohort: Cohort, moves: Moves, stratum: int, each: int, rng: np.random.Generator
 ) -> dict[str, Floats]:
     """Play every account on its own, at one value of the factor.
 
     One number per account and path decides: below the chance of churn it leaves, then it falls,
-    then it rises. Most accounts stay as they are, so only those that move are looked at.
+    then it rises, then it drifts down or up. Most accounts stay as they are, so only those that
+    move are looked at.
     """
-    leave = chances.churn[:, stratum]
-    fall = leave + chances.contract[:, stratum]
-    moves = fall + chances.expand[:, stratum]
+    parts = (moves.churn, moves.contract, moves.expand, moves.lower, moves.higher)
+    leave, fall, rise, lower, higher = np.cumsum([part[:, stratum] for part in parts], axis=0)
     luck = rng.random((each, len(leave)), dtype=np.float32)
-    path, who = np.nonzero(luck < moves.astype(np.float32))
+    path, who = np.nonzero(luck < higher.astype(np.float32))
     luck, mrr = luck[path, who], cohort.mrr
-    gone, lower = luck < leave[who], luck < fall[who]
-    down, up = np.flatnonzero(lower & ~gone), np.flatnonzero(~lower)
-    sizes_up = mrr[who[up]] * sizes.rises(who[up], rng)
-    sizes_down = mrr[who[down]] * sizes.falls(who[down], rng)
+    rise = np.where(higher > rise, rise, np.inf)  # an account that does not drift only rises
+    lower = np.where(higher > lower, lower, np.inf)
+    edges = np.array([leave[who], fall[who], rise[who], lower[who]])
+    event = (luck >= edges).sum(axis=0)
+    gone, down, up, less, more = (np.flatnonzero(event == one) for one in range(5))
+    sizes_up = mrr[who[up]] * moves.sizes.rises(who[up], rng)
+    sizes_down = mrr[who[down]] * moves.sizes.falls(who[down], rng)
+    drift_up = mrr[who[more]] * moves.drift.rises(who[more], rng)
+    drift_down = mrr[who[less]] * moves.drift.falls(who[less], rng)
     expansion = _per_path(path[up], sizes_up, each) + cohort.signed_up.sum()
     contraction = _per_path(path[down], sizes_down, each) + cohort.signed_down.sum()
+    expansion = expansion + _per_path(path[more], drift_up, each)
+    contraction = contraction + _per_path(path[less], drift_down, each)
     churned = _per_path(path[gone], mrr[who[gone]], each)
     return {
         "expansion": expansion,
@@ -156,7 +144,7 @@ def _singles(
         "churned": churned,
         "closing": mrr.sum() + expansion - contraction - churned,
         "loss": contraction + churned,
-        "logos": _per_path(path[gone], np.ones(int(gone.sum())), each),
+        "logos": _per_path(path[gone], np.ones(len(gone)), each),
     }
 
 
