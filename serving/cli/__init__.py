@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typer
 
-from serving.cli import backtest, book, learning, models, revenue, week
+from serving.cli import backtest, book, forecast, learning, models, revenue, week
 from serving.cli.refusals import Refusals
 from serving.cli.stopping import stoppable
 
@@ -35,7 +35,7 @@ for _command in (
     models.models,
     week.score,
     week.outreach,
-    week.forecast,
+    forecast.forecast,
     week.explain,
     week.serve,
 ):

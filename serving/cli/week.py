@@ -1,4 +1,4 @@
-"""Commands of the week: score, the list, the forecast, an account's reasons, the server."""
+"""Commands of the week: score, the list, an account's reasons, the server."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from serving.cli.stopping import Stopped
 if TYPE_CHECKING:
     from serving.settings import Settings
 
-__all__ = ["explain", "forecast", "open_server", "outreach", "score", "serve"]
+__all__ = ["explain", "open_server", "outreach", "score", "serve"]
 
 
 def score(
@@ -79,27 +79,6 @@ def outreach(
     )
 
 
-def forecast(
-    horizon: Annotated[int, typer.Option("--horizon", help="1, 3 or 12 months.")] = 3,
-    by: Annotated[str | None, typer.Option("--by", help="Cut by a column of accounts.")] = None,
-    book: BookDir = None,
-    home: Home = None,
-    json: Json = False,
-) -> None:
-    """NRR, GRR and their flows at the published run's horizon, with intervals."""
-    from serving import terminal  # heavy: rich
-    from serving.settings import load
-
-    if horizon not in (1, 3, 12):
-        raise UsageFault("usage", f"--horizon {horizon}", "1, 3 or 12 months")
-    settings = load(book, home)
-    store, _ = published(settings)
-    told = store.forecast(horizon) or {}
-    if by is not None:
-        told = _cut(settings, horizon, by)
-    terminal.answer(told, json, lambda body: terminal.forecasts({str(horizon): body}))
-
-
 def explain(
     account: Annotated[str, typer.Argument(help="The account's id.")],
     book: BookDir = None,
@@ -158,12 +137,6 @@ def _quiet() -> Iterator[None]:
         yield
     except (KeyboardInterrupt, Stopped):
         return
-
-
-def _cut(settings: Settings, horizon: int, by: str) -> dict[str, Any]:
-    from serving.live import forecast_by  # heavy: duckdb, lightgbm
-
-    return forecast_by(settings, horizon, by)
 
 
 def _ranked(settings: Settings, csm: str | None, capacity: int) -> list[dict[str, Any]]:

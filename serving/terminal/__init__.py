@@ -3,11 +3,12 @@
 from serving.terminal.backtest import backtest
 from serving.terminal.book import ingested, simulated
 from serving.terminal.closing import closed
+from serving.terminal.forecast import forecasts
 from serving.terminal.models import model, model_change, models
 from serving.terminal.paper import answer, emit, say, steps
 from serving.terminal.reconciliation import reconciled
 from serving.terminal.revenue import metrics
-from serving.terminal.run import account, forecasts, matrix, outreach, scored, training
+from serving.terminal.run import account, matrix, outreach, scored, training
 from serving.terminal.signals import signals
 
 __all__ = [
