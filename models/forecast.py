@@ -16,12 +16,13 @@ from datetime import date
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from features.asof import lead_day
 from features.configuration import Section
 from features.faults import InternalFault
-from models.flows import Cohort, cohort_at, means
+from models.bridge import bridge_of
+from models.confidence import concentration_of, interval_note, thin_reasons
+from models.flows import cohort_at
 from models.outcomes import LEADS, Outlook
 from models.shape import Group
 from models.spread import phi_from_backtest, prior_phi, shared_scale
@@ -35,10 +36,6 @@ __all__ = [
     "prior_phi",
     "shared_scale",
 ]
-
-Floats = NDArray[np.float64]
-
-FEW_ACCOUNTS, LARGE_SHARE, LARGEST, FEW_PERIODS = 20, 0.5, 5, 2.0
 
 
 class ForecastSettings(Section):
@@ -116,10 +113,9 @@ def forecast(
     cohort = cohort_at(book, horizon)
     groups = groups_of(book.accounts, cuts)
     total, *parts = views_of(cohort, groups, tau, stretch=stretch, seed=seed)
-    by_cut = [_cut(group, view) for group, view in zip(groups[1:], parts, strict=True)]
     scales = [*(path_taus or [tau] * LEADS)]
     scales[horizon - 1] = tau
-    thin = _thin(cohort, n_eff, reasons)
+    thin = thin_reasons(cohort, n_eff, reasons)
     return {
         "as_of": as_of.isoformat(),
         "horizon_months": horizon,
@@ -130,14 +126,17 @@ def forecast(
         **total.figures(),
         "nrr_target": nrr_target,
         "p_target": total.reaches(nrr_target),
-        "bridge": _bridge(cohort),
-        "by_cut": by_cut,
+        "bridge": bridge_of(cohort),
+        "by_cut": [
+            _cut(group, view, thin_reasons(cohort.of(group.members), n_eff, reasons))
+            for group, view in zip(groups[1:], parts, strict=True)
+        ],
         "monthly_path": _path(book, total, horizon, scales, stretch, seed, as_of),
-        "concentration": _concentration(cohort, book),
+        "concentration": concentration_of(cohort, book.accounts),
         "confidence": "thin" if thin else "normal",
         "confidence_reasons": thin,
         "n_eff": float(n_eff),
-        "interval_note": _note(n_eff),
+        "interval_note": interval_note(n_eff),
         "shared_scale": float(tau),
     }
 
@@ -162,37 +161,11 @@ def _in_order(outlook: Outlook) -> Outlook:
     return outlook.of(order)
 
 
-def _cut(group: Group, view: View) -> dict[str, Any]:
-    """Give one value of a cut in the shape of the whole."""
+def _cut(group: Group, view: View, thin: list[str]) -> dict[str, Any]:
+    """Give one value of a cut in the shape of the whole, and how far it can be leaned on."""
     head = {"cut": group.cut, "cohort_accounts": view.accounts, "opening_mrr": view.opening}
-    return head | view.figures()
-
-
-def _bridge(cohort: Cohort) -> dict[str, Any]:
-    """Walk from opening over what is booked and what is modelled to the mean of closing."""
-    open_ = ~(cohort.notice | cohort.signed)
-    flows = {name: float(flow[open_].sum()) for name, flow in means(cohort).items()}
-    opening = float(cohort.mrr.sum())
-    booked = {
-        "notice_mrr": -float(cohort.mrr[cohort.notice].sum()),
-        "signed_increase_mrr": float(cohort.signed_up.sum()),
-        "signed_decrease_mrr": -float(cohort.signed_down.sum()),
-        "notice_accounts": int(cohort.notice.sum()),
-        "signed_accounts": int(cohort.signed.sum()),
-    }
-    settled = sum(value for name, value in booked.items() if name.endswith("_mrr"))
-    modelled = {
-        "expansion_mrr": flows["expansion"],
-        "contraction_mrr": -flows["contraction"],
-        "churned_mrr": -flows["churned"],
-    }
-    return {
-        "opening_mrr": opening,
-        "booked": booked,
-        "after_booked_mrr": opening + settled,
-        "modelled": modelled,
-        "closing_mrr": opening + settled + sum(modelled.values()),
-    }
+    trust = {"confidence": "thin" if thin else "normal", "confidence_reasons": thin}
+    return head | view.figures() | trust
 
 
 def _path(
@@ -220,39 +193,3 @@ def _three(figure: dict[str, float] | None) -> dict[str, float] | None:
     """Keep the mean and the middle 80 % of a figure."""
     names = ("mean", "p10", "p50", "p90")
     return None if figure is None else {name: figure[name] for name in names}
-
-
-def _concentration(cohort: Cohort, book: Outlook) -> dict[str, Any]:
-    """Say what the five largest accounts contribute, and what NRR would be without them."""
-    closing = means(cohort)["closing"]
-    largest = np.argsort(-cohort.mrr, kind="stable")[:LARGEST]
-    others = np.setdiff1d(np.arange(len(cohort.mrr)), largest)
-    opening, left = float(cohort.mrr.sum()), float(cohort.mrr[others].sum())
-    return {
-        "largest_accounts": book.accounts["account_id"].astype(str).iloc[largest].tolist(),
-        "largest_opening_mrr": float(cohort.mrr[largest].sum()),
-        "largest_share": float(cohort.mrr[largest].sum()) / opening if opening > 0 else None,
-        "largest_closing_mrr": float(closing[largest].sum()),
-        "nrr_without_largest": float(closing[others].sum()) / left if left > 0 else None,
-    }
-
-
-def _thin(cohort: Cohort, n_eff: float, reasons: Sequence[str]) -> list[str]:
-    """List why the figures are thin; an empty list is a normal forecast."""
-    accounts, opening = len(cohort.mrr), float(cohort.mrr.sum())
-    largest = float(np.sort(cohort.mrr)[::-1][:LARGEST].sum())
-    found = [str(reason) for reason in reasons]
-    if accounts < FEW_ACCOUNTS:
-        found.append(f"{accounts} accounts: fewer than {FEW_ACCOUNTS}")
-    if opening > 0 and largest >= LARGE_SHARE * opening:
-        found.append(f"the {LARGEST} largest accounts hold {largest / opening:.0%} of MRR")
-    if n_eff < FEW_PERIODS:
-        found.append(f"the width rests on {n_eff:.1f} independent past periods")
-    return found
-
-
-def _note(n_eff: float) -> str:
-    """Say what the interval's width rests on."""
-    if n_eff < FEW_PERIODS:
-        return "prior-driven width"
-    return f"width from {n_eff:.1f} independent past periods"
