@@ -13,6 +13,7 @@ import pandas as pd
 
 from features.book import Book
 from features.catalog import CATALOG, FAMILIES
+from features.consumption import CONSUMPTION, consumption
 from features.engines import memory_watched
 from features.faults import DataRejected
 from features.measuring import account_frame
@@ -62,8 +63,9 @@ def snapshot(
         account_id, as_of; identity (name, segment, acv_segment, csm, currency, product, plan);
         contract facts (mrr_micros int64 in the book's currency, first_paid_on, tenure_days,
         term_months, next_renewal_on, decision = term / monthly / unknown, notice_ends_on,
-        successor_on, successor_mrr_micros); then one float64 column per signal of ``CATALOG``;
-        then what triggers quote (``EVIDENCE``: names, None where there is none).
+        successor_on, successor_mrr_micros); the usage-billed part of MRR and its past
+        (`features.consumption`, missing where nothing is billed by usage); then one float64
+        column per signal of ``CATALOG``; then what triggers quote (``EVIDENCE``: names, None where there is none).
 
     Raises
     ------
@@ -76,13 +78,14 @@ def snapshot(
     """
     with memory_watched():
         view = view_of(book, as_of, rules or Rules())
-        signals = _measured(view)
+        signals, metered = _measured(view), consumption(view)
     view.forget()
     facts = view.standing.copy()
     facts["currency"] = facts["currency"].fillna(book.facts.currency)
     facts["tenure_days"] = (pd.Timestamp(as_of) - facts["first_paid_on"]).dt.days.astype(float)
     facts["as_of"] = pd.Timestamp(as_of)
-    frame = pd.concat([facts[["as_of", *IDENTITY, *CONTRACT]], signals], axis=1).reset_index()
+    told = [facts[["as_of", *IDENTITY, *CONTRACT]], metered[list(CONSUMPTION)], signals]
+    frame = pd.concat(told, axis=1).reset_index()
     if accounts is not None:
         frame = frame[frame["account_id"].isin(accounts)].reset_index(drop=True)
     return frame

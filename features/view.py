@@ -133,10 +133,14 @@ class View:
         It is valued at the opening's rates, and accounts that have merged since count together:
         a move of a currency, or a merger, is none of the account.
         """
-        opening = opening_day(self.as_of)
-        day, rules = opening - timedelta(days=days), self._as_now
+        return self.mrr_on(opening_day(self.as_of) - timedelta(days=days))
+
+    def mrr_on(self, day: date, *, metered: bool = False) -> pd.Series:
+        """Give the MRR of an earlier day, as `mrr_before`; of its usage-billed part if ``metered``."""
         lines = self.once("lines", lambda: _lines(self.book, self.rules, self.as_of))
-        then = mrr_on(self.book, day, rules, as_of=self.as_of, lines=lines)
+        if metered:
+            lines = lines | {"lines": f"SELECT * FROM ({lines['lines']}) WHERE usage"}
+        then = mrr_on(self.book, day, self._as_now, as_of=self.as_of, lines=lines)
         micros = then.set_index("account_id")["mrr_micros"].astype(float)
         return micros.reindex(self.standing.index)
 
