@@ -9,11 +9,13 @@ too, and their fall contraction.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.cells import Cells
 from models.factor import Chances, Leaning, blocks
 from models.outcomes import Outlook
 
@@ -164,51 +166,70 @@ def cumulants(
     dict of str to array of float, (g, 3, m)
         One array per name.
     """
-    scale = cohort.mrr[:, None]
-    powers = [scale, scale**2, scale**3]
-    rise = [chances.expand * powers[k] * cohort.up[:, k, None] for k in range(3)]
-    fall = [chances.contract * powers[k] * cohort.down[:, k, None] for k in range(3)]
-    if cohort.drifts:
-        flat = chances.flat
-        rise = [rise[k] + flat * powers[k] * cohort.flat_up[:, k, None] for k in range(3)]
-        fall = [fall[k] + flat * powers[k] * cohort.flat_down[:, k, None] for k in range(3)]
-    gone = [chances.churn * powers[k] for k in range(3)]
-    loss = [fall[k] + gone[k] for k in range(3)]
-    change = [rise[0] - loss[0], rise[1] + loss[1], rise[2] - loss[2]]
-    signed = {
-        "expansion": cohort.signed_up,
-        "contraction": cohort.signed_down,
-        "closing": cohort.mrr + cohort.signed_up - cohort.signed_down,
-        "loss": cohort.signed_down,
-    }
-    raw = {
-        "expansion": rise,
-        "contraction": fall,
-        "churned": gone,
-        "closing": change,
-        "loss": loss,
-        "logos": [chances.churn] * 3,
-    }
-    sums = {name: _sums(raw[name], groups) for name in names}
-    for name in sums.keys() & signed.keys():
-        sums[name][:, 0, :] += (groups @ signed[name])[:, None]
-    return sums
+    cells = Cells.of(groups)
+    at = Chances(*(p[cells.order] for p in (chances.churn, chances.contract, chances.expand)))
+    return _summed(cells, names, [(slice(0, len(cells.order)), cohort.of(cells.order), at)])
 
 
 def sums_given_factor(
     cohort: Cohort, leaning: Leaning, z: Floats, groups: Floats, names: tuple[str, ...] = QUANTITIES
 ) -> dict[str, Floats]:
     """Give `cumulants` at values of the factor, block by block of accounts."""
-    parts = [
-        cumulants(cohort.of(block), leaning.of(block).at(z), groups[:, block], names)
-        for block in blocks(len(cohort.mrr))
-    ]
-    return {name: np.sum([part[name] for part in parts], axis=0) for name in names}
+    cells = Cells.of(groups)
+    named = ((block, cells.order[block]) for block in blocks(len(cohort.mrr)))
+    parts = ((block, cohort.of(who), leaning.of(who).at(z)) for block, who in named)
+    return _summed(cells, names, parts)
 
 
-def _sums(raw: list[Floats], groups: Floats) -> Floats:
-    """Turn raw moments per account into the cumulants of sums per group."""
-    first, second, third = raw
-    variance = np.maximum(second - first**2, 0.0)
-    skewness = third - 3.0 * first * second + 2.0 * first**3
-    return np.stack([groups @ first, groups @ variance, groups @ skewness], axis=1)
+def _summed(
+    cells: Cells, names: tuple[str, ...], parts: Iterable[tuple[slice, Cohort, Chances]]
+) -> dict[str, Floats]:
+    """Sum the cumulants of accounts, who are independent given the factor."""
+    sums: dict[str, Floats] = {}
+    for block, cohort, chances in parts:
+        signed = _signed(cohort)
+        for name, raw in _moments(cohort, chances, names).items():
+            own = np.stack(_cumulants(*raw))
+            own[0] += signed.get(name, 0.0)
+            zero = np.zeros((*own.shape[:2], len(cells.first)))
+            cells.add(own, block, sums.setdefault(name, zero))
+    return {name: cells.groups(sums[name]) for name in names}
+
+
+def _signed(cohort: Cohort) -> dict[str, Floats]:
+    """Give what is certain of each account's flows."""
+    return {
+        "expansion": cohort.signed_up,
+        "contraction": cohort.signed_down,
+        "closing": cohort.mrr + cohort.signed_up - cohort.signed_down,
+        "loss": cohort.signed_down,
+    }
+
+
+def _moments(
+    cohort: Cohort, chances: Chances, names: tuple[str, ...]
+) -> dict[str, tuple[Floats, Floats, Floats]]:
+    """Give three raw moments of what each account adds to the sums asked for, (m, n) each."""
+    churn, contract, expand = chances.churn.T, chances.contract.T, chances.expand.T
+    powers = [cohort.mrr, cohort.mrr**2, cohort.mrr**3]
+    rise = [expand * (powers[k] * cohort.up[:, k]) for k in range(3)]
+    fall = [contract * (powers[k] * cohort.down[:, k]) for k in range(3)]
+    if cohort.drifts:
+        flat = chances.flat.T
+        for k in range(3):
+            rise[k] += flat * (powers[k] * cohort.flat_up[:, k])
+            fall[k] += flat * (powers[k] * cohort.flat_down[:, k])
+    gone = [churn * powers[k] for k in range(3)]
+    loss = [fall[k] + gone[k] for k in range(3)] if {"closing", "loss"} & {*names} else gone
+    raw = {"expansion": rise, "contraction": fall, "churned": gone, "loss": loss}
+    raw["logos"] = [churn] * 3
+    if "closing" in names:
+        raw["closing"] = [rise[0] - loss[0], rise[1] + loss[1], rise[2] - loss[2]]
+    return {name: (raw[name][0], raw[name][1], raw[name][2]) for name in names}
+
+
+def _cumulants(first: Floats, second: Floats, third: Floats) -> tuple[Floats, Floats, Floats]:
+    """Turn an account's raw moments into its mean, variance and third cumulant."""
+    square = first * first
+    variance = np.maximum(second - square, 0.0)
+    return first, variance, third - first * (3.0 * second - 2.0 * square)
