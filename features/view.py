@@ -18,10 +18,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from features.asof import month_index, opening_day
+from features.as_now import rules_as_now
+from features.asof import opening_day
 from features.book import Book
 from features.faults import InternalFault
-from features.fx import has_foreign, valuation
 from features.holders import held_by
 from features.identity import identity
 from features.ledger import mrr_on
@@ -140,7 +140,8 @@ class View:
         lines = self.once("lines", lambda: _lines(self.book, self.rules, self.as_of))
         if metered:
             lines = lines | {"lines": f"SELECT * FROM ({lines['lines']}) WHERE usage"}
-        then = mrr_on(self.book, day, self._as_now, as_of=self.as_of, lines=lines)
+        rules = rules_as_now(self.book, self.rules, self.as_of)
+        then = mrr_on(self.book, day, rules, as_of=self.as_of, lines=lines)
         micros = then.set_index("account_id")["mrr_micros"].astype(float)
         return micros.reindex(self.standing.index)
 
@@ -148,16 +149,6 @@ class View:
         """Drop what was put by in the book's connection."""
         forget_lines(self.book, self.rules, self.as_of)
         forget_terms(self.book, self.as_of)
-
-    @property
-    def _as_now(self) -> Rules:
-        """Give the rules with the opening's exchange rates and holders for all time."""
-        asked: dict[str, Any] = {"merger": "restated"}
-        if has_foreign(self.book):
-            opening = opening_day(self.as_of)
-            rates = valuation(self.book, self.rules, opening, opening)
-            asked |= {"fx": "fixed", "fx_date": rates.day_of(month_index(opening))}
-        return self.rules.model_copy(update=asked)
 
     def empty(self, slugs: list[str]) -> pd.DataFrame:
         """Give the frame of a family about which nothing is known."""
