@@ -8,6 +8,7 @@ from datetime import date
 from itertools import groupby
 
 import duckdb
+import pyarrow as pa
 
 from features.additions import FLOW_NAMES, add_up, cohort_names
 from features.bands import rank
@@ -116,6 +117,21 @@ class Desk:
         query = f"""SELECT closing - opening FROM account_cohort WHERE closing > opening
         ORDER BY 1 DESC LIMIT {how_many}"""
         return [row[0] for row in desk.connection.execute(query).fetchall()]
+
+    def endpoints(self, window: Window) -> pa.Table:
+        """Give what each account of a window's cohort pays at its opening and at its closing.
+
+        ``account_id``, ``opening_micros`` and ``closing_micros`` (int64), by account; their sums
+        are those of `measure`.
+        """
+        desk = self._facing(self._of(window))
+        desk._lay([window], [])
+        query = """
+        SELECT account_id, CAST(opening AS BIGINT) AS opening_micros,
+            CAST(closing AS BIGINT) AS closing_micros
+        FROM account_cohort JOIN account_units USING (unit) JOIN accounts USING (account)
+        ORDER BY account_id"""
+        return desk.connection.execute(query).to_arrow_table()
 
     def risen(self, window: Window) -> dict[str, int]:
         """Sum by lever what it added in the months and accounts in which it added, in micro-units."""

@@ -178,6 +178,13 @@ def account(connection: sa.Connection, run: str | None, account_id: str) -> dict
     return dict(zip(SCORE_COLUMNS, found, strict=True)) if found is not None else None
 
 
+def cohort(connection: sa.Connection, run: str) -> list[tuple[str, date | None]]:
+    """List the accounts of a run, each with the contract decision that was next then."""
+    s = tables.scores.c
+    wanted = sa.select(s.account_id, s.next_renewal_on).where(s.run_id == run)
+    return [(row[0], row[1]) for row in connection.execute(wanted.order_by(s.account_id))]
+
+
 def cells(connection: sa.Connection, run: str | None) -> dict[str, tuple[int, float]]:
     """Give accounts and MRR of each cell that has any."""
     s = tables.scores.c

@@ -154,6 +154,11 @@ class Store:
             name = run or queries.current_name(connection)
             return queries.account(connection, name, account_id)
 
+    def cohort(self, run: str) -> list[tuple[str, date | None]]:
+        """List the accounts of a run, each with the contract decision that was next then."""
+        with reading(self.engine) as connection:
+            return queries.cohort(connection, run)
+
     def cells(self, *, run: str | None = None) -> dict[str, tuple[int, float]]:
         """Give accounts and MRR of each cell that has any."""
         with reading(self.engine) as connection:
