@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.optimize import brentq
 
 from features.faults import InternalFault
 from models.factor import factor_nodes, lean
 from models.flows import Cohort, cohort_at, sums_given_factor
 from models.outcomes import Outlook
+from models.scale import alone_variance, tau_reaching
 
 __all__ = ["closing_variance", "phi_from_backtest", "prior_phi", "shared_scale"]
 
 PRIOR_WEIGHT = 2.0
 SHORT, LONG = (3, 1.8), (12, 3.0)
-WIDEST = 2.0
 ROUNDING = 1e-15
-FIRST_GUESS = 0.1  # of tau squared, in which the variance is nearly straight
 
 
 def prior_phi(horizon: int) -> float:
@@ -95,19 +93,10 @@ def shared_scale(outlook: Outlook, horizon: int, phi: float) -> float:
     True
     """
     cohort = cohort_at(outlook, horizon)
-    alone = closing_variance(cohort, 0.0)
+    alone = alone_variance(cohort)
     if phi <= 1.0 or alone <= ROUNDING * float(np.square(cohort.mrr).sum()):
         return 0.0
-
-    def beyond(square: float) -> float:
-        return closing_variance(cohort, float(np.sqrt(square))) / alone - phi
-
-    low, high = 0.0, FIRST_GUESS
-    while beyond(high) < 0.0:
-        if high >= WIDEST**2:
-            return WIDEST
-        low, high = high, min(4.0 * high, WIDEST**2)
-    return float(np.sqrt(brentq(beyond, low, high, xtol=1e-7, rtol=1e-5)))
+    return tau_reaching(cohort, (phi - 1.0) * alone)
 
 
 def closing_variance(cohort: Cohort, tau: float) -> float:

@@ -1,0 +1,101 @@
+"""The factor's scale at which closing MRR varies as much beyond independence as is asked.
+
+The factor keeps every account's own variance and adds what accounts share. So the variance of
+closing grows by Var(sum of means) - sum of Var(mean), both over the factor: means are enough.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from scipy.optimize import brentq
+
+from models.factor import Chances, blocks, few_nodes, lean
+from models.flows import Cohort, cumulants
+
+__all__ = ["WIDEST", "alone_variance", "shared_variance", "tau_reaching"]
+
+WIDEST = 2.0
+FIRST_GUESS = 0.1  # of tau squared, in which the variance is nearly straight
+NEAR, CLOSE, STEPS = 1e-4, 1e-6, 6
+
+
+def alone_variance(cohort: Cohort) -> float:
+    """Give the variance of closing MRR if accounts moved independently.
+
+    Examples
+    --------
+    >>> one, no = np.ones(4), np.zeros(4, dtype=bool)
+    >>> half = Cohort(one, 0.5 * one, 0 * one, 0 * one, np.zeros((4, 3)), np.zeros((4, 3)),
+    ...     no, 0 * one, 0 * one, no)
+    >>> alone_variance(half)
+    1.0
+    """
+    chances = Chances(cohort.p_churn[:, None], cohort.p_contract[:, None], cohort.p_expand[:, None])
+    everyone = np.ones((1, len(cohort.mrr)))
+    return float(cumulants(cohort, chances, everyone, ("closing",))["closing"][0, 1, 0])
+
+
+def shared_variance(cohort: Cohort, tau: float) -> float:
+    """Give the variance of closing MRR that accounts share through a factor of scale ``tau``."""
+    z, weight = few_nodes(tau)
+    middle = weight[:, None]
+    total, own = np.zeros(len(z)), 0.0
+    for block in blocks(len(cohort.mrr)):
+        part = cohort.of(block)
+        at = lean(part.p_churn, part.p_contract, part.p_expand, tau).at(z)
+        moved = at.expand.T * (part.mrr * part.up[:, 0]) - at.churn.T * part.mrr
+        moved -= at.contract.T * (part.mrr * part.down[:, 0])
+        if part.drifts:
+            moved += at.flat.T * (part.mrr * (part.flat_up[:, 0] - part.flat_down[:, 0]))
+        moved -= (middle * moved).sum(axis=0)
+        total += moved.sum(axis=1)
+        own += float((middle * moved**2).sum())
+    return float((weight * total**2).sum()) - own
+
+
+def tau_reaching(cohort: Cohort, more: float) -> float:
+    """Solve the scale at which accounts share a variance of ``more``, above 0; at most `WIDEST`.
+
+    Examples
+    --------
+    >>> one, no = np.ones(500), np.zeros(500, dtype=bool)
+    >>> book = Cohort(one, 0.1 * one, 0 * one, 0 * one, np.zeros((500, 3)), np.zeros((500, 3)),
+    ...     no, 0 * one, 0 * one, no)
+    >>> tau = tau_reaching(book, 2.0 * alone_variance(book))
+    >>> round(shared_variance(book, tau) / alone_variance(book), 4)
+    2.0
+    """
+
+    def beyond(square: float) -> float:
+        return shared_variance(cohort, float(np.sqrt(square))) - more
+
+    found = _quickly(beyond, more)
+    return _surely(beyond) if found is None else found
+
+
+def _quickly(beyond: Callable[[float], float], more: float) -> float | None:
+    """Follow the nearly straight line by secants; None where it is not straight enough."""
+    slope = (beyond(NEAR) + more) / NEAR
+    old, miss, square = 0.0, -more, more / slope if slope > 0.0 else np.inf
+    for _ in range(STEPS):
+        if not 0.0 < square < WIDEST**2:
+            return None
+        now = beyond(square)
+        if abs(now) <= CLOSE * more:
+            return float(np.sqrt(square))
+        if now == miss:
+            return None
+        old, miss, square = square, now, square - now * (square - old) / (now - miss)
+    return None
+
+
+def _surely(beyond: Callable[[float], float]) -> float:
+    """Bracket the scale, then close in on it."""
+    low, high = 0.0, FIRST_GUESS
+    while beyond(high) < 0.0:
+        if high >= WIDEST**2:
+            return WIDEST
+        low, high = high, min(4.0 * high, WIDEST**2)
+    return float(np.sqrt(brentq(beyond, low, high, xtol=1e-7, rtol=1e-5)))
