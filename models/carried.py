@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
@@ -42,6 +42,9 @@ class Carried:
         The backtest's scores of three-month probabilities.
     trained_through : date
         As-of date of the training.
+    combined : mapping of str to dict
+        By horizon in months what the forecast is combined with (``models.combined``); empty
+        where nothing did better.
     """
 
     model: HealthModel
@@ -51,6 +54,7 @@ class Carried:
     periods: Sequence[Mapping[str, Any]]
     probabilities: Mapping[str, Mapping[str, Any]]
     trained_through: date
+    combined: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def rule_based(self) -> bool:
@@ -90,6 +94,7 @@ class Carried:
             "stability": {name: dict(one) for name, one in self.stability.items()},
             "factor": {h: dict(values) for h, values in self.factor.items()},
             "periods": list(self.periods),
+            "combined": {h: dict(one) for h, one in self.combined.items()},
             "probabilities": dict(self.probabilities),
             "trained_through": self.trained_through.isoformat(),
         }
@@ -140,4 +145,5 @@ def _read(bundle: Bundle) -> Carried:
         periods=said["periods"],
         probabilities=said["probabilities"],
         trained_through=date.fromisoformat(said["trained_through"]),
+        combined=said.get("combined", {}),
     )

@@ -16,14 +16,17 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from features.faults import DataRejected
 from models.bands import POOLED
 from models.calendar import BANDS, COLUMNS
+from models.combined import OURS
 from models.outcomes import LEADS
 from models.target import LEAD_GROUPS, TARGETS
+from models.topdown import RIVALS
 
 __all__ = ["OBJECTIVE", "refuse_contradictions", "refuse_other_form"]
 
 OBJECTIVE = "binary sigmoid:1"
 """What every booster was trained for: its raw score is a logit."""
 LARGEST = 1e12
+ROUNDING = 1e-9
 _CURE = "run `perennial train` again"
 
 Event = Literal["churn", "expand", "contract"]
@@ -111,6 +114,12 @@ class _Period(_Part):
     baselines: dict[str, Number | None]
 
 
+class _Combined(_Part):
+    weights: dict[str, Share]
+    periods: Annotated[int, Field(ge=1, le=10**6)]
+    n_eff: Annotated[float, Field(gt=0, le=LARGEST)]
+
+
 class _Judged(_Part):
     rows: Annotated[int, Field(ge=0, le=10**12)]
     slope: Number | None = None
@@ -132,6 +141,7 @@ class _Form(_Part):
     stability: dict[str, dict[str, Share]]
     factor: dict[Literal["1", "3", "12"], _Factor]
     periods: list[_Period]
+    combined: dict[Literal["1", "3", "12"], _Combined] = {}
     probabilities: dict[Event, _Judged]
     trained_through: str
 
@@ -184,6 +194,11 @@ def _check_whole(form: _Form) -> None:
         raise _refused("targets, probabilities", f"not {', '.join(TARGETS)}")
     if {*form.factor} != {"1", "3", "12"}:
         raise _refused("factor", "not 1, 3 and 12 months")
+    for horizon, one in form.combined.items():
+        if OURS not in one.weights or not {*one.weights} <= {OURS, *RIVALS}:
+            raise _refused(f"combined.{horizon}.weights", f"no {OURS}, or a rival not known here")
+        if abs(sum(one.weights.values()) - 1) > ROUNDING:
+            raise _refused(f"combined.{horizon}.weights", "they do not sum to 1")
     if len(set(form.signals)) != len(form.signals):
         raise _refused("signals", "one stands there twice")
     if POOLED not in form.bands.risk:

@@ -104,7 +104,7 @@ def test_the_calendars_own_periods_are_the_calendars():
     past = past_of(LAW)
     assert len(past.calendar_periods) == len(past.periods)
     for period in past.calendar_periods:
-        assert period["nrr"]["mean"] == pytest.approx(period["baselines"]["calendar"], rel=1e-6)
+        assert period["uncombined"] == pytest.approx(period["baselines"]["calendar"], rel=1e-6)
 
 
 def test_what_serves_is_what_is_forecast():

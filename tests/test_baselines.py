@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from models.topdown import RIVALS
 from training.baselines import BASELINES, health_score, nrr_baselines, window_nrr
 from training.labels import Panel
 from training.ladder import Material
@@ -67,7 +68,7 @@ def test_the_same_months_a_year_before_have_closed_by_now():
 
 def test_every_baseline_is_explained():
     panel = panel_of([100] * 30)
-    assert set(nrr_baselines(panel, 20, 3)) | {"calendar"} == set(BASELINES)
+    assert set(nrr_baselines(panel, 20, 3)) | {"calendar", *RIVALS} == set(BASELINES)
 
 
 def test_the_plain_health_score_by_hand():

@@ -25,7 +25,7 @@ from training.evaluate import Judged, judge, may_serve
 from training.fit import fit_health, material_of
 from training.history import History
 from training.origins import JUDGED_HORIZON, origins, sealed_of
-from training.periods import periods_of
+from training.periods import periods_of, rivals_of
 from training.replay import Replay
 from training.rows import Rows, all_rows
 
@@ -48,7 +48,9 @@ class Backtest:
         Scores of ``training.evaluate.judge`` at three months.
     periods : tuple of dict
         One per origin and horizon: ``origin, horizon_months, period_end, opening_mrr, nrr``
-        (mean and quantiles), ``actual_nrr``, ``baselines``, ``z``; forecast by what serves.
+        and ``grr`` (mean and quantiles), ``actual_nrr``, ``actual_grr``, ``uncombined`` (the
+        mean before it was combined), ``combined`` (weights, or None), ``baselines``, ``z``;
+        forecast by what serves.
     calendar_periods : tuple of dict
         The same, forecast by the calendar alone.
     serves : mapping of target to str
@@ -106,8 +108,9 @@ def backtest(
     judged = {name: _by_ground(pooled.get(name), replays, sealed, seed) for name in TARGETS}
     everywhere, chosen, held = ({n: one[at] for n, one in judged.items()} for at in range(3))
     serves = {n: "score" if may_serve(one) else "calendar" for n, one in chosen.items()}
-    periods = periods_of(replays, history, lambda replay: _served(replay, serves, history))
-    plain = periods_of(replays, history, lambda replay: replay.calendar_outlook)
+    said = rivals_of(replays, history)
+    periods = periods_of(replays, history, lambda replay: _served(replay, serves, history), said)
+    plain = periods_of(replays, history, lambda replay: replay.calendar_outlook, said)
     return Backtest(
         tuple(replays),
         everywhere,

@@ -19,6 +19,13 @@ BASELINES: Mapping[str, str] = {
     "same as last year": "NRR of the same months a year before",
     "trailing mean": "mean NRR of the last twelve windows of that length",
     "calendar": "the calendar alone: renewals due, term, tenure, ACV band",
+    "damped mean by segment": "each segment's mean monthly NRR of late, fading to that of all its "
+    "months, compounded",
+    "ETS by segment": "exponential smoothing with a damped trend of each segment's monthly NRR, "
+    "compounded",
+    "ARIMA by segment": "autoregression, moving average or plain mean of each segment's monthly "
+    "NRR, as AICc chooses, compounded",
+    "theta by segment": "the theta method on each segment's monthly NRR, compounded",
 }
 
 

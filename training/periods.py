@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from features.asof import add_months, lead_day, months_between
+from models.combined import combination, combined
 from models.factor import Chances
 from models.flows import Cohort, cohort_at, cumulants
 from models.forecast import shared_scale
@@ -18,23 +19,40 @@ from training.baselines import nrr_baselines
 from training.history import History
 from training.labels import REPORTING_LAG_DAYS, Outcomes
 from training.replay import Replay
+from training.topdown import rivals_at
 from training.width import errors_at, factor
 
-__all__ = ["closed_by", "periods_of"]
+__all__ = ["closed_by", "periods_of", "rivals_of"]
+
+Rivals = Mapping[date, Mapping[str, Mapping[str, float | None]]]
+
+
+def rivals_of(replays: Sequence[Replay], history: History) -> Rivals:
+    """Give what the top-down rivals say at every origin, by rule and horizon."""
+    return {replay.origin: rivals_at(history, replay.origin) for replay in replays}
 
 
 def periods_of(
-    replays: Sequence[Replay], history: History, told: Callable[[Replay], Outlook]
+    replays: Sequence[Replay],
+    history: History,
+    told: Callable[[Replay], Outlook],
+    rivals: Rivals | None = None,
 ) -> list[dict[str, Any]]:
-    """Lay every origin's forecasts beside what happened, as far as that is closed."""
+    """Lay every origin's forecasts beside what happened, as far as that is closed.
+
+    Each is combined with the top-down rivals by what had closed at its origin, as a scoring there
+    would have been; ``uncombined`` is its mean without them.
+    """
     outcomes = history.outcomes()
+    rivals = rivals_of(replays, history) if rivals is None else rivals
     periods: list[dict[str, Any]] = []
     for replay in replays:
         outlook = told(replay)
         for horizon in HORIZONS:
             if outcomes.closed[replay.rows, horizon - 1].all():
                 past = [p for p in periods if closed_by(p, replay.origin)]
-                periods.append(_period(replay, outlook, horizon, past, history, outcomes))
+                said = rivals[replay.origin]
+                periods.append(_period(replay, outlook, said, horizon, past, history, outcomes))
     return periods
 
 
@@ -47,6 +65,7 @@ def closed_by(period: Mapping[str, Any], origin: date) -> bool:
 def _period(
     replay: Replay,
     outlook: Outlook,
+    said: Mapping[str, Mapping[str, float | None]],
     horizon: int,
     past: Sequence[dict[str, Any]],
     history: History,
@@ -55,6 +74,8 @@ def _period(
     """Lay one origin's forecast beside what happened; its width knows only earlier origins."""
     opening = float(outcomes.opening[replay.rows].sum())
     actual = float(outcomes.mrr[replay.rows, horizon - 1].sum()) / opening
+    own, _ = _independent(cohort_at(outlook, horizon))
+    outlook, weighed = combined(outlook, _at(horizon, past), said)
     cohort = cohort_at(outlook, horizon)
     mean, spread = _independent(cohort)
     found = factor(errors_at(past, horizon), horizon)
@@ -71,9 +92,26 @@ def _period(
         "nrr": whole["nrr"],
         "grr": whole["grr"],
         "actual_nrr": actual,
-        "baselines": nrr_baselines(history.panel, month, horizon) | {"calendar": calendar},
+        "actual_grr": _actual_grr(replay, horizon, outcomes),
+        "uncombined": own,
+        "combined": dict(weighed[str(horizon)]["weights"]) if weighed else None,
+        "baselines": nrr_baselines(history.panel, month, horizon)
+        | {"calendar": calendar}
+        | {name: by_horizon[str(horizon)] for name, by_horizon in said.items()},
         "z": (actual - mean) / spread if spread > 0 else 0.0,
     }
+
+
+def _at(horizon: int, past: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Give the combination of one horizon alone, from past periods."""
+    return combination([period for period in past if period["horizon_months"] == horizon])
+
+
+def _actual_grr(replay: Replay, horizon: int, outcomes: Outcomes) -> float:
+    """Give what was kept of the opening MRR: account by account, never more than it opened with."""
+    opening = outcomes.opening[replay.rows]
+    kept = np.minimum(outcomes.mrr[replay.rows, horizon - 1], opening)
+    return float(kept.sum()) / float(opening.sum())
 
 
 def _independent(cohort: Cohort) -> tuple[float, float]:

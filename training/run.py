@@ -20,6 +20,7 @@ from features.rules import Rules
 from models.bands import Bands, BandSettings, fit_bands
 from models.bundle import open_bundle, write_bundle
 from models.carried import Carried, read_bundle
+from models.combined import combination
 from models.hysteresis import HysteresisSettings
 from models.outcomes import HORIZONS
 from models.prediction import HealthModel
@@ -301,6 +302,7 @@ def _carry(
         periods=past.periods,
         probabilities=past.probabilities,
         trained_through=history.known_until,
+        combined=combination(past.periods),
     )
 
 

@@ -1,0 +1,172 @@
+"""The combination: our forecast and the top-down rivals that did better, their means as one.
+
+Weights go by inverse error on past periods. Few periods say little, so our own forecast keeps
+most of the weight then, and never less than a third. What the combined mean adds or takes is
+shared over the accounts (``models.tilt``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+import numpy as np
+
+from features.asof import months_between
+from models.flows import cohort_at, means
+from models.outcomes import HORIZONS, LEADS, Outlook
+from models.tilt import shifted
+from models.topdown import RIVALS
+
+__all__ = ["OURS", "combination", "combined", "said_of"]
+
+Rivals = Mapping[str, Mapping[str, float | None]]
+"""NRR by rule and horizon in months, as ``models.topdown.rivals`` says it."""
+
+OURS = "forecast"
+"""The name of our own forecast among the weights."""
+LEAST_PERIODS = 3
+"""Past periods of a horizon below which nothing is combined."""
+PRIOR_PERIODS = 2.0
+"""Independent periods that our own forecast is ahead by, before any was seen."""
+LEAST_OWN = 1 / 3
+SMALLEST_ERROR = 1e-6
+
+
+def combination(periods: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Weigh our forecast and the rivals that did better on past periods.
+
+    Parameters
+    ----------
+    periods : sequence of mapping
+        ``origin, horizon_months, uncombined, actual_nrr, baselines`` of closed periods.
+
+    Returns
+    -------
+    dict
+        By horizon in months: ``weights`` (by name, ``forecast`` first; they sum to 1), ``periods``
+        and ``n_eff``. A horizon at which nothing did better, or with fewer than three periods, is
+        not there.
+
+    Examples
+    --------
+    >>> past = [{"origin": f"2024-{month:02}-01", "horizon_months": 3, "uncombined": 1.0,
+    ...     "actual_nrr": 1.06, "baselines": {"ETS by segment": 1.05}} for month in (1, 4, 7, 10)]
+    >>> found = combination(past)["3"]
+    >>> {name: round(weight, 3) for name, weight in found["weights"].items()}, found["n_eff"]
+    ({'forecast': 0.429, 'ETS by segment': 0.571}, 4.0)
+    """
+    found = {}
+    for horizon in HORIZONS:
+        mine = [p for p in periods if p["horizon_months"] == horizon]
+        if len(mine) >= LEAST_PERIODS:
+            n_eff = _independent(mine, horizon)
+            weights = _weights(mine, n_eff)
+            if weights:
+                found[str(horizon)] = {"weights": weights, "periods": len(mine), "n_eff": n_eff}
+    return found
+
+
+def combined(
+    outlook: Outlook, weighed: Mapping[str, Mapping[str, Any]], rivals: Rivals
+) -> tuple[Outlook, dict[str, dict[str, Any]]]:
+    """Shift an outlook to the combined means, and tell what was combined.
+
+    A rival that has nothing to say leaves its weight to our own forecast. Between the horizons
+    the shift is interpolated, so that a path of months has no step.
+
+    Returns
+    -------
+    tuple
+        The outlook, and by horizon ``weights``, ``nrr`` (what each said), ``shift_points`` (of
+        NRR), ``periods`` and ``n_eff``; a horizon at which nothing was combined is not there.
+    """
+    told = {}
+    for horizon, one in weighed.items():
+        said = {name: rivals.get(name, {}).get(horizon) for name in one["weights"]}
+        known = {name: value for name, value in said.items() if value is not None}
+        if known and outlook.accounts["mrr_micros"].sum() > 0:
+            ours = _nrr(outlook, int(horizon))
+            told[horizon] = _told(one, {OURS: ours} | known)
+    if not told:
+        return outlook, {}
+    wanted = {int(horizon): one["shift_points"] / 100 for horizon, one in told.items()}
+    moved = shifted(outlook, _by_lead(wanted))
+    for horizon, one in told.items():
+        one["shift_points"] = 100 * (_nrr(moved, int(horizon)) - one["nrr"][OURS])
+    return moved, told
+
+
+def said_of(published: Mapping[str, Mapping[str, Any] | None]) -> dict[str, dict[str, float]]:
+    """Read what the rivals had said off published forecasts, by horizon in months.
+
+    Examples
+    --------
+    >>> said_of({"3": {"combined": {"nrr": {"forecast": 1.0, "ETS by segment": 1.1}}}, "12": None})
+    {'ETS by segment': {'3': 1.1}}
+    """
+    found: dict[str, dict[str, float]] = {}
+    for horizon, one in published.items():
+        for name, value in (((one or {}).get("combined") or {}).get("nrr") or {}).items():
+            if name != OURS:
+                found.setdefault(name, {})[horizon] = value
+    return found
+
+
+def _independent(periods: Sequence[Mapping[str, Any]], horizon: int) -> float:
+    """Count the periods that do not overlap."""
+    days = [date.fromisoformat(period["origin"]) for period in periods]
+    span = months_between(min(days), max(days)) + horizon
+    return min(span / horizon, float(len(days)))
+
+
+def _weights(periods: Sequence[Mapping[str, Any]], n_eff: float) -> dict[str, float]:
+    """Weigh by inverse mean error; empty where no rival was nearer than our own forecast."""
+    own = _error([p["uncombined"] for p in periods], periods)
+    errors = {}
+    for name in RIVALS:
+        said = [p["baselines"].get(name) for p in periods]
+        if all(value is not None for value in said):
+            errors[name] = _error(said, periods)
+    better = {name: error for name, error in errors.items() if error < own}
+    if not better:
+        return {}
+    inverse = {name: 1 / max(error, SMALLEST_ERROR) for name, error in better.items()}
+    among = {name: one / sum(inverse.values()) for name, one in inverse.items()}
+    pool = [sum(share * p["baselines"][name] for name, share in among.items()) for p in periods]
+    off = max(_error(pool, periods), SMALLEST_ERROR)
+    theirs = own / (own + off) * n_eff / (n_eff + PRIOR_PERIODS)
+    theirs = min(theirs, 1 - LEAST_OWN)
+    return {OURS: 1 - theirs} | {name: theirs * share for name, share in among.items()}
+
+
+def _error(said: Sequence[Any], periods: Sequence[Mapping[str, Any]]) -> float:
+    actual = [period["actual_nrr"] for period in periods]
+    return float(np.abs(np.subtract(said, actual)).mean())
+
+
+def _told(one: Mapping[str, Any], said: Mapping[str, float]) -> dict[str, Any]:
+    """Say what is combined at one horizon; who is silent leaves the weight to us."""
+    weights = {name: one["weights"][name] for name in said if name != OURS}
+    weights = {OURS: 1 - sum(weights.values())} | weights
+    whole = sum(weights[name] * said[name] for name in weights)
+    return {
+        "weights": weights,
+        "nrr": dict(said),
+        "shift_points": 100 * (whole - said[OURS]),
+        "periods": one["periods"],
+        "n_eff": one["n_eff"],
+    }
+
+
+def _by_lead(wanted: Mapping[int, float]) -> dict[int, float]:
+    """Interpolate the shifts; none at the opening, none at a horizon that is not combined."""
+    at = [0, *HORIZONS]
+    shifts = np.interp(range(1, LEADS + 1), at, [0.0, *(wanted.get(h, 0.0) for h in HORIZONS)])
+    return {lead: float(shift) for lead, shift in enumerate(shifts, 1)}
+
+
+def _nrr(outlook: Outlook, lead: int) -> float:
+    cohort = cohort_at(outlook, lead)
+    return float(means(cohort)["closing"].sum() / cohort.mrr.sum())
