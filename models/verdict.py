@@ -7,56 +7,27 @@ read, nothing is written.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from features.catalog import CATALOG
-from features.maturity import MaturitySettings, stage
-from features.snapshot import data_coverage
-from features.triggers import TRIGGERS, TriggerSettings, fire
 from models.carried import Carried
+from models.choices import Choices
 from models.flows import cohort_at, means
-from models.forecast import ForecastSettings, forecast, shared_scale
-from models.guards import guards
-from models.matrix import MatrixSettings, place, summary
+from models.forecast import forecast, shared_scale
+from models.judging import LEVERS, judge_accounts
+from models.levers import by_lever
+from models.matrix import summary
 from models.outcomes import HORIZONS, LEADS, Outlook
-from models.outreach import OutreachSettings, rank
-from models.scoring import Scored, score_accounts
+from models.outreach import rank
+from models.past_periods import past_periods
+from models.record import Record
+from models.ttm import ttm_at
 
-__all__ = ["LEVERS", "Choices", "Verdict", "forecasts", "judge_accounts", "verdict"]
-
-LEVERS: Mapping[str, str] = {each.name: each.lever for each in TRIGGERS if each.lever}
-"""The lever that an expansion trigger points at."""
-
-
-@dataclass(frozen=True)
-class Choices:
-    """The settings that a verdict reads.
-
-    Attributes
-    ----------
-    matrix : MatrixSettings
-    outreach : OutreachSettings
-    forecast : ForecastSettings
-    triggers : TriggerSettings
-    maturity : MaturitySettings
-    definition : mapping
-        The revenue choices, stamped on every forecast.
-    cuts : tuple of str
-        Account columns that the forecast is cut by.
-    """
-
-    matrix: MatrixSettings = field(default_factory=MatrixSettings)
-    outreach: OutreachSettings = field(default_factory=OutreachSettings)
-    forecast: ForecastSettings = field(default_factory=ForecastSettings)
-    triggers: TriggerSettings = field(default_factory=TriggerSettings)
-    maturity: MaturitySettings = field(default_factory=MaturitySettings)
-    definition: Mapping[str, Any] = field(default_factory=dict)
-    cuts: tuple[str, ...] = ("segment",)
+__all__ = ["LEVERS", "Choices", "Record", "Verdict", "forecasts", "judge_accounts", "verdict"]
 
 
 @dataclass(frozen=True)
@@ -85,7 +56,7 @@ def verdict(
     previous: pd.DataFrame | None,
     as_of: date,
     choices: Choices,
-    last_year: Mapping[str, float | None] | None = None,
+    record: Record | None = None,
 ) -> Verdict:
     """Judge a whole book.
 
@@ -99,53 +70,50 @@ def verdict(
         ``account_id, memory`` of the run published before.
     as_of : date
     choices : Choices
-    last_year : mapping of horizon to float, optional
-        NRR of the same months a year before, shown beside the forecast.
+    record : Record, optional
+        What the ledger says of the past, beside the forecast and under it.
     """
+    record = record or Record()
     scored, table = judge_accounts(frame, carried, previous, as_of, choices)
     listed = rank(table, choices.outreach, as_of=as_of)
-    told = forecasts(scored.outlook, carried, as_of, choices)
-    _beside(told, _calendar_nrr(frame, carried), last_year or {})
+    told = forecasts(
+        scored.outlook, carried, as_of, choices, record=record, levers=table["lever"].tolist()
+    )
+    _beside(told, _calendar_nrr(frame, carried), record.last_year)
     return Verdict(table, listed, summary(table), told)
 
 
-def judge_accounts(
-    frame: pd.DataFrame,
+def forecasts(
+    outlook: Outlook,
     carried: Carried,
-    previous: pd.DataFrame | None,
     as_of: date,
     choices: Choices,
-) -> tuple[Scored, pd.DataFrame]:
-    """Score accounts, place them in their cells, and say why."""
-    scored = score_accounts(carried.model, frame, CATALOG, carried.stability)
-    table = scored.table.reset_index(drop=True)
-    table["triggers"] = _triggers(frame, choices.triggers)
-    table["lever"] = [_lever(fired) for fired in table["triggers"]]
-    placed = place(
-        table,
-        carried.bands,
-        previous,
-        as_of,
-        settings=choices.matrix,
-        rule_based=carried.rule_based,
-    )
-    table = table.join(placed.drop(columns=["account_id"]))
-    held = guards(_guard_facts(table, frame), as_of, choices.matrix.guards)
-    table = table.join(held.drop(columns=["account_id"]))
-    placed_on_curve = stage(frame, choices.maturity)
-    table["maturity_stage"] = placed_on_curve["maturity_stage"].to_numpy()
-    table["maturity_score"] = placed_on_curve["maturity_score"].to_numpy()
-    table["data_coverage"] = data_coverage(frame).to_numpy()
-    table["csm_call"] = None
-    table["status"], table["status_reason"] = "scored", None
-    return scored, table
-
-
-def forecasts(
-    outlook: Outlook, carried: Carried, as_of: date, choices: Choices
+    *,
+    record: Record | None = None,
+    levers: Sequence[str | None] = (),
 ) -> dict[str, dict[str, Any]]:
-    """Forecast the book at every horizon, with the backtest beside it."""
+    """Forecast the book at every horizon, with the backtest beside it.
+
+    Parameters
+    ----------
+    outlook : Outlook
+    carried : Carried
+    as_of : date
+    choices : Choices
+    record : Record, optional
+        What the ledger says of the past; without it no trailing-twelve-month figure is told.
+    levers : sequence of str or None
+        Likely lever of each account, in the outlook's order; empty if none was looked for.
+
+    Returns
+    -------
+    dict of str to dict
+        CONTRACT section 4, by horizon in months.
+    """
+    record = record or Record()
     taus = [shared_scale(outlook, month, _phi(carried, month)) for month in range(1, LEADS + 1)]
+    target = choices.forecast.nrr_target
+    ttm = ttm_at(outlook, record.endings, taus, as_of=as_of, nrr_target=target)
     told = {}
     for horizon in HORIZONS:
         one = forecast(
@@ -158,10 +126,26 @@ def forecasts(
             cuts=choices.cuts,
             reasons=carried.thin_reasons,
             path_taus=taus,
-            nrr_target=choices.forecast.nrr_target,
+            nrr_target=target,
         )
-        told[str(horizon)] = one | {"backtest": _past(carried.periods, horizon)}
+        told[str(horizon)] = one | {
+            "ttm_at": ttm,
+            "expansion_by_lever": _levers(outlook, horizon, record, levers),
+            "expansion_plan": choices.forecast.expansion_plan,
+            "backtest": past_periods(carried.periods, horizon),
+        }
     return told
+
+
+def _levers(
+    outlook: Outlook, horizon: int, record: Record, levers: Sequence[str | None]
+) -> dict[str, float]:
+    """Split the expansion of a horizon over the levers."""
+    accounts = outlook.accounts
+    segments = accounts["segment"] if "segment" in accounts else pd.Series(None, accounts.index)
+    of_account = dict(zip(accounts["account_id"].astype(str), segments, strict=True))
+    past = record.expansions.assign(segment=record.expansions["account_id"].map(of_account))
+    return by_lever(cohort_at(outlook, horizon), segments.tolist(), past, levers)
 
 
 def _calendar_nrr(frame: pd.DataFrame, carried: Carried) -> dict[str, float]:
@@ -192,73 +176,3 @@ def _beside(
 def _phi(carried: Carried, month: int) -> float:
     known = [carried.factor[str(horizon)]["phi"] for horizon in HORIZONS]
     return float(np.interp(month, HORIZONS, known))
-
-
-def _past(periods: Sequence[Mapping[str, Any]], horizon: int) -> dict[str, Any]:
-    """Lay past forecasts of a horizon beside what happened, with coverage and errors."""
-    mine = [p for p in periods if p["horizon_months"] == horizon]
-    inside = [p["nrr"]["p10"] <= p["actual_nrr"] <= p["nrr"]["p90"] for p in mine]
-    return {
-        "periods": [
-            {
-                "origin": p["origin"],
-                "period_end": p["period_end"],
-                "nrr": p["nrr"],
-                "actual_nrr": p["actual_nrr"],
-                "baselines": p["baselines"],
-            }
-            for p in mine
-        ],
-        "coverage_80": sum(inside) / len(inside) if inside else None,
-        "mean_absolute_error_points": _errors(mine),
-    }
-
-
-def _errors(periods: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
-    """Mean absolute error of NRR in points; None for a baseline that some period lacks."""
-    if not periods:
-        return {}
-    names = ["forecast", *periods[0]["baselines"]]
-    errors: dict[str, float | None] = {}
-    for name in names:
-        told = [p["nrr"]["mean"] if name == "forecast" else p["baselines"][name] for p in periods]
-        actual = [p["actual_nrr"] for p in periods]
-        known = all(value is not None for value in told)
-        errors[name] = 100 * float(np.abs(np.subtract(told, actual)).mean()) if known else None
-    return errors
-
-
-def _triggers(frame: pd.DataFrame, asked: TriggerSettings) -> list[list[dict[str, Any]]]:
-    """List each account's triggers, in the order of ``features.triggers.TRIGGERS``."""
-    fired: dict[str, list[dict[str, Any]]] = {account: [] for account in frame["account_id"]}
-    for row in fire(frame, asked).to_dict("records"):
-        fired[row["account_id"]].append(
-            {
-                "trigger": row["trigger"],
-                "side": row["axis"],
-                "level": row["level"],
-                "evidence": row["evidence"],
-            }
-        )
-    return list(fired.values())
-
-
-def _lever(fired: Sequence[Mapping[str, Any]]) -> str | None:
-    """Name the likely lever: that of the first trigger at "act", else of the first that has one."""
-    named = [(t["level"] != "act", LEVERS[t["trigger"]]) for t in fired if t["trigger"] in LEVERS]
-    return min(named, key=lambda pair: pair[0])[1] if named else None
-
-
-def _guard_facts(table: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
-    """Give the guards what they ask for, out of the scores and the signals."""
-    facts = table.copy()
-    facts["urgent_open"] = (frame["support_urgent_open_days"] > 0).to_numpy()
-    facts["detractor"] = (frame["relationship_nps"] <= 6).to_numpy()
-    facts["bill_shock"] = [_names(fired, "bill_shock") for fired in table["triggers"]]
-    owed = frame["payments_overdue"].fillna(frame["commercial_payments_failed_91d"])
-    facts["past_due"] = (owed > 0).to_numpy()
-    return facts
-
-
-def _names(fired: Sequence[Mapping[str, Any]], trigger: str) -> bool:
-    return any(each["trigger"] == trigger for each in fired)

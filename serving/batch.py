@@ -9,16 +9,16 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from features.asof import add_months, first_of_month, month_end, opening_day
+from features.asof import first_of_month
 from features.book import Book
 from features.faults import DataRejected, InputMissing
-from features.retention import metrics
 from features.snapshot import snapshot
 from models.keeper import Champion, open_champion
 from models.outcomes import HORIZONS
 from models.registry import Registry
 from models.verdict import Verdict, verdict
 from serving.publication import Publication
+from serving.record import record_of
 from serving.schemas import SCORE_COLUMNS
 from serving.settings import Settings
 from serving.store import Published, Store
@@ -29,7 +29,6 @@ __all__ = [
     "Champion",
     "as_of_date",
     "champion",
-    "last_year",
     "score",
 ]
 
@@ -133,8 +132,8 @@ def score(
     step("probabilities, cells, forecast")
     previous = store.previous_cells(as_of)
     past = None if previous.empty else previous.loc[:, ["account_id", "memory"]]
-    year = last_year(book, settings, as_of)
-    told = verdict(frame, model.carried, past, as_of, settings.choices, year)
+    record = record_of(book, settings.rules.by_account(), as_of)
+    told = verdict(frame, model.carried, past, as_of, settings.choices, record)
     step("publish")
     publication = _publication(told, book, model, as_of, settings)
     published = store.publish(publication, now=now, checkpoint=checkpoint)
@@ -142,19 +141,6 @@ def score(
     seconds = time.monotonic() - begun
     accounts, warnings = len(frame), (*unusual, *model.warnings)
     return Batch(published, as_of, accounts, cells, told.forecast, seconds, model, warnings)
-
-
-def last_year(book: Book, settings: Settings, as_of: date) -> dict[str, float | None]:
-    """Give NRR of the same months a year before, by horizon; None where the past is too short."""
-    closing = opening_day(first_of_month(as_of))
-    opening = month_end(add_months(closing, -12))
-    found: dict[str, float | None] = {}
-    for horizon in HORIZONS:
-        end = add_months(opening, horizon)
-        window = f"{opening:%Y-%m}:{end:%Y-%m}"
-        told = metrics(book, settings.rules.by_account(), window, [], as_of)["windows"]
-        found[str(horizon)] = told[0]["nrr"] if told else None
-    return found
 
 
 def _publication(

@@ -12,8 +12,10 @@ import pytest
 from features.book import Book, BookFacts, open_book
 from features.contracts import canonical
 from features.faults import InputMissing
+from features.rules import Rules
 from models.registry import Registry
-from serving.batch import as_of_date, champion, last_year, score
+from serving.batch import as_of_date, champion, score
+from serving.record import last_year
 from serving.settings import load
 from serving.store import Store
 from tests.command_line import copied, perennial, workspace
@@ -45,10 +47,8 @@ def test_a_book_of_months_snaps_back_to_a_months_start() -> None:
     assert as_of_date(monthly(), date(2025, 6, 17)) == date(2025, 6, 1)
 
 
-def test_the_same_quarter_of_last_year_is_none_where_the_past_is_too_short(tmp_path: Path) -> None:
-    assert last_year(monthly(), load(here=tmp_path), date(2025, 7, 1)) == dict.fromkeys(
-        ("1", "3", "12")
-    )
+def test_the_same_quarter_of_last_year_is_none_where_the_past_is_too_short() -> None:
+    assert last_year(monthly(), Rules(), date(2025, 7, 1)) == dict.fromkeys(("1", "3", "12"))
 
 
 def test_without_a_model_nothing_is_scored(tmp_path: Path) -> None:

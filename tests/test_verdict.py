@@ -7,9 +7,11 @@ import pytest
 
 from features.triggers import TRIGGERS
 from models.flows import cohort_at, means
+from models.judging import likely_lever
 from models.matrix import CELLS
 from models.outcomes import HORIZONS
-from models.verdict import LEVERS, Choices, _lever, _past, verdict
+from models.past_periods import past_periods
+from models.verdict import LEVERS, Choices, verdict
 from tests.small_history import Law, carried_of, latest, with_bookings
 
 LAW = Law(accounts=180, months=21)
@@ -77,13 +79,13 @@ def test_past_forecasts_by_hand():
             "baselines": {"no change": 1.0, "same as last year": last},
         }
 
-    past = _past([period("a", 0.9, 1.1, 1.0), period("b", 0.9, 1.1, 1.2, 1.1, 0.9)], 3)
+    past = past_periods([period("a", 0.9, 1.1, 1.0), period("b", 0.9, 1.1, 1.2, 1.1, 0.9)], 3)
     assert past["coverage_80"] == 0.5
     errors = past["mean_absolute_error_points"]
     assert errors["forecast"] == pytest.approx(5)
     assert errors["no change"] == pytest.approx(10)
     assert errors["same as last year"] is None
-    assert _past([], 12)["coverage_80"] is None
+    assert past_periods([], 12)["coverage_80"] is None
 
 
 def test_levers_point_at_triggers_that_there_are():
@@ -96,9 +98,9 @@ def test_the_lever_is_that_of_the_first_that_calls_for_action():
         {"trigger": "gate_hits", "level": "watch"},
         {"trigger": "seat_velocity", "level": "act"},
     ]
-    assert _lever(fired) == "seat"
-    assert _lever(fired[:1]) == "tier"
-    assert _lever([]) is None
+    assert likely_lever(fired) == "seat"
+    assert likely_lever(fired[:1]) == "tier"
+    assert likely_lever([]) is None
 
 
 def test_no_probability_leaves_its_interval(told):

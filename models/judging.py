@@ -1,0 +1,110 @@
+"""Judging accounts: probabilities, cell, guards, triggers and lever of each, from a snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+import pandas as pd
+
+from features.catalog import CATALOG
+from features.maturity import stage
+from features.snapshot import data_coverage
+from features.triggers import TRIGGERS, TriggerSettings, fire
+from models.carried import Carried
+from models.choices import Choices
+from models.guards import guards
+from models.matrix import place
+from models.scoring import Scored, score_accounts
+
+__all__ = ["LEVERS", "judge_accounts", "likely_lever"]
+
+LEVERS: Mapping[str, str] = {each.name: each.lever for each in TRIGGERS if each.lever}
+"""The lever that an expansion trigger points at."""
+
+
+def judge_accounts(
+    frame: pd.DataFrame,
+    carried: Carried,
+    previous: pd.DataFrame | None,
+    as_of: date,
+    choices: Choices,
+) -> tuple[Scored, pd.DataFrame]:
+    """Score accounts, place them in their cells, and say why.
+
+    Returns
+    -------
+    tuple of Scored and DataFrame
+        The probabilities, and CONTRACT section 3 with ``memory``.
+    """
+    scored = score_accounts(carried.model, frame, CATALOG, carried.stability)
+    table = scored.table.reset_index(drop=True)
+    table["triggers"] = _triggers(frame, choices.triggers)
+    table["lever"] = [likely_lever(fired) for fired in table["triggers"]]
+    placed = place(
+        table,
+        carried.bands,
+        previous,
+        as_of,
+        settings=choices.matrix,
+        rule_based=carried.rule_based,
+    )
+    table = table.join(placed.drop(columns=["account_id"]))
+    held = guards(_guard_facts(table, frame), as_of, choices.matrix.guards)
+    return scored, _described(table.join(held.drop(columns=["account_id"])), frame, choices)
+
+
+def _described(table: pd.DataFrame, frame: pd.DataFrame, choices: Choices) -> pd.DataFrame:
+    """Add where each account stands on the maturity curve, and how much of it is seen."""
+    grown = stage(frame, choices.maturity)
+    return table.assign(
+        maturity_stage=grown["maturity_stage"].to_numpy(),
+        maturity_score=grown["maturity_score"].to_numpy(),
+        data_coverage=data_coverage(frame).to_numpy(),
+        csm_call=None,
+        status="scored",
+        status_reason=None,
+    )
+
+
+def _triggers(frame: pd.DataFrame, asked: TriggerSettings) -> list[list[dict[str, Any]]]:
+    """List each account's triggers, in the order of ``features.triggers.TRIGGERS``."""
+    fired: dict[str, list[dict[str, Any]]] = {account: [] for account in frame["account_id"]}
+    for row in fire(frame, asked).to_dict("records"):
+        fired[row["account_id"]].append(
+            {
+                "trigger": row["trigger"],
+                "side": row["axis"],
+                "level": row["level"],
+                "evidence": row["evidence"],
+            }
+        )
+    return list(fired.values())
+
+
+def likely_lever(fired: Sequence[Mapping[str, Any]]) -> str | None:
+    """Name the likely lever: that of the first trigger at "act", else of the first that has one.
+
+    Examples
+    --------
+    >>> likely_lever([{"trigger": "gate_hits", "level": "watch"}]), likely_lever([])
+    ('tier', None)
+    """
+    named = [(t["level"] != "act", LEVERS[t["trigger"]]) for t in fired if t["trigger"] in LEVERS]
+    return min(named, key=lambda pair: pair[0])[1] if named else None
+
+
+def _guard_facts(table: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
+    """Give the guards what they ask for, out of the scores and the signals."""
+    facts = table.copy()
+    facts["urgent_open"] = (frame["support_urgent_open_days"] > 0).to_numpy()
+    facts["detractor"] = (frame["relationship_nps"] <= 6).to_numpy()
+    facts["bill_shock"] = [_names(fired, "bill_shock") for fired in table["triggers"]]
+    owed = frame["payments_overdue"].fillna(frame["commercial_payments_failed_91d"])
+    facts["past_due"] = (owed > 0).to_numpy()
+    return facts
+
+
+def _names(fired: Sequence[Mapping[str, Any]], trigger: str) -> bool:
+    return any(each["trigger"] == trigger for each in fired)
