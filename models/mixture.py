@@ -13,11 +13,11 @@ from scipy.interpolate import CubicSpline
 from scipy.optimize import elementwise
 from scipy.special import gammainc, gammaincc, ndtr
 
-__all__ = ["Mixture", "mixture", "shifted_gamma_cdf"]
+__all__ = ["Mixture", "mixture", "quantiles", "shifted_gamma_cdf"]
 
 Floats = NDArray[np.float64]
 
-FEWEST, MOST, CORE = 49, 1201, 4.0
+DENSE, CORE = (49, 97, 193, 385, 769, 1201), 4.0
 MILD = 0.2
 
 
@@ -71,7 +71,8 @@ class Mixture:
         t = np.where(sd > 0.0, (x[:, None] - self.mean[row]) / np.where(sd > 0.0, sd, 1.0), 0.0)
         inside = shifted_gamma_cdf(t, self.skew[row])
         step = (x[:, None] >= self.mean[row]).astype(np.float64)
-        return np.asarray(np.where(sd > 0.0, inside, step) @ self.weight)
+        below = np.where(sd > 0.0, inside, step)
+        return np.asarray(np.einsum("nm,m->n", below, self.weight))
 
     def quantiles(self, levels: tuple[float, ...]) -> Floats:
         """Give the quantiles of every sum, (q, levels)."""
@@ -115,7 +116,7 @@ def mixture(z: Floats, sums: Floats) -> Mixture:
     >>> mixture(z, flat).quantiles((0.05, 0.5)).round(3).tolist()
     [[8.355, 10.0]]
     """
-    dense = np.linspace(z[0], z[-1], _density(z, sums))
+    dense = np.linspace(z[0], z[-1], int(_density(z, sums).max(initial=DENSE[0])))
     weight = np.exp(-0.5 * dense**2)
     mean, variance, third = np.moveaxis(CubicSpline(z, sums, axis=2)(dense), 1, 0)
     sd = _sd(mean, variance)
@@ -123,15 +124,36 @@ def mixture(z: Floats, sums: Floats) -> Mixture:
     return Mixture(mean, sd, skew, weight / weight.sum())
 
 
+def quantiles(z: Floats, sums: Floats, levels: tuple[float, ...]) -> Floats:
+    """Give the quantiles of every sum, (q, levels), each over a grid as dense as it needs.
+
+    So what a sum has does not depend on which others are asked for.
+
+    Examples
+    --------
+    >>> z = np.linspace(-6, 6, 25)
+    >>> flat = np.stack([np.zeros(25) + 10, np.ones(25), np.zeros(25)])[None]
+    >>> quantiles(z, flat, (0.05, 0.5)).round(3).tolist()
+    [[8.355, 10.0]]
+    """
+    density = _density(z, sums)
+    out = np.zeros((len(sums), len(levels)))
+    for count in np.unique(density):
+        alike = density == count
+        out[alike] = mixture(z, sums[alike]).quantiles(levels)
+    return out
+
+
 def _sd(mean: Floats, variance: Floats) -> Floats:
     """Take the root of a variance; what is rounding beside the mean is no variance."""
     return np.asarray(np.sqrt(np.where(variance > 1e-15 * mean**2, variance, 0.0)))
 
 
-def _density(z: Floats, sums: Floats) -> int:
-    """Give how many factor values keep the step between two means below their spread."""
+def _density(z: Floats, sums: Floats) -> NDArray[np.int64]:
+    """Give how many factor values keep the step between two means below each sum's spread."""
     mean, sd = sums[:, 0], _sd(sums[:, 0], sums[:, 1])
     step = np.abs(np.gradient(mean, z, axis=1))
     seen = (sd > 0.0) & (np.abs(z) <= CORE)
-    ratio = np.where(seen, step / np.where(sd > 0.0, sd, 1.0), 0.0).max(initial=0.0)
-    return int(np.clip(np.ceil((z[-1] - z[0]) * ratio) + 1, FEWEST, MOST))
+    ratio = np.where(seen, step / np.where(sd > 0.0, sd, 1.0), 0.0).max(axis=1, initial=0.0)
+    enough = np.searchsorted(DENSE, (z[-1] - z[0]) * ratio + 1.0)
+    return np.asarray(DENSE)[np.minimum(enough, len(DENSE) - 1)]

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from models.factor import Leaning, factor_nodes
 from models.flows import Cohort, sums_given_factor
 from models.mixture import mixture
+from models.mixture import quantiles as curve_quantiles
 from models.paths import SINGLE, simulate
 
 __all__ = ["Group", "Shape", "is_lumpy", "shapes_of"]
@@ -92,7 +93,7 @@ def shapes_of(
     curved = _curved(cohort, groups, sums)
     quantiles = np.zeros((len(groups), len(names), len(levels)))
     if curved.any():
-        quantiles[curved] = mixture(z, sums[curved]).quantiles(levels)
+        quantiles[curved] = curve_quantiles(z, sums[curved], levels)
     if "logos" in names:
         whole = names.index("logos")
         quantiles[:, whole] = np.ceil(quantiles[:, whole] - 0.5)
