@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from models.basis import Basis
 from models.carried import Carried
 from models.choices import Choices
 from models.flows import cohort_at, means
-from models.forecast import forecast, shared_scale
+from models.forecast import shared_scale
 from models.judging import LEVERS, judge_accounts
 from models.levers import by_lever
 from models.matrix import summary
@@ -27,7 +28,16 @@ from models.past_periods import past_periods
 from models.record import Record
 from models.ttm import ttm_at
 
-__all__ = ["LEVERS", "Choices", "Record", "Verdict", "forecasts", "judge_accounts", "verdict"]
+__all__ = [
+    "LEVERS",
+    "Choices",
+    "Record",
+    "Verdict",
+    "basis_of",
+    "forecasts",
+    "judge_accounts",
+    "verdict",
+]
 
 
 @dataclass(frozen=True)
@@ -42,12 +52,18 @@ class Verdict:
     matrix : dict
     forecast : dict of str to dict
         CONTRACT section 4, by horizon in months.
+    outlook : Outlook
+        What the forecast was made of: kept, so that a scenario can be asked of the run.
+    basis : Basis
+        What else it rests on.
     """
 
     scores: pd.DataFrame
     outreach: pd.DataFrame
     matrix: dict[str, Any]
     forecast: dict[str, dict[str, Any]]
+    outlook: Outlook
+    basis: Basis
 
 
 def verdict(
@@ -76,11 +92,26 @@ def verdict(
     record = record or Record()
     scored, table = judge_accounts(frame, carried, previous, as_of, choices)
     listed = rank(table, choices.outreach, as_of=as_of)
-    told = forecasts(
-        scored.outlook, carried, as_of, choices, record=record, levers=table["lever"].tolist()
-    )
+    outlook = scored.outlook
+    basis = basis_of(outlook, carried, as_of, choices)
+    levers = table["lever"].tolist()
+    told = forecasts(outlook, carried, as_of, choices, record=record, levers=levers, basis=basis)
     _beside(told, _calendar_nrr(frame, carried), record.last_year)
-    return Verdict(table, listed, summary(table), told)
+    return Verdict(table, listed, summary(table), told, outlook, basis)
+
+
+def basis_of(outlook: Outlook, carried: Carried, as_of: date, choices: Choices) -> Basis:
+    """Give what the forecast of an outlook rests on, the factor's scale in every month first."""
+    months = range(1, LEADS + 1)
+    return Basis(
+        as_of=as_of,
+        taus=tuple(shared_scale(outlook, month, _phi(carried, month)) for month in months),
+        n_eff={str(horizon): carried.factor[str(horizon)]["n_eff"] for horizon in HORIZONS},
+        definition=choices.definition,
+        cuts=choices.cuts,
+        reasons=tuple(carried.thin_reasons),
+        nrr_target=choices.forecast.nrr_target,
+    )
 
 
 def forecasts(
@@ -91,6 +122,7 @@ def forecasts(
     *,
     record: Record | None = None,
     levers: Sequence[str | None] = (),
+    basis: Basis | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Forecast the book at every horizon, with the backtest beside it.
 
@@ -104,6 +136,8 @@ def forecasts(
         What the ledger says of the past; without it no trailing-twelve-month figure is told.
     levers : sequence of str or None
         Likely lever of each account, in the outlook's order; empty if none was looked for.
+    basis : Basis, optional
+        Of this outlook (`basis_of`), where it is known already.
 
     Returns
     -------
@@ -111,23 +145,12 @@ def forecasts(
         CONTRACT section 4, by horizon in months.
     """
     record = record or Record()
-    taus = [shared_scale(outlook, month, _phi(carried, month)) for month in range(1, LEADS + 1)]
-    target = choices.forecast.nrr_target
-    ttm = ttm_at(outlook, record.endings, taus, as_of=as_of, nrr_target=target)
+    basis = basis or basis_of(outlook, carried, as_of, choices)
+    target = basis.nrr_target
+    ttm = ttm_at(outlook, record.endings, basis.taus, as_of=as_of, nrr_target=target)
     told = {}
     for horizon in HORIZONS:
-        one = forecast(
-            outlook,
-            horizon,
-            taus[horizon - 1],
-            as_of=as_of,
-            definition=choices.definition,
-            n_eff=carried.factor[str(horizon)]["n_eff"],
-            cuts=choices.cuts,
-            reasons=carried.thin_reasons,
-            path_taus=taus,
-            nrr_target=target,
-        )
+        one = basis.told(outlook, horizon)
         told[str(horizon)] = one | {
             "ttm_at": ttm,
             "expansion_by_lever": _levers(outlook, horizon, record, levers),
