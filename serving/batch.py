@@ -17,6 +17,7 @@ from models.keeper import Champion, open_champion
 from models.outcomes import HORIZONS
 from models.registry import Registry
 from models.verdict import Verdict, verdict
+from serving.outlooks import packed
 from serving.publication import Publication
 from serving.record import record_of
 from serving.schemas import SCORE_COLUMNS
@@ -158,6 +159,8 @@ def _publication(
         forecast=told.forecast,
         settings_digest=settings.digest,
         memory=dict(zip(told.scores["account_id"], told.scores["memory"], strict=True)),
+        outlook=packed(told.outlook, book.connection.table("accounts").df()),
+        basis=told.basis.to_json(),
     )
 
 

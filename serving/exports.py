@@ -61,6 +61,9 @@ def write_exports(
     _write(draft / "matrix.json", _json(publication.documents[0][2]))
     forecast = {key: body for kind, key, body in publication.documents if kind == "forecast"}
     _write(draft / "forecast.json", _json(forecast))
+    if publication.outlook:
+        name = f"outlook-{publication.kept['sha256'][:16]}.parquet"
+        _write(draft / name, publication.outlook)
     _flush(draft)
     checkpoint("exports.written")
     shutil.rmtree(folder, ignore_errors=True)

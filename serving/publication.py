@@ -45,6 +45,10 @@ class Publication:
     memory : dict of str to str
         Per account what the next scoring needs of this one (JSON text of ``models.memory``);
         kept beside the scores and never shown.
+    outlook : bytes
+        The run's outlook (`serving.outlooks.packed`), kept for scenarios; empty: none is kept.
+    basis : dict
+        What its forecast rests on beside the outlook (``models.basis``).
     """
 
     as_of: date
@@ -57,6 +61,8 @@ class Publication:
     forecast: dict[str, dict[str, Any]]
     settings_digest: str
     memory: dict[str, str] = field(default_factory=dict)
+    outlook: bytes = b""
+    basis: dict[str, Any] = field(default_factory=dict)
 
     @cached_property
     def score_columns(self) -> Columns:
@@ -76,7 +82,14 @@ class Publication:
     def documents(self) -> list[tuple[str, str, Any]]:
         """Kind, key and body of each document."""
         forecast = [("forecast", h, plain(body)) for h, body in sorted(self.forecast.items())]
-        return [("matrix", "", plain(self.matrix)), *forecast]
+        kept = [("outlook", "", self.kept)] if self.outlook else []
+        return [("matrix", "", plain(self.matrix)), *forecast, *kept]
+
+    @cached_property
+    def kept(self) -> dict[str, Any]:
+        """Digest and basis of the outlook that is kept."""
+        digest = hashlib.sha256(self.outlook).hexdigest()
+        return {"sha256": digest, "basis": plain(self.basis)}
 
     @cached_property
     def digest(self) -> str:

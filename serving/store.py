@@ -176,6 +176,11 @@ class Store:
             name = run or queries.current_name(connection)
             return queries.document(connection, name, "forecast", str(horizon))
 
+    def document(self, run: str, kind: str, key: str = "") -> Any:
+        """Give a document of a run, None where it has none of this kind."""
+        with reading(self.engine) as connection:
+            return queries.document(connection, run, kind, key)
+
     def outreach(
         self, csm: str | None = None, capacity: int | None = None, *, run: str | None = None
     ) -> list[dict[str, Any]]:
