@@ -133,7 +133,11 @@ def _curved(cohort: Cohort, groups: Sequence[Group], sums: Floats) -> Bools:
 
 def _above_curve(z: Floats, sums: Floats) -> Callable[[float], float]:
     row = np.zeros(1, dtype=np.int64)
-    return lambda x: float(1.0 - mixture(z, sums[None]).cdf(np.array([x]), row)[0])
+
+    def above(x: float) -> float:
+        return max(float(1.0 - mixture(z, sums[None]).cdf(np.array([x]), row)[0]), 0.0)
+
+    return above
 
 
 def _above_paths(closing: Floats) -> Callable[[float], float]:
