@@ -19,7 +19,15 @@ from scipy.special import ndtr
 from features.consumption import PAST_MONTHS
 from models.outcomes import LEADS, Outlook
 
-__all__ = ["FALL", "MOSTLY", "MeteredFacts", "MeteredGrowth", "metered_facts", "metered_outlook"]
+__all__ = [
+    "FALL",
+    "MOSTLY",
+    "MeteredFacts",
+    "MeteredGrowth",
+    "metered_facts",
+    "metered_outlook",
+    "mostly_metered",
+]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -68,6 +76,18 @@ class MeteredFacts:
     def take(self, rows: Ints) -> MeteredFacts:
         """Give the facts of some rows."""
         return MeteredFacts(*(getattr(self, item.name)[rows] for item in fields(self)))
+
+
+def mostly_metered(frame: pd.DataFrame) -> Bools:
+    """Say which snapshot rows are billed by usage for the most part.
+
+    Examples
+    --------
+    >>> rows = {"mrr_micros": [100, 100], "usage_mrr_micros": [50.0, None]}
+    >>> mostly_metered(pd.DataFrame(rows)).tolist()
+    [True, False]
+    """
+    return metered_facts(frame, np.zeros(len(frame), dtype=np.int64)).billed
 
 
 def metered_facts(frame: pd.DataFrame, band: Ints) -> MeteredFacts:
