@@ -46,8 +46,8 @@ def combination(periods: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any
     -------
     dict
         By horizon in months: ``weights`` (by name, ``forecast`` first; they sum to 1), ``periods``
-        and ``n_eff``. A horizon at which nothing did better, or with fewer than three periods, is
-        not there.
+        and ``n_eff``, of those in which a rival had something to say. A horizon at which nothing
+        did better, or with fewer than three such periods, is not there.
 
     Examples
     --------
@@ -59,7 +59,7 @@ def combination(periods: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any
     """
     found = {}
     for horizon in HORIZONS:
-        mine = [p for p in periods if p["horizon_months"] == horizon]
+        mine = [p for p in periods if p["horizon_months"] == horizon and _rivalled(p)]
         if len(mine) >= LEAST_PERIODS:
             n_eff = _independent(mine, horizon)
             weights = _weights(mine, n_eff)
@@ -112,6 +112,11 @@ def said_of(published: Mapping[str, Mapping[str, Any] | None]) -> dict[str, dict
             if name != OURS:
                 found.setdefault(name, {})[horizon] = value
     return found
+
+
+def _rivalled(period: Mapping[str, Any]) -> bool:
+    """Say whether any rival had a past long enough to say something."""
+    return any(period["baselines"].get(name) is not None for name in RIVALS)
 
 
 def _independent(periods: Sequence[Mapping[str, Any]], horizon: int) -> float:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["BASELINES", "EVENTS", "SPANS", "between", "gap"]
+from models.topdown import RIVALS
+
+__all__ = ["BASELINES", "EVENTS", "SPANS", "TOP_DOWN", "between", "gap"]
 
 SPANS: Mapping[str, str] = {"1": "1 month", "3": "3 months", "12": "12 months"}
 
@@ -16,6 +18,7 @@ EVENTS: Mapping[str, str] = {
 }
 
 BASELINES = ("no change", "last period", "same as last year", "trailing mean", "calendar")
+TOP_DOWN = tuple(RIVALS)
 
 
 def between(judged: Mapping[str, Any], name: str) -> tuple[float, float] | None:

@@ -14,6 +14,7 @@ import numpy as np
 import orjson
 import pandas as pd
 import pytest
+from scipy.stats import norm
 
 from serving import terminal
 from serving.backtest_page import page
@@ -24,6 +25,7 @@ from training.accuracy import accuracy
 from training.backtest import backtest
 from training.banded import BANDS
 from training.calls import Calls, calls
+from training.interval_scores import crps_points, winkler_points
 from training.lift import lift
 from training.origins import monthly_origins, origins
 from training.reliability import reliability
@@ -114,6 +116,10 @@ def period(at: int, actual: float, horizon: int = 3, last: float | None = 1.0) -
         "opening_mrr": 5.0,
         "nrr": nrr,
         "actual_nrr": actual,
+        "grr": {name: value - 0.1 for name, value in nrr.items()},
+        "actual_grr": 0.9,
+        "uncombined": nrr["mean"] + 0.01,
+        "combined": {"forecast": 0.5, "ETS by segment": 0.5} if start.month == 1 else None,
         "baselines": {"no change": 1.0, "last period": last, "calendar": actual + 0.01},
         "z": 1.0,
     }
@@ -131,6 +137,9 @@ def test_errors_and_coverage_by_hand() -> None:
     assert not three["errors"]["last period"]["compared"], "a period lacks it"
     assert three["best_baseline"] == "calendar"
     assert three["skill"] == pytest.approx(1 - 15)
+    assert three["combined_periods"] == 1
+    assert three["uncombined"]["bias_points"] == pytest.approx(-4)
+    assert three["grr"]["mae_points"] == pytest.approx(0, abs=1e-9)
     assert found["1"] == {
         "periods": 0,
         "n_eff": 0.0,
@@ -279,3 +288,30 @@ def test_a_page_that_cannot_be_written_is_refused_before_anything_is_done(tmp_pa
         assert refused.code == 2, refused.err
         assert refused.body["error"]["code"] == "usage"
     assert not (folder / ".perennial").exists()
+
+
+def test_crps_of_quantiles_is_that_of_the_distribution() -> None:
+    """A normal's seven quantiles give its CRPS, within 1.5 % of its spread at any outcome."""
+    levels = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
+    told = {f"p{round(100 * q):02}": 1 + 0.02 * float(norm.ppf(q)) for q in levels}
+    for z in (-3.0, -1.0, 0.0, 0.4, 2.0):
+        exact = z * (2 * norm.cdf(z) - 1) + 2 * norm.pdf(z) - 1 / np.sqrt(np.pi)
+        assert crps_points(told, 1 + 0.02 * z) == pytest.approx(2 * exact, abs=0.03)
+
+
+def test_winkler_pays_for_width_and_for_missing() -> None:
+    told = {"p05": 0.95, "p10": 0.98, "p90": 1.02, "p95": 1.03}
+    assert winkler_points(told, 1.0, "80") == pytest.approx(4.0)
+    assert winkler_points(told, 1.05, "80") == pytest.approx(4.0 + 10 * 3.0)
+    assert winkler_points(told, 0.9, "90") == pytest.approx(8.0 + 20 * 5.0)
+
+
+def test_gross_retention_counts_no_account_above_its_opening() -> None:
+    history, past = history_of(LAW), past_of(LAW)
+    outcomes = history.outcomes()
+    for one in past.periods:
+        rows = history.at(date.fromisoformat(one["origin"]))
+        opening, column = outcomes.opening[rows], one["horizon_months"] - 1
+        kept = sum(min(a, b) for a, b in zip(outcomes.mrr[rows, column], opening, strict=True))
+        assert one["actual_grr"] == pytest.approx(kept / opening.sum())
+        assert one["actual_grr"] <= min(1.0, one["actual_nrr"]) + 1e-12

@@ -83,6 +83,12 @@ def test_nothing_is_combined_that_was_not_nearer_or_not_often_enough_seen():
     assert combination(periods(ours=0.01, count=2, ETS_by_segment=0.0)) == {}
 
 
+def test_periods_before_any_rival_had_a_past_are_left_out():
+    early, late = periods(ours=0.5, ETS_by_segment=None), periods(ours=0.02, ETS_by_segment=0.01)
+    assert combination(early + late) == combination(late) != {}
+    assert combination(early + late[:2]) == {}
+
+
 def test_few_periods_leave_the_weight_to_us_and_we_always_keep_a_third():
     kept = [
         combination(periods(12, count, ours=0.1, ETS_by_segment=0.0))["12"]["weights"][OURS]

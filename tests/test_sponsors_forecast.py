@@ -22,6 +22,10 @@ def period(year: int, horizon: int) -> dict[str, Any]:
         "opening_mrr": 123456.0,
         "nrr": spread,
         "actual_nrr": 0.88,
+        "grr": spread,
+        "actual_grr": 0.85,
+        "uncombined": 0.9,
+        "combined": None,
         "baselines": {"no change": 1.0, "last period": None},
         "z": -0.5,
     }

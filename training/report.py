@@ -42,6 +42,14 @@ DEFINITIONS: Mapping[str, str] = {
     "sealed": "the last origins: what serves, and which calibration, was chosen without them",
     "error": "forecast less actual NRR, in points of NRR; MAE is its mean size, bias its mean",
     "coverage": "share of the past periods whose actual NRR lay inside the interval",
+    "GRR": "the same with each account counted at no more than it opened with; never above 100 %",
+    "CRPS": "mean distance from the forecast's distribution to the actual NRR, less half its own "
+    "spread, points; smaller is better; of a rule that says one number it is the MAE",
+    "Winkler": "width of the interval, points, and 2 / (1 - its level) times how far outside it "
+    "the actual NRR lay; smaller is better",
+    "combined": "mean of our forecast and the top-down rules that had been nearer by then, by "
+    "inverse error; what it adds is shared over the accounts by their variance",
+    "not combined": "our forecast alone, before the top-down rules: what combining changed",
     "n_eff": "periods that do not overlap; below 2 an interval's width is the prior's",
     "at risk": "nothing booked and, for churn, a decision within the three months",
     "AUC at risk": "chance that an account with the event was ranked above one without: .5 is luck",

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from serving import dashboard
 from serving.backtest_page.charts import ratio_chart, reliability_chart
-from serving.backtest_words import BASELINES, EVENTS, SPANS, between, gap
+from serving.backtest_words import BASELINES, EVENTS, SPANS, TOP_DOWN, between, gap
 from serving.dashboard.figures import day, money, percent
 from serving.definition import rules_line
 
@@ -50,6 +50,7 @@ def page(body: Body) -> str:
             ],
             rules=rules_line(body["definition"]),
             baselines=BASELINES,
+            top_down=TOP_DOWN,
         )
     )
 
@@ -121,6 +122,11 @@ def _ends(one: Mapping[str, float | None], decimals: int = 0) -> str:
     return f"{told}\N{NO-BREAK SPACE}%"
 
 
+def _short(name: str) -> str:
+    """Leave out what the caption says of all of them."""
+    return name.removesuffix(" by segment")
+
+
 def _rivals(baselines: Mapping[str, float]) -> Sequence[tuple[str, float]]:
     return sorted(baselines.items(), key=lambda one: -one[1])
 
@@ -139,6 +145,7 @@ def _template() -> Any:
         "points": _points,
         "rivals": _rivals,
         "ends": _ends,
+        "short": _short,
     }
     environment.globals |= {"interval": _interval, "gap": gap}
     return environment.get_template("backtest.html")

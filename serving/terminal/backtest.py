@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from serving.backtest_words import BASELINES, EVENTS, SPANS, between
+from serving.backtest_words import BASELINES, EVENTS, SPANS, TOP_DOWN, between
 from serving.definition import rules_line
 from serving.terminal.paper import (
     Body,
@@ -28,6 +28,10 @@ _HEADS = {
     "same as last year": "last\nyear",
     "trailing mean": "trail-\ning",
     "calendar": "calen-\ndar",
+    "damped mean by segment": "damped\nmean",
+    "ETS by segment": "ETS",
+    "ARIMA by segment": "ARIMA",
+    "theta by segment": "theta",
 }
 _BANDS = ("High", "Medium", "Low")
 _SIDES = {"retention": "Retention health", "expansion": "Expansion readiness"}
@@ -81,8 +85,49 @@ def _periods(body: Body) -> None:
             )
         if periods:
             show(table)
+            _top_down(words, periods)
+            _grr(words, periods)
     if body["periods"]:
-        write("* the actual value lay outside")
+        write("* the actual value lay outside; c combined with the top-down rules")
+
+
+def _top_down(words: str, periods: Sequence[Body]) -> None:
+    """Lay the forecast beside itself before it was combined, and beside the top-down rules."""
+    heads = ("to", "actual", "fore-\ncast", "not\ncombined", *(_HEADS[n] for n in TOP_DOWN))
+    table = figures(f"NRR {words} ahead, top-down rules by segment, per cent", *heads)
+    for one in periods:
+        table.add_row(
+            one["period_end"],
+            _plain(one["actual_nrr"]),
+            _plain(one["nrr"]["mean"]) + ("c" if one["combined"] else " "),
+            _plain(one["uncombined"]),
+            *(_plain(one["baselines"].get(name)) for name in TOP_DOWN),
+        )
+    show(table)
+
+
+def _grr(words: str, periods: Sequence[Body]) -> None:
+    """Lay GRR beside what happened, and the scores of NRR's whole distribution beside it."""
+    heads = ("to", "GRR\nforecast", "80 %\ninterval", "actual", "error", "CRPS")
+    more = ("Winkler\n80 %", "Winkler\n90 %")
+    table = figures(f"GRR {words} ahead, per cent; scores of NRR, points", *heads, *more)
+    for one in periods:
+        grr = one["grr"]
+        table.add_row(
+            one["period_end"],
+            _plain(grr["mean"]),
+            f"{_plain(grr['p10'])}–{_plain(grr['p90'])}",
+            _plain(one["actual_grr"]),
+            _points(one["grr_error_points"]),
+            *_scores(one),
+        )
+    show(table)
+
+
+def _scores(one: Body) -> tuple[str, str, str]:
+    names = ("crps_points", "winkler_80_points", "winkler_90_points")
+    crps, narrow, wide = (f"{one[name]:.1f}" for name in names)
+    return crps, narrow, wide
 
 
 def _errors(body: Body) -> None:
@@ -91,9 +136,17 @@ def _errors(body: Body) -> None:
         return
     heads = [f"{SPANS[key]}\n{word}" for key in told for word in ("MAE", "bias")]
     table = figures("Errors of NRR, points: mean size (MAE), with sign (bias)", "", *heads)
-    for name in ("forecast", *BASELINES):
+    for name in ("forecast", *BASELINES, *TOP_DOWN):
         row = [_of(one["errors"].get(name)) for one in told.values()]
         table.add_row(name, *(cell for pair in row for cell in pair))
+    for name, words in (("uncombined", "forecast, not combined"), ("grr", "forecast of GRR")):
+        row = [_of(one[name] | {"compared": True}) for one in told.values()]
+        table.add_row(words, *(cell for pair in row for cell in pair))
+    show(table)
+    columns = ("horizon", "CRPS", "Winkler\n80 %", "Winkler\n90 %", "combined")
+    table = figures("Scores of NRR's whole distribution, points: smaller is better", *columns)
+    for key, one in told.items():
+        table.add_row(SPANS[key], *_scores(one), f"{one['combined_periods']} of {one['periods']}")
     show(table)
     for key, one in told.items():
         if one["skill"] is not None:
