@@ -37,7 +37,7 @@ IMPOSSIBLE = 1e-12
 SMALL_STEP = 3e-5
 MILD = 0.5  # lean of a logit up to which its level is guessed from its curvature
 BLOCK = 2048
-FEW = {0.2: 7, 0.3: 9, 0.5: 13, 0.8: 17}
+FEW = {0.1: 5, 0.2: 7, 0.3: 9, 0.5: 13, 0.8: 17}
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def few_nodes(tau: float) -> tuple[Floats, Floats]:
 
     Examples
     --------
-    >>> z, weight = few_nodes(0.1)
+    >>> z, weight = few_nodes(0.2)
     >>> len(z), round(float(weight @ z**4), 6)
     (7, 3.0)
     """

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 __all__ = ["Drift", "Sizes"]
 
 Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class Sizes:
     log_sd: Floats
     fall: Floats
     strength: Floats
+    inner: Bools
 
     @classmethod
     def of(cls, up: Floats, down: Floats) -> Sizes:
@@ -37,7 +39,8 @@ class Sizes:
         room = fall * (1.0 - fall)
         variance = np.clip(down[:, 1] - fall**2, 1e-9 * room, 0.999 * room)
         strength = np.divide(room, variance, out=np.ones_like(room), where=variance > 0.0) - 1.0
-        return cls(np.log(mean) - spread / 2.0, np.sqrt(spread), fall, strength)
+        inner = (fall > 0.0) & (fall < 1.0)
+        return cls(np.log(mean) - spread / 2.0, np.sqrt(spread), fall, strength, inner)
 
     def rises(self, who: NDArray[np.int64], rng: np.random.Generator) -> Floats:
         """Draw a relative rise for each account named."""
@@ -45,11 +48,11 @@ class Sizes:
 
     def falls(self, who: NDArray[np.int64], rng: np.random.Generator) -> Floats:
         """Draw a relative fall for each account named."""
-        fall, strength = self.fall[who], self.strength[who]
-        inner = (fall > 0.0) & (fall < 1.0)
-        out = fall.copy()
-        a = fall[inner] * strength[inner]
-        out[inner] = rng.beta(a, strength[inner] - a)
+        out = self.fall[who]
+        inner = slice(None) if self.inner.all() else self.inner[who]
+        strength = self.strength[who[inner]]
+        a = out[inner] * strength
+        out[inner] = rng.beta(a, strength - a)
         return out
 
 

@@ -8,6 +8,7 @@ spend no luck on it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,7 @@ from models.laws import Drift, Sizes
 __all__ = ["SINGLE", "simulate"]
 
 Floats = NDArray[np.float64]
+Draw = Callable[[NDArray[np.int64], np.random.Generator], Floats]
 
 SINGLE = 500
 """How many of the largest accounts are simulated one by one."""
@@ -85,16 +87,14 @@ def simulate(
 
 @dataclass(frozen=True)
 class Moves:
-    """Who moves at each value of the factor, (accounts, values), and how far.
+    """Who moves at each value of the factor, and how far.
 
-    An event that no sum asks for has chance 0, so that nobody is played for nothing.
+    One number per account and path decides: below the first edge it leaves, below the next it
+    falls, then it rises, then it drifts down or up, and above all edges it stays. An event that
+    no sum asks for has no room between its edges, so that nobody is played for nothing.
     """
 
-    churn: Floats
-    contract: Floats
-    expand: Floats
-    lower: Floats
-    higher: Floats
+    edges: NDArray[np.float32]  # (values of the factor, 5 events, accounts)
     sizes: Sizes
     drift: Sizes
 
@@ -102,54 +102,59 @@ class Moves:
     def of(cls, cohort: Cohort, chances: Chances, names: tuple[str, ...]) -> Moves:
         """Take the events that the sums named ask for; what counts as flat may drift."""
         asked = {event for name in names for event in EVENTS[name]}
-        kept = {e: p if e in asked else np.zeros_like(p) for e, p in vars(chances).items()}
         sizes, drift = Sizes.of(cohort.up, cohort.down), Drift.of(cohort.flat_up, cohort.flat_down)
-        flat = chances.flat if cohort.drifts else np.zeros_like(chances.churn)
-        lower = flat * drift.down[:, None] * ("contract" in asked)
-        higher = flat * drift.up[:, None] * ("expand" in asked)
-        return cls(**kept, lower=lower, higher=higher, sizes=sizes, drift=drift.sizes)
+        chance = np.zeros((chances.churn.shape[1], 5, len(cohort.mrr)))
+        for place, event in enumerate(("churn", "contract", "expand")):
+            if event in asked:
+                chance[:, place] = getattr(chances, event).T
+        if cohort.drifts:
+            flat = chances.flat.T
+            chance[:, 3] = flat * drift.down * ("contract" in asked)
+            chance[:, 4] = flat * drift.up * ("expand" in asked)
+        edges = np.cumsum(chance, axis=1).astype(np.float32)
+        return cls(edges, sizes, drift.sizes)
 
 
 def _singles(
     cohort: Cohort, moves: Moves, stratum: int, each: int, rng: np.random.Generator
 ) -> dict[str, Floats]:
-    """Play every account on its own, at one value of the factor.
+    """Play every account on its own, at one value of the factor; only those that move cost time."""
+    mrr, edges = cohort.mrr, moves.edges[stratum]
+    luck = rng.random((each, len(mrr)), dtype=np.float32)
+    gone, down, up, less, more = _events(luck, edges)
 
-    One number per account and path decides: below the chance of churn it leaves, then it falls,
-    then it rises, then it drifts down or up. Most accounts stay as they are, so only those that
-    move are looked at.
-    """
-    parts = (moves.churn, moves.contract, moves.expand, moves.lower, moves.higher)
-    leave, fall, rise, lower, higher = np.cumsum([part[:, stratum] for part in parts], axis=0)
-    luck = rng.random((each, len(leave)), dtype=np.float32)
-    path, who = np.nonzero(luck < higher.astype(np.float32))
-    luck, mrr = luck[path, who], cohort.mrr
-    rise = np.where(higher > rise, rise, np.inf)  # an account that does not drift only rises
-    lower = np.where(higher > lower, lower, np.inf)
-    edges = np.array([leave[who], fall[who], rise[who], lower[who]])
-    event = (luck >= edges).sum(axis=0)
-    gone, down, up, less, more = (np.flatnonzero(event == one) for one in range(5))
-    sizes_up = mrr[who[up]] * moves.sizes.rises(who[up], rng)
-    sizes_down = mrr[who[down]] * moves.sizes.falls(who[down], rng)
-    drift_up = mrr[who[more]] * moves.drift.rises(who[more], rng)
-    drift_down = mrr[who[less]] * moves.drift.falls(who[less], rng)
-    expansion = _per_path(path[up], sizes_up, each) + cohort.signed_up.sum()
-    contraction = _per_path(path[down], sizes_down, each) + cohort.signed_down.sum()
-    expansion = expansion + _per_path(path[more], drift_up, each)
-    contraction = contraction + _per_path(path[less], drift_down, each)
-    churned = _per_path(path[gone], mrr[who[gone]], each)
+    def added(moved: NDArray[np.int64], size: Draw | None) -> Floats:
+        path, who = np.divmod(moved, len(mrr))
+        amount = mrr[who] if size is None else mrr[who] * size(who, rng)
+        return np.asarray(np.bincount(path, amount, minlength=each))
+
+    expansion = added(up, moves.sizes.rises) + cohort.signed_up.sum()
+    contraction = added(down, moves.sizes.falls) + cohort.signed_down.sum()
+    if len(more) or len(less):
+        expansion = expansion + added(more, moves.drift.rises)
+        contraction = contraction + added(less, moves.drift.falls)
+    churned = added(gone, None)
     return {
         "expansion": expansion,
         "contraction": contraction,
         "churned": churned,
         "closing": mrr.sum() + expansion - contraction - churned,
         "loss": contraction + churned,
-        "logos": _per_path(path[gone], np.ones(len(gone)), each),
+        "logos": np.bincount(gone // len(mrr), minlength=each).astype(np.float64),
     }
 
 
-def _per_path(path: NDArray[np.int64], amount: Floats, count: int) -> Floats:
-    return np.asarray(np.bincount(path, amount, minlength=count))
+def _events(luck: NDArray[np.float32], edges: NDArray[np.float32]) -> list[NDArray[np.int64]]:
+    """Give where luck lies between each edge and the one before, by position in the matrix."""
+    found, under, before = [], np.zeros(luck.shape, dtype=bool), np.zeros_like(edges[0])
+    for edge in edges:
+        if np.array_equal(edge, before):
+            found.append(np.zeros(0, dtype=np.int64))
+            continue
+        below = luck < edge
+        found.append(np.flatnonzero(below > under))
+        under, before = below, edge
+    return found
 
 
 def _crowd(

@@ -11,14 +11,14 @@ from collections.abc import Callable
 import numpy as np
 from scipy.optimize import brentq
 
-from models.factor import Chances, blocks, few_nodes, lean
+from models.factor import LEAN, Chances, blocks, few_nodes, lean
 from models.flows import Cohort, cumulants
 
 __all__ = ["WIDEST", "alone_variance", "shared_variance", "tau_reaching"]
 
 WIDEST = 2.0
 FIRST_GUESS = 0.1  # of tau squared, in which the variance is nearly straight
-NEAR, CLOSE, STEPS = 1e-4, 1e-6, 6
+CLOSE, STEPS = 1e-6, 6
 
 
 def alone_variance(cohort: Cohort) -> float:
@@ -71,13 +71,26 @@ def tau_reaching(cohort: Cohort, more: float) -> float:
     def beyond(square: float) -> float:
         return shared_variance(cohort, float(np.sqrt(square))) - more
 
-    found = _quickly(beyond, more)
+    found = _quickly(beyond, more, _slope(cohort))
     return _surely(beyond) if found is None else found
 
 
-def _quickly(beyond: Callable[[float], float], more: float) -> float | None:
+def _slope(cohort: Cohort) -> float:
+    """Give by how much the shared variance grows with tau squared, where tau is small."""
+    stay, more = 1.0 - cohort.p_churn, cohort.p_expand
+    rise = np.divide(more, stay, out=np.zeros_like(stay), where=stay > 0.0)
+    fall = np.divide(cohort.p_contract, stay - more, out=np.zeros_like(stay), where=stay > more)
+    churn = LEAN["churn"] * cohort.p_churn * stay
+    expand = LEAN["expand"] * more * (1.0 - rise) - churn * rise
+    contract = LEAN["contract"] * cohort.p_contract * (1.0 - fall) - (churn + expand) * fall
+    drift = cohort.flat_up[:, 0] - cohort.flat_down[:, 0]
+    moved = expand * cohort.up[:, 0] - contract * cohort.down[:, 0] - churn
+    moved = cohort.mrr * (moved - (churn + expand + contract) * drift)
+    return float(moved.sum() ** 2 - (moved**2).sum())
+
+
+def _quickly(beyond: Callable[[float], float], more: float, slope: float) -> float | None:
     """Follow the nearly straight line by secants; None where it is not straight enough."""
-    slope = (beyond(NEAR) + more) / NEAR
     old, miss, square = 0.0, -more, more / slope if slope > 0.0 else np.inf
     for _ in range(STEPS):
         if not 0.0 < square < WIDEST**2:

@@ -76,8 +76,8 @@ def groups_of(accounts: pd.DataFrame, cuts: Sequence[str]) -> list[Group]:
     groups = [Group({}, np.arange(len(accounts)))]
     for cut in cuts:
         labels = accounts[cut].astype("object").where(accounts[cut].notna(), "unknown").astype(str)
-        values = labels.to_numpy()
-        groups += [Group({cut: v}, np.flatnonzero(values == v)) for v in sorted(labels.unique())]
+        code, values = pd.factorize(labels, sort=True)
+        groups += [Group({cut: v}, np.flatnonzero(code == at)) for at, v in enumerate(values)]
     return groups
 
 
