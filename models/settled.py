@@ -32,20 +32,20 @@ NINETY_FIVE = 1.959963984540054
 
 @dataclass(frozen=True)
 class Flows:
-    """What a cohort paid at the opening and what became of it, in units of currency.
+    """What a cohort paid at the opening and what became of it, exact.
 
     Attributes
     ----------
-    opening, expansion, contraction, churned : float
-        Endpoint flows: closing = opening + expansion - contraction - churned.
+    opening, expansion, contraction, churned : int
+        Endpoint flows in micro-units: closing = opening + expansion - contraction - churned.
     accounts : int
         Accounts that paid at the opening.
     """
 
-    opening: float
-    expansion: float
-    contraction: float
-    churned: float
+    opening: int
+    expansion: int
+    contraction: int
+    churned: int
     accounts: int
 
     @classmethod
@@ -59,22 +59,22 @@ class Flows:
 
         Examples
         --------
-        >>> Flows.of(np.array([100, 50, 80, 0]) * 10**6, np.array([120, 0, 60, 9]) * 10**6)
-        Flows(opening=230.0, expansion=20.0, contraction=20.0, churned=50.0, accounts=3)
+        >>> Flows.of(np.array([100, 50, 80, 0]), np.array([120, 0, 60, 9]))
+        Flows(opening=230, expansion=20, contraction=20, churned=50, accounts=3)
         """
         paid = opening > 0
         first, last = opening[paid], np.maximum(closing[paid], 0)
         change, there = last - first, last > 0
         return cls(
-            opening=int(first.sum()) / MICROS,
-            expansion=int(np.maximum(change, 0).sum()) / MICROS,
-            contraction=int(np.maximum(-change, 0)[there].sum()) / MICROS,
-            churned=int(first[~there].sum()) / MICROS,
+            opening=int(first.sum()),
+            expansion=int(np.maximum(change, 0).sum()),
+            contraction=int(np.maximum(-change, 0)[there].sum()),
+            churned=int(first[~there].sum()),
             accounts=int(paid.sum()),
         )
 
     @property
-    def closing(self) -> float:
+    def closing(self) -> int:
         """What the cohort pays at the closing."""
         return self.opening + self.expansion - self.contraction - self.churned
 
@@ -84,10 +84,16 @@ class Flows:
         return self.closing / self.opening
 
     @property
-    def rates(self) -> dict[str, float]:
-        """Churn, contraction and expansion over the opening, each positive."""
-        flows = {"churn": self.churned, "contraction": self.contraction}
-        return {k: v / self.opening for k, v in (flows | {"expansion": self.expansion}).items()}
+    def money(self) -> dict[str, float]:
+        """Opening, flows and closing in units of currency."""
+        micros = {
+            "opening_mrr": self.opening,
+            "expansion_mrr": self.expansion,
+            "contraction_mrr": self.contraction,
+            "churned_mrr": self.churned,
+            "closing_mrr": self.closing,
+        }
+        return {name: value / MICROS for name, value in micros.items()}
 
 
 @dataclass(frozen=True)
@@ -141,7 +147,7 @@ def settled(told: Mapping[str, Any], actual: Actual) -> dict[str, Any]:
     >>> told = {name: {"mean": value} for name, value in mean.items()} | {"opening_mrr": 100.0,
     ...     "closing_mrr": {"mean": 100.0},
     ...     "nrr": {"mean": 1.0, "p05": 0.9, "p10": 0.95, "p50": 1.0, "p90": 1.05, "p95": 1.1}}
-    >>> end = Flows(100.0, 4.0, 5.0, 8.0, 9)
+    >>> end = Flows(100, 4, 5, 8, 9)
     >>> found = settled(told, Actual(end, end, end, end, end.nrr, 0))
     >>> {part: round(value, 9) for part, value in found["split_points"].items()}
     {'churn': 3.0, 'contraction': 0.0, 'expansion': 6.0, 'timing': 0.0, 'definition': 0.0}
@@ -165,54 +171,47 @@ def settled(told: Mapping[str, Any], actual: Actual) -> dict[str, Any]:
         },
         "split_mrr": _money(told, actual),
         "forecast_mrr": _forecast_money(told),
-        "actual_mrr": _actual_money(actual.today),
-        "actual_mrr_same_rules": _actual_money(end),
+        "actual_mrr": actual.today.money,
+        "actual_mrr_same_rules": end.money,
         "late_accounts": actual.late_accounts,
     }
 
 
 def _points(told: Mapping[str, Any], actual: Actual) -> dict[str, float]:
     """Split the error of NRR, in points: what is lost counts against NRR, what is gained for it."""
-    opening, happened = told["opening_mrr"], actual.on_time.rates
-    forecast = {
-        "churn": told["churned_mrr"]["mean"] / opening,
-        "contraction": told["contraction_mrr"]["mean"] / opening,
-        "expansion": told["expansion_mrr"]["mean"] / opening,
+    late, opening = actual.on_time, told["opening_mrr"]
+
+    def more(flow: str, happened: int) -> float:
+        return float(told[flow]["mean"] / opening - happened / late.opening)
+
+    parts = {
+        "churn": -more("churned_mrr", late.churned),
+        "contraction": -more("contraction_mrr", late.contraction),
+        "expansion": more("expansion_mrr", late.expansion),
+        "timing": late.nrr - actual.at_end.nrr,
+        "definition": actual.at_end.nrr - actual.today_nrr,
     }
-    sign = {"churn": -1.0, "contraction": -1.0, "expansion": 1.0}
-    parts = {name: sign[name] * (forecast[name] - happened[name]) for name in sign}
-    parts["timing"] = actual.on_time.nrr - actual.at_end.nrr
-    parts["definition"] = actual.at_end.nrr - actual.today_nrr
     return {name: 100.0 * parts[name] + 0.0 for name in PARTS}
 
 
 def _money(told: Mapping[str, Any], actual: Actual) -> dict[str, float]:
     """Split the error of closing MRR, in units of currency; ``total`` is their sum."""
-    on_time, end = actual.on_time, actual.at_end
+    late, end, today = actual.on_time.money, actual.at_end.money, actual.today.money
+    closing = "closing_mrr"
     parts = {
-        "churn": on_time.churned - told["churned_mrr"]["mean"],
-        "contraction": on_time.contraction - told["contraction_mrr"]["mean"],
-        "expansion": told["expansion_mrr"]["mean"] - on_time.expansion,
-        "timing": on_time.closing - end.closing,
-        "definition": (told["opening_mrr"] - end.opening) + (end.closing - actual.today.closing),
+        "churn": late["churned_mrr"] - told["churned_mrr"]["mean"],
+        "contraction": late["contraction_mrr"] - told["contraction_mrr"]["mean"],
+        "expansion": told["expansion_mrr"]["mean"] - late["expansion_mrr"],
+        "timing": late[closing] - end[closing],
+        "definition": (told["opening_mrr"] - end["opening_mrr"]) + (end[closing] - today[closing]),
     }
-    total = told["closing_mrr"]["mean"] - actual.today.closing
+    total = told[closing]["mean"] - today[closing]
     return {name: parts[name] + 0.0 for name in PARTS} | {"total": total}
 
 
 def _forecast_money(told: Mapping[str, Any]) -> dict[str, float]:
     flows = ("expansion_mrr", "contraction_mrr", "churned_mrr", "closing_mrr")
     return {"opening_mrr": told["opening_mrr"]} | {name: told[name]["mean"] for name in flows}
-
-
-def _actual_money(flows: Flows) -> dict[str, float]:
-    return {
-        "opening_mrr": flows.opening,
-        "expansion_mrr": flows.expansion,
-        "contraction_mrr": flows.contraction,
-        "churned_mrr": flows.churned,
-        "closing_mrr": flows.closing,
-    }
 
 
 def summary(rows: Sequence[Mapping[str, Any]], horizon: int) -> dict[str, Any]:

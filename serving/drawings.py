@@ -7,7 +7,7 @@ printed in it. The same figures give the same bytes: no time, no random name is 
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from serving.drawings_waterfall import show_movements
 from serving.terminal.amounts import amounts
 from serving.terminal.revenue import naming
 
-__all__ = ["draw", "figure"]
+__all__ = ["Figure", "blank", "draw", "figure", "write_picture"]
 
 _STYLE: Any = {
     "font.family": "DejaVu Sans",
@@ -56,9 +56,22 @@ def draw(body: Mapping[str, Any], path: Path) -> None:
     CannotWrite
         ``disk.full`` if the disk refuses.
     """
+    write_picture(
+        lambda: figure(body), path, "Movements of MRR and retention by acquisition cohort"
+    )
+
+
+def write_picture(made: Callable[[], Figure], path: Path, title: str) -> None:
+    """Draw in the house style and write the file, whole or not at all.
+
+    Raises
+    ------
+    CannotWrite
+        ``disk.full`` if the disk refuses.
+    """
     with mpl.rc_context(_STYLE):
         content = io.BytesIO()
-        figure(body).savefig(content, format=path.suffix[1:].lower(), metadata=_about(path))
+        made().savefig(content, format=path.suffix[1:].lower(), metadata=_about(path, title))
     with disk_watched(path):
         replace(path, content.getvalue())
         path.chmod(0o644)
@@ -70,9 +83,7 @@ def figure(body: Mapping[str, Any]) -> Figure:
     rows = rows_shown(cohorts)
     below = 1.9 + _ROW * rows if rows else 0.0
     above = _REASON if body["windows"][0]["opening_mrr"] is None else _WATERFALL
-    layout = ConstrainedLayoutEngine(h_pad=0.12, w_pad=0.12)
-    drawn = Figure((_WIDTH, above + below), dpi=_PIXELS_PER_INCH, layout=layout)
-    FigureCanvasAgg(drawn)
+    drawn = blank(above + below)
     if not rows:
         _movements(drawn.subplots(), body)
         return drawn
@@ -82,12 +93,19 @@ def figure(body: Mapping[str, Any]) -> Figure:
     return drawn
 
 
+def blank(height: float) -> Figure:
+    """Give an empty page of the house's width, so many inches high."""
+    layout = ConstrainedLayoutEngine(h_pad=0.12, w_pad=0.12)
+    drawn = Figure((_WIDTH, height), dpi=_PIXELS_PER_INCH, layout=layout)
+    FigureCanvasAgg(drawn)
+    return drawn
+
+
 def _movements(axes: Any, body: Mapping[str, Any]) -> None:
     window = body["windows"][0]
     spelled = amounts(body["currency"], (window["opening_mrr"], window["closing_mrr"]))
     show_movements(axes, window, spelled, naming(window), rules_line(body["definition"]))
 
 
-def _about(path: Path) -> dict[str, str | None]:
-    title = "Movements of MRR and retention by acquisition cohort"
+def _about(path: Path, title: str) -> dict[str, str | None]:
     return {"Title": title} | ({"Date": None} if path.suffix.lower() == ".svg" else {})

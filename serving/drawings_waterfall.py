@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -13,7 +13,7 @@ from serving.flows import FLOWS
 from serving.terminal.amounts import Amounts
 from serving.terminal.paper import percent
 
-__all__ = ["Bar", "bars", "show_movements"]
+__all__ = ["Bar", "bars", "show_bars", "show_movements"]
 
 _ALWAYS = ("new", "expansion", "contraction", "churned")
 _LOOK: dict[str, dict[str, Any]] = {
@@ -77,7 +77,12 @@ def show_movements(
         axes.text(0.5, 0.5, window["reason"], ha="center", va="center", transform=axes.transAxes)
         axes.set_axis_off()
         return
-    found = bars(window)
+    show_bars(axes, bars(window), spelled)
+    axes.set_xlabel(_levers(window, spelled), fontsize=9, labelpad=8)
+
+
+def show_bars(axes: Any, found: Sequence[Bar], spelled: Amounts) -> None:
+    """Draw bars from left to right, each joined to the next."""
     for at, bar in enumerate(found):
         _draw(axes, at, bar, spelled)
     for at, (left, right) in enumerate(pairwise(found)):
@@ -90,7 +95,6 @@ def show_movements(
     axes.tick_params(axis="x", length=0)
     axes.yaxis.set_major_formatter(lambda value, _: f"{value / spelled.divisor:,.10g}")
     axes.set_ylabel(f"MRR, {spelled.unit}")
-    axes.set_xlabel(_levers(window, spelled), fontsize=9, labelpad=8)
 
 
 def _draw(axes: Any, at: int, bar: Bar, spelled: Amounts) -> None:

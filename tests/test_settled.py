@@ -209,5 +209,5 @@ def test_flows_hold_their_identity() -> None:
     opening = pd.Series([100, 50, 80]).mul(10**6).to_numpy()
     closing = pd.Series([130, 0, 60]).mul(10**6).to_numpy()
     flows = Flows.of(opening, closing)
-    assert flows.closing == 190.0
-    assert flows.nrr == pytest.approx(190 / 230)
+    assert flows.money["closing_mrr"] == 190.0
+    assert flows.nrr == 190 / 230

@@ -3,7 +3,7 @@
 from serving.terminal.backtest import backtest
 from serving.terminal.book import ingested, simulated
 from serving.terminal.closing import closed
-from serving.terminal.forecast import forecasts
+from serving.terminal.forecast import forecast, forecasts
 from serving.terminal.models import model, model_change, models
 from serving.terminal.paper import answer, emit, say, steps
 from serving.terminal.reconciliation import reconciled
@@ -17,6 +17,7 @@ __all__ = [
     "backtest",
     "closed",
     "emit",
+    "forecast",
     "forecasts",
     "ingested",
     "matrix",

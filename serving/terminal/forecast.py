@@ -1,14 +1,53 @@
-"""Pages of the forecast: NRR and GRR by horizon, and by cut."""
+"""Pages of the forecast: every figure of a horizon with its unit, period and definition."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
+from typing import Any
 
-from serving.terminal.paper import Body, interval, money, percent, show, tabulated, write
+from rich.table import Table
 
-__all__ = ["forecasts"]
+from features.asof import opening_day
+from serving.definition import rules_line
+from serving.terminal.amounts import Amounts, amounts
+from serving.terminal.paper import (
+    Body,
+    figures,
+    interval,
+    percent,
+    show,
+    tabulated,
+    tell,
+    write,
+)
+
+__all__ = ["FIGURES", "PERIODS", "forecast", "forecasts", "naming"]
 
 PERIODS = {"1": "next month", "3": "next quarter", "12": "next year"}
+
+FIGURES = (
+    ("nrr", "NRR", "closing / opening MRR of those accounts"),
+    ("grr", "GRR", "the same, no account above what it paid"),
+    ("expansion_mrr", "expansion MRR", "what accounts pay more at the closing"),
+    ("contraction_mrr", "contraction MRR", "what accounts that still pay pay less"),
+    ("churned_mrr", "churned MRR", "what accounts paid that pay nothing then"),
+    ("closing_mrr", "closing MRR", "opening + expansion − contraction − churned"),
+    ("logos_lost", "accounts lost", "accounts that pay nothing at the closing"),
+)
+"""Key of a figure, its name, and what it is."""
+
+_BOOKED = (
+    ("notice_mrr", "notice given", "notice_accounts"),
+    ("signed_increase_mrr", "signed: more", "signed_accounts"),
+    ("signed_decrease_mrr", "signed: less", ""),
+)
+_MODELLED = (
+    ("expansion_mrr", "expansion"),
+    ("contraction_mrr", "contraction"),
+    ("churned_mrr", "churned"),
+)
+_ENDINGS = {"month": "month", "quarter": "fiscal quarter", "fiscal_year": "fiscal year"}
 
 
 def forecasts(bodies: Mapping[str, Body]) -> None:
@@ -46,17 +85,211 @@ def forecasts(bodies: Mapping[str, Body]) -> None:
     write("NRR = closing / opening MRR of the accounts paying at the as-of date, new ones apart")
     for note in notes:
         write(note)
-    for one in bodies.values():
-        if len(one.get("by_cut", [])) and len(bodies) == 1:
-            _cuts(one)
 
 
-def _cuts(body: Body) -> None:
-    table = tabulated("By cut", "cut", "accounts", "opening MRR", "NRR", "80 % interval")
-    for cut in body["by_cut"]:
-        name = ", ".join(f"{k} = {v}" for k, v in cut["cut"].items())
-        if cut["nrr"] is not None:
-            told = (percent(cut["nrr"]["mean"]), interval(cut["nrr"]))
-            accounts = f"{cut['cohort_accounts']:,}"
-            table.add_row(name, accounts, money(cut["opening_mrr"]), *told)
+def forecast(body: Body, currency: str = "") -> None:
+    """Show one horizon: its figures, its bridge, its cuts, and how far it can be trusted.
+
+    Parameters
+    ----------
+    body : mapping
+        CONTRACT section 4; what it does not carry is not shown.
+    currency : str
+        The book's currency.
+    """
+    if body["nrr"] is None:
+        tell(f"{naming(body)}: no forecast: {body.get('reason', 'nobody pays')}")
+        return
+    spelled = amounts(currency, (body["opening_mrr"], body["closing_mrr"]["p95"]))
+    _figures(body, spelled)
+    _bridge(body, spelled)
+    _cuts(body, spelled)
+    _endings(body)
+    _levers(body, spelled)
+    _trust(body, spelled)
+
+
+def naming(body: Body) -> str:
+    """Name the period of a forecast: which, from when to when.
+
+    Examples
+    --------
+    >>> naming({"horizon_months": 3, "as_of": "2025-07-01", "period_end": "2025-09-30"})
+    'next quarter (3 months from 2025-06-30 to 2025-09-30)'
+    """
+    months = body["horizon_months"]
+    span = "1 month" if months == 1 else f"{months} months"
+    period = PERIODS.get(str(months), "the period")
+    opened = opening_day(date.fromisoformat(body["as_of"]))
+    return f"{period} ({span} from {opened} to {body['period_end']})"
+
+
+def _figures(body: Body, spelled: Amounts) -> None:
+    """Show the seven figures, each with its mean, its 80 % interval and its meaning."""
+    accounts = f"{body['cohort_accounts']:,} paying accounts"
+    opening = f"opening MRR {spelled.spell(body['opening_mrr'])} {spelled.unit}"
+    title = f"Forecast, {naming(body)}: {accounts}, {opening}"
+    table = figures(title, "figure, unit", "mean", "80 % interval", "what it is")
+    _prose(table)
+    for key, name, meaning in FIGURES:
+        one = body[key]
+        told = f"{name}, {_unit(key, spelled)}" if key != "logos_lost" else name
+        table.add_row(told, _one(key, one, spelled), _range(key, one, spelled), meaning)
     show(table)
+
+
+def _prose(table: Table) -> None:
+    """Let the last column of a table hold words, which may be folded."""
+    table.columns[-1].justify, table.columns[-1].no_wrap = "left", False
+
+
+def _unit(key: str, spelled: Amounts) -> str:
+    return "%" if key in ("nrr", "grr") else spelled.unit
+
+
+def _one(key: str, figure: Body, spelled: Amounts) -> str:
+    mean = figure["mean"]
+    if key in ("nrr", "grr"):
+        return percent(mean)
+    return f"{mean:,.1f}" if key == "logos_lost" else spelled.spell(mean)
+
+
+def _range(key: str, figure: Body, spelled: Amounts) -> str:
+    if key in ("nrr", "grr"):
+        return interval(figure)
+    if key == "logos_lost":
+        return f"{figure['p10']:,.0f}–{figure['p90']:,.0f}"
+    return _between(figure, spelled)
+
+
+def _between(figure: Body, spelled: Amounts) -> str:
+    return f"{spelled.spell(figure['p10'])}–{spelled.spell(figure['p90'])}"
+
+
+def _bridge(body: Body, spelled: Amounts) -> None:
+    """Show the walk from opening over what is booked and what is modelled to closing."""
+    bridge = body.get("bridge")
+    if not bridge:
+        return
+    title = f"From opening to closing MRR, means, {spelled.unit}"
+    table = figures(title, "step", "MRR", "what it rests on")
+    _prose(table)
+    table.add_row("opening", spelled.spell(bridge["opening_mrr"]), f"paid before {body['as_of']}")
+    booked, modelled = bridge["booked"], bridge["modelled"]
+    for key, name, count in _BOOKED:
+        if booked.get(key) or booked.get(count):
+            who = f"booked, {_accounts(booked[count])}" if count in booked else "booked"
+            table.add_row(name, spelled.spell(booked[key], signed=True), who)
+    table.add_row("after what is booked", spelled.spell(bridge["after_booked_mrr"]), "")
+    for key, name in _MODELLED:
+        table.add_row(name, spelled.spell(modelled[key], signed=True), "modelled, expected")
+    closing = f"expected on {body['period_end']}"
+    table.add_row("closing", spelled.spell(bridge["closing_mrr"]), closing)
+    show(table)
+
+
+def _accounts(count: int) -> str:
+    return "1 account" if count == 1 else f"{count:,} accounts"
+
+
+def _cuts(body: Body, spelled: Amounts) -> None:
+    """Show the values of each cut; in their means they add up to the whole."""
+    cuts = body.get("by_cut", ())
+    for column in dict.fromkeys(", ".join(cut["cut"]) for cut in cuts):
+        title = f"By {column}: money in {spelled.unit}, means that add up to the whole"
+        heads = ("accounts", "opening", "NRR", "80 %\ninterval", "GRR", "more", "less", "closing")
+        table = figures(title, column, *heads)
+        for cut in cuts:
+            if ", ".join(cut["cut"]) == column:
+                table.add_row(", ".join(map(str, cut["cut"].values())), *_cut(cut, spelled))
+        show(table)
+
+
+def _cut(cut: Body, spelled: Amounts) -> list[str]:
+    """Spell one value of a cut; dashes where it has no MRR."""
+    told = [f"{cut['cohort_accounts']:,}", spelled.spell(cut["opening_mrr"])]
+    if cut["nrr"] is None:
+        return [*told, *["–"] * 6]
+    lost = cut["contraction_mrr"]["mean"] + cut["churned_mrr"]["mean"]
+    return [
+        *told,
+        percent(cut["nrr"]["mean"]),
+        _short(cut["nrr"]),
+        percent(cut["grr"]["mean"]),
+        spelled.spell(cut["expansion_mrr"]["mean"], signed=True),
+        spelled.spell(-lost, signed=True),
+        spelled.spell(cut["closing_mrr"]["mean"]),
+    ]
+
+
+def _short(figure: Body) -> str:
+    """Spell an 80 % interval without its sign, where its column says that it is per cent."""
+    return interval(figure).removesuffix(" %")
+
+
+def _endings(body: Body) -> None:
+    """Show the trailing-twelve-month figures as they will stand."""
+    endings: Mapping[str, Any] = body.get("ttm_at") or {}
+    if not endings:
+        return
+    title = "Trailing 12 months: NRR and GRR of the accounts that paid 12 months before, % of their MRR then"
+    target = body.get("nrr_target")
+    heads = ["at the end of the", "on", "cohort", "NRR", "80 %", "GRR", "80 %", "months\nforecast"]
+    heads += [f"chance of\n≥ {percent(target)}"] if target is not None else []
+    table = figures(title, *heads)
+    for name, one in endings.items():
+        told = [_ENDINGS.get(name, name), one["date"]]
+        if one["nrr"] is None:
+            tell(f"trailing 12 months at {one['date']}: {one.get('reason') or 'not known'}")
+            continue
+        told += [f"{one['cohort_accounts']:,}", percent(one["nrr"]["mean"]), _maybe(one["nrr"])]
+        told += [percent(one["grr"]["mean"]), _maybe(one["grr"]), str(one["months_forecast"])]
+        table.add_row(*told, *([percent(one["p_target"])] if target is not None else []))
+    if table.row_count:
+        show(table)
+
+
+def _maybe(figure: Body) -> str:
+    """Spell an interval; an actual figure has none."""
+    return _short(figure) if "p10" in figure else "actual"
+
+
+def _levers(body: Body, spelled: Amounts) -> None:
+    """Show by which lever the expansion is expected."""
+    levers: Mapping[str, float] = body.get("expansion_by_lever") or {}
+    if not levers:
+        return
+    total = body["expansion_mrr"]["mean"]
+    told = [
+        f"{name} {spelled.spell(amount)} ({100 * amount / total:.0f} %)"
+        for name, amount in levers.items()
+        if total > 0
+    ]
+    tell(f"expansion MRR by lever, means, {spelled.unit}: {' · '.join(told)}")
+
+
+def _trust(body: Body, spelled: Amounts) -> None:
+    """Say what stands beside the forecast, and how far it can be trusted."""
+    if body.get("p_target") is not None:
+        target = percent(body["nrr_target"])
+        tell(f"chance that NRR reaches the target of {target}: {percent(body['p_target'])}")
+    plan = body.get("expansion_plan")
+    if plan is not None:
+        told = f"{spelled.spell(plan)} {spelled.unit}"
+        tell(f"expansion planned: {told}; forecast: {spelled.spell(body['expansion_mrr']['mean'])}")
+    simple = {name: value for name, value in body.get("baselines", {}).items() if value is not None}
+    if simple:
+        told = ", ".join(f"{name} {percent(value)}" for name, value in simple.items())
+        tell(f"NRR by simpler rules: {told}")
+    largest = body.get("concentration") or {}
+    if largest.get("largest_share") is not None:
+        count = len(largest["largest_accounts"])
+        without = percent(largest["nrr_without_largest"])
+        tell(
+            f"the {count} largest accounts hold {percent(largest['largest_share'])} of opening MRR; "
+            f"NRR without them {without}"
+        )
+    reasons = "; ".join(body.get("confidence_reasons", ()))
+    tell(f"confidence: {body['confidence']}{': ' + reasons if reasons else ''}")
+    tell(f"intervals: {body['interval_note']} (n_eff {body['n_eff']:.1f})")
+    tell(f"of the accounts that pay at the opening, new ones apart; rules: {rules_line(body['definition'])}")  # fmt: skip
