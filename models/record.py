@@ -29,8 +29,12 @@ class Record:
         paid.
     expansions : DataFrame
         Past expansions: ``account_id``, ``lever``, ``amount_micros`` (summed).
+    rivals : mapping of str to mapping
+        NRR by top-down rule and horizon in months (``models.topdown.rivals``), where the model is
+        combined with them.
     """
 
     last_year: Mapping[str, float | None] = field(default_factory=dict)
     endings: tuple[Ending, ...] = ()
     expansions: pd.DataFrame = field(default_factory=_none)
+    rivals: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)

@@ -17,8 +17,9 @@ import pandas as pd
 from models.basis import Basis
 from models.carried import Carried
 from models.choices import Choices
+from models.combined import combined
 from models.flows import cohort_at, means
-from models.forecast import shared_scale
+from models.forecast import phi_of, shared_scale
 from models.judging import LEVERS, judge_accounts
 from models.levers import by_lever
 from models.matrix import summary
@@ -92,10 +93,12 @@ def verdict(
     record = record or Record()
     scored, table = judge_accounts(frame, carried, previous, as_of, choices)
     listed = rank(table, choices.outreach, as_of=as_of)
-    outlook = scored.outlook
+    outlook, weighed = combined(scored.outlook, carried.combined, record.rivals)
     basis = basis_of(outlook, carried, as_of, choices)
     levers = table["lever"].tolist()
     told = forecasts(outlook, carried, as_of, choices, record=record, levers=levers, basis=basis)
+    for horizon, one in told.items():
+        one["combined"] = weighed.get(horizon)
     _beside(told, _calendar_nrr(frame, carried), record.last_year)
     return Verdict(table, listed, summary(table), told, outlook, basis)
 
@@ -105,12 +108,13 @@ def basis_of(outlook: Outlook, carried: Carried, as_of: date, choices: Choices) 
     months = range(1, LEADS + 1)
     return Basis(
         as_of=as_of,
-        taus=tuple(shared_scale(outlook, month, _phi(carried, month)) for month in months),
+        taus=tuple(_tau(outlook, carried, month) for month in months),
         n_eff={str(horizon): carried.factor[str(horizon)]["n_eff"] for horizon in HORIZONS},
         definition=choices.definition,
         cuts=choices.cuts,
         reasons=tuple(carried.thin_reasons),
         nrr_target=choices.forecast.nrr_target,
+        stretches=tuple(_learned(carried, "stretch", month) for month in months),
     )
 
 
@@ -147,7 +151,14 @@ def forecasts(
     record = record or Record()
     basis = basis or basis_of(outlook, carried, as_of, choices)
     target = basis.nrr_target
-    ttm = ttm_at(outlook, record.endings, basis.taus, as_of=as_of, nrr_target=target)
+    ttm = ttm_at(
+        outlook,
+        record.endings,
+        basis.taus,
+        as_of=as_of,
+        nrr_target=target,
+        stretches=basis.stretches,
+    )
     told = {}
     for horizon in HORIZONS:
         one = basis.told(outlook, horizon)
@@ -196,6 +207,13 @@ def _beside(
         }
 
 
-def _phi(carried: Carried, month: int) -> float:
-    known = [carried.factor[str(horizon)]["phi"] for horizon in HORIZONS]
+def _tau(outlook: Outlook, carried: Carried, month: int) -> float:
+    """Give the factor's scale in a month, from how strong it was in the past."""
+    phi = phi_of(outlook, month, _learned(carried, "strength", month))
+    return shared_scale(outlook, month, phi)
+
+
+def _learned(carried: Carried, name: str, month: int) -> float:
+    """Give what past periods say of a month: of the horizons, and between them."""
+    known = [carried.factor[str(horizon)][name] for horizon in HORIZONS]
     return float(np.interp(month, HORIZONS, known))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from serving.record import record_of
 from serving.schemas import SCORE_COLUMNS
 from serving.settings import Settings
 from serving.store import Published, Store
+from serving.topdown import rivals_now
 from serving.volume import judged
 
 __all__ = [
@@ -133,7 +134,9 @@ def score(
     step("probabilities, cells, forecast")
     previous = store.previous_cells(as_of)
     past = None if previous.empty else previous.loc[:, ["account_id", "memory"]]
-    record = record_of(book, settings.rules.by_account(), as_of)
+    rules = settings.rules.by_account()
+    said = rivals_now(book, rules, as_of, frame, model.carried)
+    record = replace(record_of(book, rules, as_of), rivals=said)
     told = verdict(frame, model.carried, past, as_of, settings.choices, record)
     step("publish")
     publication = _publication(told, book, model, as_of, settings)

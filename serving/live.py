@@ -12,7 +12,9 @@ from features.book import open_book
 from features.configuration import nearest
 from features.faults import InputMissing, UsageFault
 from features.snapshot import snapshot
+from models.combined import combined, said_of
 from models.keeper import Champion, open_kept
+from models.outcomes import HORIZONS
 from models.outreach import rank
 from models.verdict import forecasts, judge_accounts
 from serving.columns import native
@@ -93,8 +95,8 @@ def list_for(settings: Settings, csm: str | None, capacity: int) -> Rows:
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
-def forecast_by(settings: Settings, horizon: int, by: str) -> dict[str, Any]:
-    """Cut the run's forecast by another column of accounts; the whole stays as published.
+def forecast_by(settings: Settings, horizon: int, *by: str) -> dict[str, Any]:
+    """Cut the run's forecast by other columns of accounts; the whole stays as published.
 
     Raises
     ------
@@ -105,12 +107,15 @@ def forecast_by(settings: Settings, horizon: int, by: str) -> dict[str, Any]:
     scored, _ = live.judged()
     people = live.book.connection.table("accounts").df().set_index("account_id")
     accounts = scored.outlook.accounts
-    if by not in accounts.columns:
-        if by not in people.columns:
-            known = sorted({*map(str, people.columns), "acv_segment"})
-            raise UsageFault("cut.unknown", f"--by {by}", nearest(by, known))
-        accounts[by] = people[by].reindex(accounts["account_id"]).to_numpy()
+    for name in dict.fromkeys(by):
+        if name not in accounts.columns:
+            if name not in people.columns:
+                known = sorted({*map(str, people.columns), "acv_segment"})
+                raise UsageFault("cut.unknown", f"--by {name}", nearest(name, known))
+            accounts[name] = people[name].reindex(accounts["account_id"]).to_numpy()
     choices = settings.choices
-    cut = replace(choices, cuts=(by,))
-    told = forecasts(scored.outlook, live.model.carried, live.run.as_of, cut)[str(horizon)]
+    cut = replace(choices, cuts=tuple(dict.fromkeys(by)))
+    published = {str(h): live.store.forecast(h) for h in HORIZONS}
+    outlook, _ = combined(scored.outlook, live.model.carried.combined, said_of(published))
+    told = forecasts(outlook, live.model.carried, live.run.as_of, cut)[str(horizon)]
     return (live.store.forecast(horizon) or {}) | {"by_cut": told["by_cut"]}
