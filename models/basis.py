@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, field
 from datetime import date
 from typing import Any
 
-from models.forecast import forecast
 from models.outcomes import LEADS, Outlook
 
 __all__ = ["Basis"]
@@ -31,6 +30,8 @@ class Basis:
     reasons : tuple of str
         Why the figures are thin beyond what a forecast sees by itself.
     nrr_target : float or None
+    stretches : tuple of float
+        Factor on every quantile's distance from its median, in each of the twelve months.
 
     Examples
     --------
@@ -46,6 +47,7 @@ class Basis:
     cuts: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
     nrr_target: float | None = None
+    stretches: tuple[float, ...] = (1.0,) * LEADS
 
     def told(
         self,
@@ -67,6 +69,8 @@ class Basis:
         alone : bool
             True where the shared factor is given: accounts are then independent.
         """
+        from models.forecast import forecast  # heavy: scipy
+
         taus = (0.0,) * LEADS if alone else self.taus
         return forecast(
             outlook,
@@ -77,6 +81,7 @@ class Basis:
             n_eff=self.n_eff[str(horizon)],
             cuts=self.cuts if cuts is None else cuts,
             reasons=self.reasons,
+            stretch=self.stretches[horizon - 1],
             path_taus=taus,
             nrr_target=self.nrr_target,
         )
@@ -84,12 +89,12 @@ class Basis:
     def to_json(self) -> dict[str, Any]:
         """Give the basis as JSON."""
         values = asdict(self) | {"as_of": self.as_of.isoformat()}
-        names = ("taus", "cuts", "reasons")
+        names = ("taus", "cuts", "reasons", "stretches")
         return values | {name: list(values[name]) for name in names}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Basis:
         """Read the basis from JSON."""
-        names = ("taus", "cuts", "reasons")
-        lists = {name: tuple(values[name]) for name in names}
+        names = ("taus", "cuts", "reasons", "stretches")
+        lists = {name: tuple(values[name]) for name in names if name in values}
         return cls(**{**values, **lists, "as_of": date.fromisoformat(values["as_of"])})

@@ -9,34 +9,21 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
-from features.configuration import nearest
 from features.faults import DataRejected
-from models.basis import Basis
-from models.calendar import calendar_facts
 from models.change import Change, Macro, Strict
-from models.effects import changed, given_factor
-from models.outcomes import Outlook
-from models.view import FIGURES
 
-__all__ = ["Scenario", "assume", "compare", "difference", "read_scenario"]
+if TYPE_CHECKING:
+    from models.basis import Basis
+    from models.outcomes import Outlook
 
-Bools = NDArray[np.bool_]
+__all__ = ["Scenario", "compare", "read_scenario"]
 
 MOST_CHANGES = 100
-SHOWN = 20
-NUMBERS = (*FIGURES, "p_target", "bridge", "by_cut", "monthly_path")
-"""What a difference is taken of."""
-UNTOLD = frozenset({"ttm_at", "expansion_by_lever"})
-"""What stands on the ledger's past and is not told under other assumptions."""
-LABELS = frozenset({"cut", "month", "period_end", "reason"})
 
 
 class Scenario(Strict):
@@ -106,6 +93,7 @@ def compare(
     *,
     by: str | None = None,
     published: Mapping[str, Any] | None = None,
+    target: float | None = None,
 ) -> dict[str, Any]:
     """Forecast a book as published and under a scenario, and take the difference.
 
@@ -122,157 +110,25 @@ def compare(
         Cut both forecasts by this column instead of the published ones.
     published : mapping, optional
         The published forecast: it is then the baseline as it stands (forecast anew if absent).
+    target : float, optional
+        NRR to reach: what it would take under the scenario is told beside it.
 
     Returns
     -------
     dict
         ``baseline`` and ``scenario`` (CONTRACT section 4), ``difference`` (scenario less
-        baseline, figure by figure: a difference of quantiles is no quantile of the difference)
-        and ``changes`` (per change: accounts and MRR that it selects, how many it reached, how
-        many are capped).
+        baseline, figure by figure: a difference of quantiles is no quantile of the difference),
+        ``changes`` (per change: accounts and MRR that it selects, how many it reached, how many
+        are capped) and, with a target, ``reach`` (``models.goal.reach``).
 
     Raises
     ------
     DataRejected
         ``scenario.unknown_cut``, ``scenario.unknown_account``, ``scenario.nobody``.
     """
-    cuts = None if by is None else (_column(outlook.accounts, by, "/by"),)
-    assumed, told = assume(outlook, scenario, basis.taus, horizon)
-    baseline = dict(published) if published and by is None else None
-    if baseline is None:
-        baseline = dict(published or {}) | basis.told(outlook, horizon, cuts)
-    after = baseline
-    if assumed is not outlook:
-        alone = scenario.macro is not None and scenario.macro.is_fixed
-        untold = dict.fromkeys(UNTOLD & baseline.keys())
-        after = baseline | untold | basis.told(assumed, horizon, cuts, alone=alone)
-    return {
-        "baseline": baseline,
-        "scenario": after,
-        "difference": difference(baseline, after),
-        "changes": told,
-    }
+    from models.compared import compared  # heavy: scipy
 
-
-def assume(
-    outlook: Outlook, scenario: Scenario, taus: tuple[float, ...], horizon: int
-) -> tuple[Outlook, list[dict[str, Any]]]:
-    """Put every change into an outlook, in the order written, then the shock.
-
-    Parameters
-    ----------
-    outlook : Outlook
-    scenario : Scenario
-    taus : tuple of float
-        Scale of the shared factor in each of the twelve months.
-    horizon : int
-
-    Returns
-    -------
-    tuple of Outlook and list of dict
-        The very same outlook where nothing changes; what became of each change.
-    """
-    decision = _decisions(outlook.accounts) if _prices(scenario) else np.full(len(outlook), np.inf)
-    now, told = outlook, []
-    mrr = outlook.accounts["mrr_micros"].to_numpy(dtype=np.float64) / 1e6
-    for place, change in enumerate(scenario.changes):
-        who = _selected(outlook.accounts, change, f"/changes/{place}")
-        effect = changed(now, change, who, horizon, decision)
-        now = effect.outlook
-        told.append(
-            {
-                "accounts": int(who.sum()),
-                "opening_mrr": float(mrr[who].sum()),
-                "reached": int(effect.reached.sum()),
-                "capped": int(effect.capped.sum()),
-            }
-        )
-    macro = scenario.macro
-    if macro is not None and not macro.is_null:
-        now = given_factor(now, taus, macro.z, fixed=macro.is_fixed)
-    return now, told
-
-
-def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
-    """Take every figure of one forecast from another's; None where either has none.
-
-    Examples
-    --------
-    >>> difference({"nrr": {"mean": 1.0, "p10": 0.75}}, {"nrr": {"mean": 1.25, "p10": 0.5}})
-    {'nrr': {'mean': 0.25, 'p10': -0.25}}
-    """
-    shared = [name for name in NUMBERS if name in before and name in after]
-    return {name: _minus(after[name], before[name], name) for name in shared}
-
-
-def _minus(after: Any, before: Any, name: str) -> Any:
-    if name in LABELS or isinstance(before, str):
-        return before
-    if isinstance(before, Mapping) and isinstance(after, Mapping):
-        return {key: _minus(after[key], before[key], key) for key in before if key in after}
-    if isinstance(before, Sequence) and isinstance(after, Sequence):
-        return [_minus(a, b, name) for a, b in zip(after, before, strict=True)]
-    return None if before is None or after is None else after - before
-
-
-def _prices(scenario: Scenario) -> bool:
-    return any(change.price_at_renewal is not None for change in scenario.changes)
-
-
-def _decisions(accounts: pd.DataFrame) -> NDArray[np.float64]:
-    """Give each account's lead of its next decision; inf where its contract names none."""
-    facts = calendar_facts(accounts)
-    unknown = (accounts["decision"] == "unknown").to_numpy()
-    return np.where(unknown, np.inf, facts.decision)
-
-
-def _selected(accounts: pd.DataFrame, change: Change, at: str) -> Bools:
-    """Say which accounts a change is about."""
-    if change.everyone:
-        return np.ones(len(accounts), dtype=bool)
-    if change.accounts is not None:
-        return _named(accounts, change.accounts, at)
-    who = np.ones(len(accounts), dtype=bool)
-    for name, value in (change.where or {}).items():
-        column = accounts[_column(accounts, name, f"{at}/where")]
-        labels = column.astype("object").where(column.notna(), "unknown").astype(str)
-        found = (labels == value).to_numpy()
-        if not found.any():
-            hint = nearest(value[:100], sorted(labels.unique())[:SHOWN])
-            raise DataRejected("scenario.nobody", f"{at}/where: nobody has this {name}", hint)
-        who &= found
-    if not who.any():
-        raise DataRejected(
-            "scenario.nobody", f"{at}/where: nobody has all of these", "ask for less at once"
-        )
-    return who
-
-
-def _named(accounts: pd.DataFrame, names: list[str], at: str) -> Bools:
-    ids = accounts["account_id"].astype(str)
-    known = set(ids)
-    for place, name in enumerate(names):
-        if name not in known:
-            found = f"{at}/accounts/{place}: this account pays nothing at the as-of date"
-            raise DataRejected("scenario.unknown_account", found, "name accounts of the book")
-    return np.asarray(ids.isin(names))
-
-
-def _column(accounts: pd.DataFrame, name: str, at: str) -> str:
-    """Give the name of a column that accounts can be cut by."""
-    known = sorted(str(one) for one in accounts.columns if _is_cut(accounts[one], str(one)))
-    if name not in known:
-        raise DataRejected(
-            "scenario.unknown_cut", f"{at}: no such column", nearest(name[:100], known[:SHOWN])
-        )
-    return name
-
-
-def _is_cut(column: pd.Series, name: str) -> bool:
-    """Say whether a column holds words that divide accounts."""
-    return name not in ("account_id", "name") and (
-        pd.api.types.is_string_dtype(column) or isinstance(column.dtype, pd.CategoricalDtype)
-    )
+    return compared(outlook, scenario, basis, horizon, by=by, published=published, target=target)
 
 
 def _json(text: str) -> Any:

@@ -8,13 +8,14 @@ from typing import Any
 
 from fastapi import Depends, FastAPI
 
-from serving.api import accounts, book, health, models, scoring
+from serving.api import accounts, book, forecast, health, models, scoring
 from serving.api.state import Serving, trusted_host
 from serving.cursors import secret
 from serving.dashboard import routes
 from serving.model_at_hand import ModelState
 from serving.problems import install
 from serving.protection import Protection
+from serving.scenarios import Scenarios
 from serving.store import Store
 
 __all__ = ["create_app"]
@@ -56,11 +57,15 @@ def create_app(
         dependencies=[Depends(trusted_host)],
     )
     app.state.serving = Serving(
-        store, secret(home), score_accounts, model or (lambda: _published_model(store))
+        store,
+        secret(home),
+        score_accounts,
+        model or (lambda: _published_model(store)),
+        Scenarios(store),
     )
     install(app)
     app.add_middleware(Protection)
-    for part in (accounts, book, models, scoring, health, routes):
+    for part in (accounts, book, forecast, models, scoring, health, routes):
         app.include_router(part.router)
     return app
 

@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 
 from features.faults import DataRejected
 from models.basis import Basis
+from models.compared import assume
+from models.compared import difference as minus
 from models.flows import cohort_at, means
 from models.outcomes import Outlook
-from models.scenario import Scenario, assume, compare, read_scenario
-from models.scenario import difference as minus
+from models.scenario import Scenario, compare, read_scenario
 
 AS_OF = date(2025, 7, 1)
 BASIS = Basis(AS_OF, tuple(np.linspace(0.2, 0.5, 12)), {"1": 4.0, "3": 4.0, "12": 2.0})

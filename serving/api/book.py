@@ -1,4 +1,4 @@
-"""The book as a whole: matrix, outreach list, forecast, and the runs they came from."""
+"""The book as a whole: matrix, outreach list, and the runs they came from."""
 
 from __future__ import annotations
 
@@ -6,22 +6,15 @@ from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from models.outcomes import HORIZONS
 from serving.api.replies import OutreachReply, Reply, RunsReply
 from serving.api.state import CurrentRun, State
-from serving.problems import PROBLEM_RESPONSES, Problem
+from serving.problems import PROBLEM_RESPONSES
 
-__all__ = ["ForecastQuery", "OutreachQuery", "RunsQuery", "router"]
+__all__ = ["Nothing", "OutreachQuery", "RunsQuery", "router"]
 
 router = APIRouter(prefix="/v1", tags=["book"], responses=PROBLEM_RESPONSES)
-
-
-def _published(horizon: int) -> int:
-    if horizon not in HORIZONS:
-        raise ValueError("must be 1, 3 or 12 months")
-    return horizon
 
 
 class Nothing(BaseModel):
@@ -38,14 +31,6 @@ class OutreachQuery(BaseModel):
     csm: str | None = Field(None, max_length=256, pattern=r"^[^\x00]*$")
     capacity: int | None = Field(None, ge=1, le=10_000, description="Accounts per CSM.")
     limit: int = Field(100, ge=1, le=1000)
-
-
-class ForecastQuery(BaseModel):
-    """Which horizon."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    horizon: Annotated[int, AfterValidator(_published)] = Field(3, description="1, 3 or 12 months.")
 
 
 class RunsQuery(BaseModel):
@@ -69,15 +54,6 @@ def outreach(query: Annotated[OutreachQuery, Query()], run: CurrentRun, state: S
     top = state.store.outreach_top
     rows, total = top(query.limit, query.csm, query.capacity, run=run.run_id)
     return Reply({"run_id": run.run_id, "as_of": run.as_of, "total": total, "items": rows})
-
-
-@router.get("/forecast", responses={200: {"model": dict[str, Any]}})
-def forecast(query: Annotated[ForecastQuery, Query()], run: CurrentRun, state: State) -> Reply:
-    """Give the forecast for a horizon (CONTRACT section 4)."""
-    body = state.store.forecast(query.horizon, run=run.run_id)
-    if body is None:
-        raise Problem(404, "no_forecast", "the current run carries no forecast of this horizon")
-    return Reply(body)
 
 
 @router.get("/runs", responses={200: {"model": RunsReply}})

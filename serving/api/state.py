@@ -11,6 +11,7 @@ from fastapi import Depends, Request
 from serving.model_at_hand import ModelState
 from serving.problems import Problem
 from serving.protection import host_of, is_loopback
+from serving.scenarios import Scenarios
 from serving.store import Run, Store
 
 __all__ = ["CurrentRun", "Serving", "State", "trusted_host"]
@@ -30,12 +31,15 @@ class Serving:
         Scores named accounts now; leaves out those that it does not know.
     model : callable
         The state of the model that serves, or None when there is none.
+    scenarios : Scenarios
+        Forecasts under other assumptions.
     """
 
     store: Store
     key: bytes
     score_accounts: Callable[[list[str]], list[dict[str, Any]]] | None
     model: Callable[[], ModelState | None]
+    scenarios: Scenarios
 
 
 def _serving(request: Request) -> Serving:
