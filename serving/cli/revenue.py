@@ -13,6 +13,7 @@ import typer
 from features.faults import UsageFault
 from serving.cli.opening import asked_day, opened
 from serving.cli.options import AsOf, BookDir, Home, Json
+from serving.cli.pictures import drawable
 
 if TYPE_CHECKING:
     from features.book import Book
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["close", "metrics"]
 
 FORMATS = ("table", "json", "csv")
-PICTURES = (".svg", ".png")
 
 Span = Annotated[
     str,
@@ -67,7 +67,7 @@ def metrics(
     from serving.settings import load
 
     shape = _shape(as_format, json, reconcile)
-    _drawable(plot)
+    drawable(plot)
     other = None if reconcile in (None, "all") else _preset(str(reconcile), "--reconcile")
     settings = load(book, home)
     rules = settings.rules if preset is None else _preset(preset, "--preset")
@@ -106,17 +106,6 @@ def _shape(as_format: str, json: bool, reconcile: str | None) -> str:
     if shape == "csv" and reconcile is not None:
         raise UsageFault("usage", "--reconcile as CSV", "use --format table or json")
     return shape
-
-
-def _drawable(plot: Path | None) -> None:
-    """Refuse a picture that could not be written, before anything is computed."""
-    if plot is None:
-        return
-    if plot.suffix.lower() not in PICTURES:
-        cure = "name the file .svg or .png"
-        raise UsageFault("plot.unknown", f"--plot {plot}: not a kind of picture", cure)
-    if not plot.parent.is_dir() or plot.is_dir():
-        raise UsageFault("plot.unknown", f"--plot {plot}: no such folder", "make the folder first")
 
 
 def _preset(name: str, option: str) -> Rules:

@@ -1,23 +1,26 @@
 """What a person reads on the terminal: tables with units, periods and definitions."""
 
+from serving.terminal.actual import against_actual
 from serving.terminal.backtest import backtest
 from serving.terminal.book import ingested, simulated
 from serving.terminal.closing import closed
-from serving.terminal.forecast import forecast, forecasts
+from serving.terminal.forecast import forecasts
 from serving.terminal.models import model, model_change, models
 from serving.terminal.paper import answer, emit, say, steps
 from serving.terminal.reconciliation import reconciled
 from serving.terminal.revenue import metrics
 from serving.terminal.run import account, matrix, outreach, scored, training
 from serving.terminal.signals import signals
+from serving.terminal.what_if import answered, scenario
 
 __all__ = [
     "account",
+    "against_actual",
     "answer",
+    "answered",
     "backtest",
     "closed",
     "emit",
-    "forecast",
     "forecasts",
     "ingested",
     "matrix",
@@ -28,6 +31,7 @@ __all__ = [
     "outreach",
     "reconciled",
     "say",
+    "scenario",
     "scored",
     "signals",
     "simulated",
