@@ -35,7 +35,7 @@ class Carried:
     stability : mapping of target to mapping of slug to float
         Share of the backtest's refits in which a signal kept its sign.
     factor : mapping of str to dict
-        Per horizon in months ``phi`` and ``n_eff`` of the shared factor.
+        Per horizon in months ``strength, n_eff, stretch`` (``training.width``).
     periods : sequence of dict
         The backtest's forecasts beside what happened.
     probabilities : mapping of target to dict

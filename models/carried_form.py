@@ -95,8 +95,9 @@ class _Bands(_Part):
 
 
 class _Factor(_Part):
-    phi: Annotated[float, Field(ge=0, le=LARGEST)]
+    strength: Annotated[float, Field(ge=0, le=1000)]
     n_eff: Annotated[float, Field(ge=0, le=LARGEST)]
+    stretch: Annotated[float, Field(ge=0.5, le=10)]
 
 
 class _Interval(_Part):

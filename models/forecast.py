@@ -25,15 +25,14 @@ from models.confidence import concentration_of, interval_note, thin_reasons
 from models.flows import cohort_at
 from models.outcomes import LEADS, Outlook
 from models.shape import Group
-from models.spread import phi_from_backtest, prior_phi, shared_scale
+from models.spread import phi_of, shared_scale
 from models.view import FIGURES, View, groups_of, month_of, views_of
 
 __all__ = [
     "FIGURES",
     "ForecastSettings",
     "forecast",
-    "phi_from_backtest",
-    "prior_phi",
+    "phi_of",
     "shared_scale",
 ]
 

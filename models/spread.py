@@ -1,83 +1,77 @@
-"""How much wider a book spreads than its accounts would alone, and the factor that explains it."""
+"""How much wider a book spreads than its accounts would alone, and the factor that explains it.
+
+A factor that all accounts share adds more to a large book than to a small one: luck averages out,
+the factor does not. So what is learned of the past is not how wide a book was, but how strong the
+factor is beside the usual one; how much wider that makes a book follows from the book.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
-from features.faults import InternalFault
 from models.factor import factor_nodes, lean
 from models.flows import Cohort, cohort_at, sums_given_factor
 from models.outcomes import Outlook
-from models.scale import alone_variance, tau_reaching
+from models.scale import alone_variance, shared_variance, tau_reaching
 
-__all__ = ["closing_variance", "phi_from_backtest", "prior_phi", "shared_scale"]
+__all__ = ["closing_variance", "is_open", "phi_of", "shared_scale", "usual_scale", "usually_shared"]
 
-PRIOR_WEIGHT = 2.0
-SHORT, LONG = (3, 1.8), (12, 3.0)
+SHORT, LONG = (3, 0.35), (12, 0.47)
 ROUNDING = 1e-15
 
 
-def prior_phi(horizon: int) -> float:
-    """Give the overdispersion expected before any backtest: 1.8 to 3 months, 3.0 at 12.
+def is_open(cohort: Cohort) -> bool:
+    """Say whether anything is open; where all is settled, what is left of variance is rounding."""
+    return alone_variance(cohort) > ROUNDING * float(np.square(cohort.mrr).sum())
+
+
+def usual_scale(horizon: int) -> float:
+    """Give the factor's scale that is expected before any backtest: .35 to 3 months, .47 at 12.
 
     Examples
     --------
-    >>> prior_phi(1), prior_phi(3), round(prior_phi(6), 6), prior_phi(12)
-    (1.8, 1.8, 2.2, 3.0)
+    >>> usual_scale(1), usual_scale(3), round(usual_scale(6), 6), usual_scale(12)
+    (0.35, 0.35, 0.39, 0.47)
     """
     return float(np.interp(horizon, [SHORT[0], LONG[0]], [SHORT[1], LONG[1]]))
 
 
-def phi_from_backtest(z: Sequence[float], horizon: int, span_months: int) -> tuple[float, float]:
-    """Estimate the overdispersion from a backtest, shrunk towards its prior.
-
-    phi = (n_eff * mean z^2 + 2 * phi_0) / (n_eff + 2), n_eff = 1 + (span - h) / h, and never more
-    than the number of origins.
-
-    Parameters
-    ----------
-    z : sequence of float
-        Per origin, the error of closing MRR over its independent standard deviation.
-    horizon : int
-        Months ahead.
-    span_months : int
-        Months from the first origin to the last outcome.
-
-    Returns
-    -------
-    tuple of float
-        phi, and the number of independent origins that it rests on.
-
-    Raises
-    ------
-    InternalFault
-        ``forecast.not_finite`` if a z is not a number.
+def usually_shared(cohort: Cohort, horizon: int) -> float:
+    """Give the variance that the usual factor adds to closing MRR, over what accounts have alone.
 
     Examples
     --------
-    >>> phi_from_backtest([3.0, -1.0, 1.0, 1.0], 3, 12)
-    (2.6, 4.0)
-    >>> phi_from_backtest([], 12, 0)
-    (3.0, 0.0)
+    >>> def even(n):
+    ...     one, no = np.ones(n), np.zeros(n, dtype=bool)
+    ...     flat = np.zeros((n, 3))
+    ...     return Cohort(one, 0.1 * one, 0 * one, 0 * one, flat, flat, no, 0 * one, 0 * one, no)
+    >>> round(usually_shared(even(100), 3), 2), round(usually_shared(even(1_000), 3), 2)
+    (1.11, 11.18)
     """
-    if not np.isfinite(np.asarray(z, dtype=np.float64)).all():
-        raise InternalFault("forecast.not_finite", "a backtest error is not a number")
-    if len(z) == 0:
-        return prior_phi(horizon), 0.0
-    n_eff = min(max(1.0 + (span_months - horizon) / horizon, 1.0), float(len(z)))
-    found = float(np.mean(np.square(z)))
-    phi = (n_eff * found + PRIOR_WEIGHT * prior_phi(horizon)) / (n_eff + PRIOR_WEIGHT)
-    return phi, n_eff
+    if not is_open(cohort):
+        return 0.0
+    return max(shared_variance(cohort, usual_scale(horizon)) / alone_variance(cohort), 0.0)
+
+
+def phi_of(outlook: Outlook, horizon: int, strength: float) -> float:
+    """Give the overdispersion of a book: its variance over that of independent accounts.
+
+    Parameters
+    ----------
+    outlook : Outlook
+    horizon : int
+        Months ahead.
+    strength : float
+        Variance of the factor, as a multiple of the usual one's (`training.width`).
+    """
+    return 1.0 + strength * usually_shared(cohort_at(outlook, horizon), horizon)
 
 
 def shared_scale(outlook: Outlook, horizon: int, phi: float) -> float:
     """Solve the factor's scale so that closing MRR varies phi times as much as independently.
 
-    Where refits of the parameters already widen the forecast, the caller hands in phi less their
-    share. A book in which nothing is open, or phi of at most 1, needs no factor: 0. The scale is
-    at most 2: beyond that a shared factor is no description of a book any more.
+    A book in which nothing is open, or phi of at most 1, needs no factor: 0. The scale is at most
+    2: beyond that a shared factor is no description of a book any more.
 
     Examples
     --------
@@ -93,10 +87,9 @@ def shared_scale(outlook: Outlook, horizon: int, phi: float) -> float:
     True
     """
     cohort = cohort_at(outlook, horizon)
-    alone = alone_variance(cohort)
-    if phi <= 1.0 or alone <= ROUNDING * float(np.square(cohort.mrr).sum()):
+    if phi <= 1.0 or not is_open(cohort):
         return 0.0
-    return tau_reaching(cohort, (phi - 1.0) * alone)
+    return tau_reaching(cohort, (phi - 1.0) * alone_variance(cohort))
 
 
 def closing_variance(cohort: Cohort, tau: float) -> float:

@@ -40,7 +40,7 @@ def ttm_at(
     *,
     as_of: date,
     nrr_target: float | None = None,
-    stretch: float = 1.0,
+    stretches: Sequence[float] = (),
     seed: int = 0,
 ) -> dict[str, dict[str, Any]]:
     """Forecast the trailing-twelve-month figures of a book at some dates.
@@ -56,8 +56,8 @@ def ttm_at(
     as_of : date
     nrr_target : float or None
         NRR whose probability is asked for.
-    stretch : float
-        Conformal factor on every quantile's distance from its median.
+    stretches : sequence of float
+        Twelve conformal factors on every quantile's distance from its median; empty: 1.
     seed : int
         Seed of what is simulated.
 
@@ -81,6 +81,7 @@ def ttm_at(
             figures = _actual(_held(book, ending), nrr_target)
         else:
             held, cohort = _held(book, ending), cohort_on(book, as_of, ending.day)
+            stretch = stretches[lead - 1] if stretches else 1.0
             draw = _Draw(taus[lead - 1], stretch, seed)
             figures = _forecast(held, cohort.of(held.who), draw, nrr_target)
         told[ending.name] = _head(ending, lead) | figures

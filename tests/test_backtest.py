@@ -11,7 +11,6 @@ from features.asof import add_months, lead_day, months_between
 from models.calibration import IDENTITY
 from models.flows import cohort_at, means
 from models.outcomes import HORIZONS
-from models.spread import prior_phi
 from tests.small_history import Law, history_of, past_of
 from training.backtest import (
     _judged,
@@ -49,7 +48,7 @@ def test_a_short_book_has_no_origin():
     assert past.periods == ()
     assert past.probabilities["churn"] == {"rows": 0, "events": 0}
     assert set(past.serves.values()) == {"calendar"}
-    assert factor_of(past.periods)[3] == {"phi": prior_phi(3), "n_eff": 0.0}
+    assert factor_of(past.periods)[3] == {"strength": 1.0, "n_eff": 0.0, "stretch": 1.0}
 
 
 def test_what_actually_happened_is_the_ledgers():
@@ -138,14 +137,16 @@ def test_below_the_top_rung_nothing_is_calibrated():
 
 
 def test_overdispersion_by_hand():
-    """Two quarters of z 2 and 0: mean z squared 2, n_eff 2, shrunk to the prior's 1.8."""
+    """Two quarters of z 2 and 0, of which the usual factor would have shared half the variance."""
     periods = [
-        {"origin": "2025-01-01", "horizon_months": 3, "z": 2.0},
-        {"origin": "2025-04-01", "horizon_months": 3, "z": 0.0},
+        {"origin": "2025-01-01", "horizon_months": 3, "z": 2.0, "shared": 1.0},
+        {"origin": "2025-04-01", "horizon_months": 3, "z": 0.0, "shared": 1.0},
     ]
     factor = factor_of(periods)
     assert factor[3]["n_eff"] == pytest.approx(2)
-    assert factor[3]["phi"] == pytest.approx((2 * 2 + 2 * 1.8) / 4)
+    assert factor[3]["strength"] == pytest.approx((3 / 4 - 1 / 4 + 0.5) / (1 / 4 + 1 / 4 + 0.5))
+    squares = (4 + 0) / (1 + factor[3]["strength"]) / 2
+    assert factor[3]["stretch"] == pytest.approx(((2 * squares + 8) / 10) ** 0.5)
     assert factor[12]["n_eff"] == 0
 
 

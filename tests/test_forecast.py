@@ -17,7 +17,7 @@ from scipy.special import expit
 from features.faults import InternalFault
 from models.factor import factor_nodes, lean
 from models.flows import cohort_at
-from models.forecast import FIGURES, forecast, phi_from_backtest, shared_scale
+from models.forecast import FIGURES, forecast, shared_scale
 from models.outcomes import Outlook
 from models.spread import closing_variance
 from models.view import LEVELS
@@ -284,15 +284,6 @@ def test_no_scale_where_nothing_is_shared_or_open() -> None:
     assert shared_scale(random_book(50), 3, 1.0) == 0.0
     assert shared_scale(outlook(np.array([1.0]), 0.0, 0.0, 0.0), 3, 3.0) == 0.0
     assert shared_scale(outlook(np.array([1.0]), 0.5, 0.0, 0.0), 3, 3.0) == 2.0
-
-
-def test_phi_is_shrunk_by_what_it_rests_on() -> None:
-    assert phi_from_backtest([], 3, 0) == (1.8, 0.0)
-    assert phi_from_backtest([2.0, 2.0], 12, 12) == ((4 + 6) / 3, 1.0)
-    phi, n_eff = phi_from_backtest([1.0] * 6, 1, 16)  # never more periods than origins
-    assert (phi, n_eff) == (pytest.approx((6 + 3.6) / 8), 6.0)
-    with pytest.raises(InternalFault):
-        phi_from_backtest([float("nan")], 3, 3)
 
 
 chances = st.tuples(*[st.floats(0, 1)] * 3)

@@ -10,9 +10,8 @@ import numpy as np
 
 from features.asof import add_months, lead_day, months_between
 from models.combined import combination, combined
-from models.factor import Chances
-from models.flows import Cohort, cohort_at, cumulants
-from models.forecast import shared_scale
+from models.flows import Cohort, cohort_at, means
+from models.forecast import phi_of, shared_scale
 from models.outcomes import HORIZONS, Outlook
 from models.view import groups_of, views_of
 from training.baselines import nrr_baselines
@@ -20,11 +19,12 @@ from training.history import History
 from training.labels import REPORTING_LAG_DAYS, Outcomes
 from training.replay import Replay
 from training.topdown import rivals_at
-from training.width import errors_at, factor
+from training.width import factor_of, missed_by
 
-__all__ = ["closed_by", "periods_of", "rivals_of"]
+__all__ = ["Rivals", "closed_by", "periods_of", "rivals_of"]
 
 Rivals = Mapping[date, Mapping[str, Mapping[str, float | None]]]
+"""What the top-down rules say, by origin, rule and horizon in months."""
 
 
 def rivals_of(replays: Sequence[Replay], history: History) -> Rivals:
@@ -74,15 +74,15 @@ def _period(
     """Lay one origin's forecast beside what happened; its width knows only earlier origins."""
     opening = float(outcomes.opening[replay.rows].sum())
     actual = float(outcomes.mrr[replay.rows, horizon - 1].sum()) / opening
-    own, _ = _independent(cohort_at(outlook, horizon))
+    own = _expected(cohort_at(outlook, horizon))
     outlook, weighed = combined(outlook, _at(horizon, past), said)
     cohort = cohort_at(outlook, horizon)
-    mean, spread = _independent(cohort)
-    found = factor(errors_at(past, horizon), horizon)
-    tau = shared_scale(outlook, horizon, found["phi"])
-    whole = views_of(cohort, groups_of(outlook.accounts, ()), tau)[0].figures()
+    learned = factor_of(past)[horizon]
+    tau = shared_scale(outlook, horizon, phi_of(outlook, horizon, learned["strength"]))
+    everyone, stretch = groups_of(outlook.accounts, ()), learned["stretch"]
+    whole = views_of(cohort, everyone, tau, stretch=stretch)[0].figures()
     month = months_between(history.panel.first, add_months(replay.origin, -1))
-    calendar, _ = _independent(cohort_at(replay.calendar_outlook, horizon))
+    calendar = _expected(cohort_at(replay.calendar_outlook, horizon))
     return {
         "origin": replay.origin.isoformat(),
         "horizon_months": horizon,
@@ -98,8 +98,7 @@ def _period(
         "baselines": nrr_baselines(history.panel, month, horizon)
         | {"calendar": calendar}
         | {name: by_horizon[str(horizon)] for name, by_horizon in said.items()},
-        "z": (actual - mean) / spread if spread > 0 else 0.0,
-    }
+    } | missed_by(cohort, actual, horizon)
 
 
 def _at(horizon: int, past: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -114,9 +113,6 @@ def _actual_grr(replay: Replay, horizon: int, outcomes: Outcomes) -> float:
     return float(kept.sum()) / float(opening.sum())
 
 
-def _independent(cohort: Cohort) -> tuple[float, float]:
-    """Mean and standard deviation of NRR if accounts moved independently."""
-    chances = Chances(cohort.p_churn[:, None], cohort.p_contract[:, None], cohort.p_expand[:, None])
-    moments = cumulants(cohort, chances, np.ones((1, len(cohort.mrr))))["closing"][0, :, 0]
-    total = float(cohort.mrr.sum())
-    return float(moments[0]) / total, float(np.sqrt(moments[1])) / total
+def _expected(cohort: Cohort) -> float:
+    """Give the mean of NRR."""
+    return float(means(cohort)["closing"].sum()) / float(cohort.mrr.sum())
