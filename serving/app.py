@@ -8,7 +8,7 @@ from typing import Any
 
 from fastapi import Depends, FastAPI
 
-from serving.api import accounts, book, forecast, health, models, scoring
+from serving.api import accounts, actual, book, forecast, health, models, scoring
 from serving.api.state import Serving, trusted_host
 from serving.cursors import secret
 from serving.dashboard import routes
@@ -25,6 +25,7 @@ def create_app(
     home: Path,
     score_accounts: Callable[[list[str]], list[dict[str, Any]]] | None = None,
     model: Callable[[], ModelState | None] | None = None,
+    against_actual: Callable[[], dict[str, Any]] | None = None,
 ) -> FastAPI:
     """Put the serving process together.
 
@@ -38,6 +39,9 @@ def create_app(
     model : callable, optional
         Gives the state of the model that serves, or None when there is none; without it
         the model of the published run counts.
+    against_actual : callable, optional
+        Lays the kept forecasts beside what happened; without it ``GET /v1/forecast/actual``
+        answers 503.
 
     Examples
     --------
@@ -62,10 +66,11 @@ def create_app(
         score_accounts,
         model or (lambda: _published_model(store)),
         Scenarios(store),
+        against_actual,
     )
     install(app)
     app.add_middleware(Protection)
-    for part in (accounts, book, forecast, models, scoring, health, routes):
+    for part in (accounts, actual, book, forecast, models, scoring, health, routes):
         app.include_router(part.router)
     return app
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date, timedelta
 from itertools import groupby
+from threading import Lock
 from typing import Any
 
 from features.asof import lead_day, opening_day
-from features.book import Book
+from features.book import Book, latest_snapshot, open_book
+from features.closed_store import closed_months
 from features.configuration import read_section
 from features.faults import ConfigurationRefused
 from features.rules import Rules
@@ -20,7 +22,7 @@ from serving.queries import Run
 from serving.settings import Settings
 from serving.store import Store
 
-__all__ = ["against_actual", "chosen_runs"]
+__all__ = ["SettledAtHand", "against_actual", "chosen_runs"]
 
 _ALL = 1_000_000
 
@@ -57,6 +59,35 @@ def against_actual(settings: Settings, book: Book, store: Store) -> dict[str, An
         "reporting_lag_days": LAG_DAYS,
         "horizons": {str(h): _horizon(store, actuals, chosen, h) for h in HORIZONS},
     }
+
+
+class SettledAtHand:
+    """Forecast against actual for a serving process, read again only where something changed.
+
+    What it says depends on the latest snapshot, the published runs and the closed periods.
+
+    Parameters
+    ----------
+    settings : Settings
+        The workspace.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._known: tuple[Any, ...] = ()
+        self._told: dict[str, Any] = {}
+        self._working = Lock()
+
+    def __call__(self) -> dict[str, Any]:
+        """Give what `against_actual` gives now."""
+        home = self._settings.home
+        with self._working:
+            store, snapshot = Store.open(home), latest_snapshot(home)
+            known = (snapshot, tuple(run.run_id for run in store.runs(_ALL)), *closed_months(home))
+            if known != self._known:
+                book = open_book(home, snapshot)
+                self._told, self._known = against_actual(self._settings, book, store), known
+            return self._told
 
 
 def chosen_runs(runs: Sequence[Run]) -> list[tuple[Run, list[str]]]:

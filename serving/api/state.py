@@ -33,6 +33,8 @@ class Serving:
         The state of the model that serves, or None when there is none.
     scenarios : Scenarios
         Forecasts under other assumptions.
+    against_actual : callable or None
+        Lays the kept forecasts beside what happened.
     """
 
     store: Store
@@ -40,6 +42,7 @@ class Serving:
     score_accounts: Callable[[list[str]], list[dict[str, Any]]] | None
     model: Callable[[], ModelState | None]
     scenarios: Scenarios
+    against_actual: Callable[[], dict[str, Any]] | None = None
 
 
 def _serving(request: Request) -> Serving:

@@ -119,11 +119,13 @@ def open_server(settings: Settings, host: str, port: int) -> None:
     from serving.door import listening
     from serving.live import live_scorer, model_at_hand
     from serving.protection import refuse_open_bind
+    from serving.settled import SettledAtHand
 
     refuse_open_bind(host)
     hand = model_at_hand(settings, terminal.say)
     hand.state()  # verified before the first question
-    served = create_app(settings.home, live_scorer(settings, hand), hand.state)
+    actual = SettledAtHand(settings)
+    served = create_app(settings.home, live_scorer(settings, hand), hand.state, actual)
     config = uvicorn.Config(served, log_level="warning", server_header=False)
     with listening(host, port) as door, _quiet():
         terminal.say(f"perennial: open on http://{host}:{port} (no key yet: this machine only)")
