@@ -7,7 +7,7 @@ from typing import Any
 
 from models.topdown import RIVALS
 
-__all__ = ["BASELINES", "EVENTS", "SPANS", "TOP_DOWN", "between", "gap"]
+__all__ = ["BASELINES", "ENDINGS", "EVENTS", "SPANS", "TOP_DOWN", "between", "gap"]
 
 SPANS: Mapping[str, str] = {"1": "1 month", "3": "3 months", "12": "12 months"}
 
@@ -19,6 +19,12 @@ EVENTS: Mapping[str, str] = {
 
 BASELINES = ("no change", "last period", "same as last year", "trailing mean", "calendar")
 TOP_DOWN = tuple(RIVALS)
+
+ENDINGS: Mapping[str, str] = {
+    "month": "month",
+    "quarter": "fiscal quarter",
+    "fiscal_year": "fiscal year",
+}
 
 
 def between(judged: Mapping[str, Any], name: str) -> tuple[float, float] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 from scipy.stats import norm
 
+from features.asof import months_between
 from serving import terminal
 from serving.backtest_page import page
 from serving.backtest_page.charts import ratio_chart, reliability_chart, ticks
@@ -26,6 +27,7 @@ from training.backtest import backtest
 from training.banded import BANDS
 from training.calls import Calls, calls
 from training.interval_scores import crps_points, winkler_points
+from training.labels import REPORTING_LAG_DAYS
 from training.lift import lift
 from training.origins import monthly_origins, origins
 from training.reliability import reliability
@@ -315,3 +317,24 @@ def test_gross_retention_counts_no_account_above_its_opening() -> None:
         kept = sum(min(a, b) for a, b in zip(outcomes.mrr[rows, column], opening, strict=True))
         assert one["actual_grr"] == pytest.approx(kept / opening.sum())
         assert one["actual_grr"] <= min(1.0, one["actual_nrr"]) + 1e-12
+
+
+@pytest.mark.ci
+def test_trailing_twelve_months_lie_beside_what_they_became() -> None:
+    law = Law(accounts=40, months=26)
+    report, history = told(law), history_of(law)
+    assert report.endings
+    mrr, first = history.panel.mrr, history.panel.first
+    for one in report.endings:
+        day = date.fromisoformat(one["date"])
+        now = months_between(first, day)
+        cohort = mrr[:, now - 12] > 0
+        actual = mrr[cohort, now].sum() / mrr[cohort, now - 12].sum()
+        assert one["actual_nrr"] == pytest.approx(actual)
+        assert one["actual_grr"] <= min(1.0, one["actual_nrr"]) + 1e-12
+        assert one["error_points"] == pytest.approx(100 * (one["nrr"]["mean"] - actual))
+        assert day + timedelta(days=REPORTING_LAG_DAYS) < history.known_until
+    month = report.endings_accuracy["month"]
+    assert month["mae_points"] < 15
+    quarters = [one for one in report.endings if one["ending"] == "fiscal_year"]
+    assert all(one["months_forecast"] <= 12 for one in quarters)

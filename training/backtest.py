@@ -25,11 +25,11 @@ from training.evaluate import Judged, judge, may_serve
 from training.fit import fit_health, material_of
 from training.history import History
 from training.origins import JUDGED_HORIZON, origins, sealed_of
-from training.periods import periods_of, rivals_of
+from training.periods import Rivals, periods_of, rivals_of
 from training.replay import Replay
 from training.rows import Rows, all_rows
 
-__all__ = ["Backtest", "backtest", "calibrated"]
+__all__ = ["Backtest", "backtest", "calibrated", "served"]
 
 Floats = NDArray[np.float64]
 Progress = Callable[[str, int, int], None]
@@ -61,6 +61,8 @@ class Backtest:
         As ``probabilities``, at the origins that are open to choices and at the sealed ones.
     pooled : mapping of target to Judged
         The rows that were judged, of all origins.
+    rivals : mapping of date to mapping
+        What the top-down rules said at every origin (``models.topdown.rivals``).
     """
 
     replays: tuple[Replay, ...]
@@ -72,6 +74,7 @@ class Backtest:
     chosen_on: Mapping[str, dict[str, Any]] = field(default_factory=dict)
     sealed_on: Mapping[str, dict[str, Any]] = field(default_factory=dict)
     pooled: Mapping[str, Judged] = field(default_factory=dict)
+    rivals: Rivals = field(default_factory=dict)
 
 
 def backtest(
@@ -109,7 +112,7 @@ def backtest(
     everywhere, chosen, held = ({n: one[at] for n, one in judged.items()} for at in range(3))
     serves = {n: "score" if may_serve(one) else "calendar" for n, one in chosen.items()}
     said = rivals_of(replays, history)
-    periods = periods_of(replays, history, lambda replay: _served(replay, serves, history), said)
+    periods = periods_of(replays, history, lambda replay: served(replay, serves, history), said)
     plain = periods_of(replays, history, lambda replay: replay.calendar_outlook, said)
     return Backtest(
         tuple(replays),
@@ -121,6 +124,7 @@ def backtest(
         chosen,
         held,
         pooled,
+        said,
     )
 
 
@@ -193,7 +197,7 @@ def _replay(history: History, origin: date, model: HealthModel) -> Replay:
     )
 
 
-def _served(replay: Replay, serves: Mapping[str, str], history: History) -> Outlook:
+def served(replay: Replay, serves: Mapping[str, str], history: History) -> Outlook:
     """Give an origin's outlook with the calendar serving where the score did not beat it."""
     frame = history.frame.iloc[replay.rows].reset_index(drop=True)
     model = replay.model.served_by(serves)

@@ -16,10 +16,11 @@ from features.rules import Rules
 from models.bands import BandSettings
 from models.target import TARGETS
 from training.accuracy import LEAST_PERIODS, accuracy, told_period
-from training.backtest import Backtest, backtest
+from training.backtest import Backtest, backtest, served
 from training.banded import banded, pooled
 from training.baselines import BASELINES
 from training.calls import MONTHS, Calls, calls
+from training.endings import endings_of, summed
 from training.history import History, gather
 from training.lift import lift
 from training.origins import monthly_origins
@@ -49,6 +50,8 @@ DEFINITIONS: Mapping[str, str] = {
     "the actual NRR lay; smaller is better",
     "combined": "mean of our forecast and the top-down rules that had been nearer by then, by "
     "inverse error; what it adds is shared over the accounts by their variance",
+    "trailing 12 months": "NRR and GRR at the end of the month, fiscal quarter and fiscal year of "
+    "the origin, of the accounts that paid 12 months before that end; months by then are actual",
     "not combined": "our forecast alone, before the top-down rules: what combining changed",
     "n_eff": "periods that do not overlap; below 2 an interval's width is the prior's",
     "at risk": "nothing booked and, for churn, a decision within the three months",
@@ -85,6 +88,10 @@ class BacktestReport:
         Forecast, intervals and actual NRR per origin and horizon (`training.accuracy.told_period`).
     accuracy : mapping
         By horizon (`training.accuracy.accuracy`).
+    endings : tuple of dict
+        Past trailing-twelve-month forecasts beside what they became (`training.endings`).
+    endings_accuracy : mapping
+        By ending: month, quarter, fiscal_year.
     probabilities : mapping
         By event: `training.evaluate.judge`'s figures, which of score and calendar serves, and
         ``sealed`` (its figures at the sealed origins); ``applicable``: with fewer than 3 origins or 10 events only ``rows`` and ``events``.
@@ -115,6 +122,8 @@ class BacktestReport:
     quarters: tuple[dict[str, Any], ...]
     bands: Mapping[str, Any]
     notes: tuple[str, ...]
+    endings: tuple[dict[str, Any], ...] = ()
+    endings_accuracy: Mapping[str, dict[str, Any]] = field(default_factory=dict)
     currency: str = "USD"
     definition: Mapping[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
@@ -137,6 +146,8 @@ class BacktestReport:
             "definition": dict(self.definition),
             "periods": list(self.periods),
             "accuracy": dict(self.accuracy),
+            "ttm": list(self.endings),
+            "ttm_accuracy": dict(self.endings_accuracy),
             "probabilities": dict(self.probabilities),
             "reliability": dict(self.reliability),
             "lift": dict(self.lift),
@@ -190,6 +201,13 @@ def written(
     told = {name: _told(past, name) for name in TARGETS}
     enough = [name for name in TARGETS if told[name]["applicable"]]
     errors = accuracy(past.periods)
+    endings = endings_of(
+        past.replays,
+        history,
+        lambda replay: served(replay, past.serves, history),
+        past.periods,
+        past.rivals,
+    )
     return BacktestReport(
         as_of=history.known_until,
         origins=tuple(replay.origin for replay in past.replays),
@@ -204,6 +222,8 @@ def written(
         quarters=tuple(quarters),
         bands=pooled(quarters, independent),
         notes=tuple(_notes(past, errors)),
+        endings=tuple(endings),
+        endings_accuracy=summed(endings),
     )
 
 

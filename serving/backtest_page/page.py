@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from serving import dashboard
 from serving.backtest_page.charts import ratio_chart, reliability_chart
-from serving.backtest_words import BASELINES, EVENTS, SPANS, TOP_DOWN, between, gap
+from serving.backtest_words import BASELINES, ENDINGS, EVENTS, SPANS, TOP_DOWN, between, gap
 from serving.dashboard.figures import day, money, percent
 from serving.definition import rules_line
 
@@ -51,6 +51,7 @@ def page(body: Body) -> str:
             rules=rules_line(body["definition"]),
             baselines=BASELINES,
             top_down=TOP_DOWN,
+            endings=ENDINGS,
         )
     )
 

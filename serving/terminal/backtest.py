@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from serving.backtest_words import BASELINES, EVENTS, SPANS, TOP_DOWN, between
+from serving.backtest_words import BASELINES, ENDINGS, EVENTS, SPANS, TOP_DOWN, between
 from serving.definition import rules_line
 from serving.terminal.paper import (
     Body,
@@ -42,6 +42,7 @@ def backtest(body: Body) -> None:
     _head(body)
     _periods(body)
     _errors(body)
+    _trailing(body)
     _coverage(body)
     _chances(body)
     _reliability(body)
@@ -153,6 +154,34 @@ def _errors(body: Body) -> None:
             side = "smaller" if one["skill"] >= 0 else "larger"
             said = f"{percent(abs(one['skill']))} {side} than {one['best_baseline']}'s"
             write(f"{SPANS[key]}: mean error {said}, the best of the simpler rules")
+
+
+def _trailing(body: Body) -> None:
+    """Show past trailing-twelve-month forecasts beside what they became."""
+    heads = ("at the end of the", "on", "months\nforecast", "NRR", "80 %\ninterval", "actual")
+    title = "Trailing 12 months, as the origins forecast them, per cent"
+    table = figures(title, *heads, "error", "GRR", "actual")
+    table.padding = (0, 0)
+    for one in body.get("ttm", ()):
+        nrr, inside = one["nrr"], one["inside_80"]
+        table.add_row(
+            ENDINGS[one["ending"]],
+            one["date"],
+            str(one["months_forecast"]),
+            _plain(nrr["mean"]),
+            f"{_plain(nrr['p10'])}–{_plain(nrr['p90'])}{_missed(inside)}",
+            _plain(one["actual_nrr"]),
+            _points(one["error_points"]),
+            _plain(one["grr"]["mean"]),
+            _plain(one["actual_grr"]),
+        )
+    if table.row_count:
+        show(table)
+    for name, one in body.get("ttm_accuracy", {}).items():
+        if one["applicable"]:
+            told = f"MAE {one['mae_points']:.1f}, bias {_points(one['bias_points'])} points"
+            held = f"{one['inside_80']} of {one['periods']} inside 80 %"
+            write(f"trailing 12 months at the end of the {ENDINGS[name]}: {told}; {held}")
 
 
 def _of(error: Body | None) -> tuple[str, str]:
