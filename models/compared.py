@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from features.configuration import nearest
 from features.faults import DataRejected
 from models.basis import Basis
-from models.calendar import calendar_facts
 from models.change import Change
+from models.decisions import decision_leads
 from models.effects import changed, given_factor
 from models.goal import reach
 from models.outcomes import Outlook
@@ -79,7 +79,9 @@ def assume(
     tuple of Outlook and list of dict
         The very same outlook where nothing changes; what became of each change.
     """
-    decision = _decisions(outlook.accounts) if _prices(scenario) else np.full(len(outlook), np.inf)
+    decision = (
+        decision_leads(outlook.accounts) if _prices(scenario) else np.full(len(outlook), np.inf)
+    )
     now, told = outlook, []
     mrr = outlook.accounts["mrr_micros"].to_numpy(dtype=np.float64) / 1e6
     for place, change in enumerate(scenario.changes):
@@ -132,13 +134,6 @@ def _minus(after: Any, before: Any, name: str) -> Any:
 
 def _prices(scenario: Scenario) -> bool:
     return any(change.price_at_renewal is not None for change in scenario.changes)
-
-
-def _decisions(accounts: pd.DataFrame) -> NDArray[np.float64]:
-    """Give each account's lead of its next decision; inf where its contract names none."""
-    facts = calendar_facts(accounts)
-    unknown = (accounts["decision"] == "unknown").to_numpy()
-    return np.where(unknown, np.inf, facts.decision)
 
 
 def _selected(accounts: pd.DataFrame, change: Change, at: str) -> Bools:

@@ -102,10 +102,10 @@ def _split(law: Floats, edge: float) -> tuple[Floats, Floats]:
     spread = (variance > 1e-9 * room) & (room > 0.0)
     strength = np.divide(room, variance, out=np.ones_like(room), where=spread) - 1.0
     strength = np.clip(strength, 1e-6, None)
-    share = np.empty_like(law)
+    share = np.repeat((mean < edge)[:, None], 4, axis=1).astype(np.float64)
+    a, b = (mean * strength)[spread], ((1.0 - mean) * strength)[spread]
     for k in range(4):
-        inner = betainc(np.maximum(mean * strength + k, 1e-9), (1.0 - mean) * strength, edge)
-        share[:, k] = np.where(spread, inner, mean < edge)
+        share[spread, k] = betainc(a + k, b, edge)
     share[law[:, 0] <= 0.0] = 1.0
     return law * share, law * (1.0 - share)
 

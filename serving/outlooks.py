@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from features.faults import DataRejected, InputMissing
 from models.basis import Basis
+from models.decisions import LEAD, decision_leads
 from models.outcomes import LEADS, Outlook
 from serving.store import Store
 
@@ -82,6 +83,8 @@ def packed(outlook: Outlook, people: pd.DataFrame | None = None) -> bytes:
         more = [name for name in people.columns if _is_word(people[name]) and name not in told]
         found = people.set_index("account_id", drop=False)[more]
         told = told.assign(**{name: _of(found[name], told["account_id"]) for name in more})
+    if "decision" in told.columns:
+        told = told.assign(**{LEAD: decision_leads(accounts)})
     table = pa.Table.from_pandas(told.reset_index(drop=True), preserve_index=False)
     for name in MATRICES:
         flat = np.ascontiguousarray(getattr(outlook, name)).reshape(-1)
