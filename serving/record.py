@@ -15,7 +15,7 @@ from models.endings import Ending, cohort_day, ending_days
 from models.outcomes import HORIZONS
 from models.record import Record
 
-__all__ = ["last_year", "record_of"]
+__all__ = ["endings_of", "last_year", "record_of"]
 
 LEVER_MONTHS = 24
 """How far back expansions count towards the split by lever."""
@@ -34,7 +34,7 @@ def record_of(book: Book, rules: Rules, as_of: date) -> Record:
     since = add_months(first_of_month(as_of), -LEVER_MONTHS - 1)
     return Record(
         last_year=last_year(book, rules, as_of),
-        endings=_endings(book, rules, as_of),
+        endings=endings_of(book, rules, as_of),
         expansions=grown(book, rules, since, as_of=as_of),
     )
 
@@ -52,7 +52,7 @@ def last_year(book: Book, rules: Rules, as_of: date) -> dict[str, float | None]:
     return found
 
 
-def _endings(book: Book, rules: Rules, as_of: date) -> tuple[Ending, ...]:
+def endings_of(book: Book, rules: Rules, as_of: date) -> tuple[Ending, ...]:
     """Read what each ending's cohort paid, in the money of the as-of date."""
     now = rules_as_now(book, rules, as_of)
     days = ending_days(as_of, book.facts.fiscal_year_starts)
