@@ -1,6 +1,7 @@
 """The combination: our forecast and the top-down rivals that did better, their means as one.
 
-Weights go by inverse error on past periods. Few periods say little, so our own forecast keeps
+A rival counts where it was nearer on past periods by more than luck would have it: by more than one
+standard error. Weights go by inverse error. Few periods say little, so our own forecast keeps
 most of the weight then, and never less than a third. What the combined mean adds or takes is
 shared over the accounts (``models.tilt``).
 """
@@ -12,6 +13,7 @@ from datetime import date
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from features.asof import months_between
 from models.flows import cohort_at, means
@@ -21,6 +23,7 @@ from models.topdown import RIVALS
 
 __all__ = ["OURS", "combination", "combined", "said_of"]
 
+Floats = NDArray[np.float64]
 Rivals = Mapping[str, Mapping[str, float | None]]
 """NRR by rule and horizon in months, as ``models.topdown.rivals`` says it."""
 
@@ -47,7 +50,7 @@ def combination(periods: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any
     dict
         By horizon in months: ``weights`` (by name, ``forecast`` first; they sum to 1), ``periods``
         and ``n_eff``, of those in which a rival had something to say. A horizon at which nothing
-        did better, or with fewer than three such periods, is not there.
+        surely did better, or with fewer than three such periods, is not there.
 
     Examples
     --------
@@ -127,28 +130,37 @@ def _independent(periods: Sequence[Mapping[str, Any]], horizon: int) -> float:
 
 
 def _weights(periods: Sequence[Mapping[str, Any]], n_eff: float) -> dict[str, float]:
-    """Weigh by inverse mean error; empty where no rival was nearer than our own forecast."""
-    own = _error([p["uncombined"] for p in periods], periods)
-    errors = {}
+    """Weigh by inverse mean error; empty where no rival was surely nearer than our own forecast."""
+    own = _misses([p["uncombined"] for p in periods], periods)
+    off = {}
     for name in RIVALS:
         said = [p["baselines"].get(name) for p in periods]
         if all(value is not None for value in said):
-            errors[name] = _error(said, periods)
-    better = {name: error for name, error in errors.items() if error < own}
-    if not better:
+            off[name] = _misses(said, periods)
+    inverse = {
+        name: 1 / max(float(miss.mean()), SMALLEST_ERROR)
+        for name, miss in off.items()
+        if _surely(own - miss, n_eff)
+    }
+    if not inverse:
         return {}
-    inverse = {name: 1 / max(error, SMALLEST_ERROR) for name, error in better.items()}
     among = {name: one / sum(inverse.values()) for name, one in inverse.items()}
     pool = [sum(share * p["baselines"][name] for name, share in among.items()) for p in periods]
-    off = max(_error(pool, periods), SMALLEST_ERROR)
-    theirs = own / (own + off) * n_eff / (n_eff + PRIOR_PERIODS)
+    ours, together = (float(miss.mean()) for miss in (own, _misses(pool, periods)))
+    theirs = ours / (ours + max(together, SMALLEST_ERROR)) * n_eff / (n_eff + PRIOR_PERIODS)
     theirs = min(theirs, 1 - LEAST_OWN)
     return {OURS: 1 - theirs} | {name: theirs * share for name, share in among.items()}
 
 
-def _error(said: Sequence[Any], periods: Sequence[Mapping[str, Any]]) -> float:
+def _misses(said: Sequence[Any], periods: Sequence[Mapping[str, Any]]) -> Floats:
     actual = [period["actual_nrr"] for period in periods]
-    return float(np.abs(np.subtract(said, actual)).mean())
+    return np.asarray(np.abs(np.subtract(said, actual)))
+
+
+def _surely(gain: Floats, n_eff: float) -> bool:
+    """Say whether a gain is above zero by more than one standard error of so many periods."""
+    mean = float(gain.mean())
+    return mean > 0 and mean > float(gain.std(ddof=1)) / np.sqrt(n_eff)
 
 
 def _told(one: Mapping[str, Any], said: Mapping[str, float]) -> dict[str, Any]:

@@ -83,6 +83,18 @@ def test_nothing_is_combined_that_was_not_nearer_or_not_often_enough_seen():
     assert combination(periods(ours=0.01, count=2, ETS_by_segment=0.0)) == {}
 
 
+def test_a_rival_that_was_nearer_by_luck_alone_is_left_out():
+    """Nearer by 3, 3, 3 and further by 8, 3: .2 in the mean, far within a standard error."""
+    past = periods(ours=0.04, count=5, ETS_by_segment=0.01)
+    lucky = [0.01, 0.01, 0.01, 0.12, 0.03]
+    for one, off in zip(past, lucky, strict=True):
+        one["baselines"][ETS] = 1 + off
+    assert sum(lucky) / 5 < 0.04
+    assert combination(past) == {}
+    past[3]["baselines"][ETS] = 1.03
+    assert ETS in combination(past)["3"]["weights"]
+
+
 def test_periods_before_any_rival_had_a_past_are_left_out():
     early, late = periods(ours=0.5, ETS_by_segment=None), periods(ours=0.02, ETS_by_segment=0.01)
     assert combination(early + late) == combination(late) != {}

@@ -48,8 +48,8 @@ DEFINITIONS: Mapping[str, str] = {
     "spread, points; smaller is better; of a rule that says one number it is the MAE",
     "Winkler": "width of the interval, points, and 2 / (1 - its level) times how far outside it "
     "the actual NRR lay; smaller is better",
-    "combined": "mean of our forecast and the top-down rules that had been nearer by then, by "
-    "inverse error; what it adds is shared over the accounts by their variance",
+    "combined": "mean of our forecast and the top-down rules that had surely been nearer by then, "
+    "by inverse error; what it adds is shared over the accounts by their variance",
     "trailing 12 months": "NRR and GRR at the end of the month, fiscal quarter and fiscal year of "
     "the origin, of the accounts that paid 12 months before that end; months by then are actual",
     "not combined": "our forecast alone, before the top-down rules: what combining changed",
