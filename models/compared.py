@@ -25,6 +25,8 @@ __all__ = ["assume", "compared", "difference"]
 Bools = NDArray[np.bool_]
 
 SHOWN = 20
+MOST_PARTS = 500
+"""How many parts a book is cut into at most."""
 NUMBERS = (*FIGURES, "p_target", "bridge", "by_cut", "monthly_path")
 """What a difference is taken of."""
 UNTOLD = frozenset({"ttm_at", "expansion_by_lever"})
@@ -43,7 +45,7 @@ def compared(
     target: float | None = None,
 ) -> dict[str, Any]:
     """Compare a book with itself under a scenario (`models.scenario.compare` says how)."""
-    cuts = None if by is None else (_column(outlook.accounts, by, "/by"),)
+    cuts = None if by is None else (_cut(outlook.accounts, by),)
     assumed, told = assume(outlook, scenario, basis.taus, horizon)
     baseline = dict(published) if published and by is None else None
     if baseline is None:
@@ -166,6 +168,15 @@ def _named(accounts: pd.DataFrame, names: list[str], at: str) -> Bools:
             found = f"{at}/accounts/{place}: this account pays nothing at the as-of date"
             raise DataRejected("scenario.unknown_account", found, "name accounts of the book")
     return np.asarray(ids.isin(names))
+
+
+def _cut(accounts: pd.DataFrame, by: str) -> str:
+    """Give the name of a column that divides accounts into parts that can be told one by one."""
+    parts = accounts[_column(accounts, by, "/by")].nunique(dropna=False)
+    if parts > MOST_PARTS:
+        found = f"/by: {parts} values, more than {MOST_PARTS}"
+        raise DataRejected("scenario.too_many_parts", found, "cut by a column with fewer values")
+    return by
 
 
 def _column(accounts: pd.DataFrame, name: str, at: str) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 
 from features.faults import DataRejected
 from models.basis import Basis
+from models.change import Chance, Change, Macro, Price
 from models.compared import assume
 from models.compared import difference as minus
 from models.flows import cohort_at, means
@@ -410,3 +413,31 @@ def test_a_difference_keeps_labels():
     one = {"by_cut": [{"cut": {"segment": "smb"}, "nrr": None, "opening_mrr": 5.0}]}
     zero = {"cut": {"segment": "smb"}, "nrr": None, "opening_mrr": 0.0}
     assert minus(one, one) == {"by_cut": [zero]}
+
+
+PAGE = (Path(__file__).resolve().parents[1] / "docs" / "scenarios.md").read_text("utf-8")
+FILES = re.findall(r"```(toml|json)\n(.*?)```", PAGE, re.DOTALL)
+
+
+@pytest.mark.parametrize(("kind", "text"), FILES)
+def test_the_files_of_the_page_work(kind, text):
+    asked = read_scenario(text, kind)
+    told, reports = assume(BOOK, asked, BASIS.taus, 3)
+    assert told is not BOOK
+    assert all(one["reached"] > 0 for one in reports)
+
+
+def test_the_page_tells_of_every_key():
+    assert read_scenario(FILES[0][1], "toml") == read_scenario(FILES[-1][1], "json")
+    kinds = (Change, Chance, Price, Macro)
+    for name in (field.alias or key for kind in kinds for key, field in kind.model_fields.items()):
+        assert re.search(rf"`[^`]*\b{name}\b[^`]*`", PAGE), name
+
+
+def test_a_cut_into_too_many_parts_is_refused():
+    many = book(20)
+    many.accounts["csm"] = [f"c{n}" for n in range(20)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("models.compared.MOST_PARTS", 10)
+        with pytest.raises(DataRejected, match=r"scenario\.too_many_parts"):
+            compare(many, scenario(), BASIS, 3, by="csm")
