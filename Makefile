@@ -9,7 +9,7 @@ ROWS ?= 20m
 PYTEST := $(BIN)/python -m pytest
 unexport PYTHONDONTWRITEBYTECODE  # every process of a test run would compile all modules again
 
-.PHONY: help demo serve test ci slow check lint format docs faults shown pins bench-ledger bench-features bench-signals bench-attainable bench-small bench-books bench-sponsors clean
+.PHONY: help demo serve test ci slow check lint format docs faults shown pins bench-ledger bench-features bench-signals bench-attainable bench-small bench-books bench-coverage bench-sponsors bench-forecast clean
 .DEFAULT_GOAL := help
 
 help:  ## List these commands
@@ -85,8 +85,14 @@ bench-small: $(STAMP)  ## Fit a small public churn table beside plain models (fe
 bench-books: $(STAMP)  ## Judge books that we did not write, out of time, beside plain models
 	@$(BIN)/python -m benchmarks.real_books
 
+bench-coverage: $(STAMP)  ## Count how often intervals hold, in nine cells of simulated books
+	@$(BIN)/python -m benchmarks.coverage
+
 bench-sponsors: $(STAMP)  ## Forecast real money from every past quarter, beside what happened
 	@$(BIN)/python -m benchmarks.sponsors_forecast
+
+bench-forecast: $(STAMP)  ## Time the forecast of 100,000 accounts beside plain Monte Carlo
+	@$(BIN)/python -m benchmarks.forecast_scale
 
 clean:  ## Remove what was built, trained and simulated (.venv stays)
 	rm -rf build dist demo .perennial .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
