@@ -9,7 +9,7 @@ ROWS ?= 20m
 PYTEST := $(BIN)/python -m pytest
 unexport PYTHONDONTWRITEBYTECODE  # every process of a test run would compile all modules again
 
-.PHONY: help demo serve test ci slow check lint format docs faults shown pins bench-ledger bench-features bench-signals bench-attainable bench-small bench-books bench-coverage bench-sponsors bench-forecast clean
+.PHONY: help demo serve test ci slow check lint format docs faults shown pins bench-ledger bench-features bench-signals bench-attainable bench-small bench-books bench-coverage bench-sponsors bench-forecast bench-scenarios clean
 .DEFAULT_GOAL := help
 
 help:  ## List these commands
@@ -93,6 +93,9 @@ bench-sponsors: $(STAMP)  ## Forecast real money from every past quarter, beside
 
 bench-forecast: $(STAMP)  ## Time the forecast of 100,000 accounts beside plain Monte Carlo
 	@$(BIN)/python -m benchmarks.forecast_scale
+
+bench-scenarios: $(STAMP)  ## Time a stored forecast and a scenario of a server, beside a bare echo
+	@$(BIN)/python -m benchmarks.forecast_latency
 
 clean:  ## Remove what was built, trained and simulated (.venv stays)
 	rm -rf build dist demo .perennial .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
