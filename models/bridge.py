@@ -36,8 +36,8 @@ def bridge_of(cohort: Cohort) -> dict[str, Any]:
     after = opening + sum(value for name, value in booked.items() if name.endswith("_mrr"))
     modelled = {
         "expansion_mrr": flows["expansion"],
-        "contraction_mrr": -flows["contraction"],
-        "churned_mrr": -flows["churned"],
+        "contraction_mrr": 0.0 - flows["contraction"],
+        "churned_mrr": 0.0 - flows["churned"],
     }
     return {
         "opening_mrr": opening,
@@ -51,9 +51,9 @@ def bridge_of(cohort: Cohort) -> dict[str, Any]:
 def _booked(cohort: Cohort) -> dict[str, Any]:
     """Sum what is settled already: notice given, and successors signed."""
     return {
-        "notice_mrr": -float(cohort.mrr[cohort.notice].sum()),
+        "notice_mrr": 0.0 - float(cohort.mrr[cohort.notice].sum()),
         "signed_increase_mrr": float(cohort.signed_up.sum()),
-        "signed_decrease_mrr": -float(cohort.signed_down.sum()),
+        "signed_decrease_mrr": 0.0 - float(cohort.signed_down.sum()),
         "notice_accounts": int(cohort.notice.sum()),
         "signed_accounts": int(cohort.signed.sum()),
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import pandas as pd
 
 from models.flows import Cohort, means
 
-__all__ = ["concentration_of", "interval_note", "thin_reasons"]
+__all__ = ["concentration_of", "interval_note", "rests_on", "thin_reasons"]
 
 FEW_ACCOUNTS, LARGE_SHARE, LARGEST, FEW_PERIODS = 20, 0.5, 5, 2.0
 
@@ -55,3 +55,20 @@ def interval_note(n_eff: float) -> str:
     if n_eff < FEW_PERIODS:
         return "prior-driven width"
     return f"width from {n_eff:.1f} independent past periods"
+
+
+def rests_on(n_eff: Mapping[str, float], months: int) -> dict[str, Any]:
+    """Say what an interval some months ahead rests on, between the horizons that are known.
+
+    Examples
+    --------
+    >>> rests_on({"1": 6.0, "3": 4.0, "12": 1.0}, 2)
+    {'n_eff': 5.0, 'interval_note': 'width from 5.0 independent past periods'}
+    >>> rests_on({}, 0)
+    {'n_eff': None, 'interval_note': None}
+    """
+    if not months or not n_eff:
+        return {"n_eff": None, "interval_note": None}
+    horizons = sorted(map(int, n_eff))
+    found = float(np.interp(months, horizons, [n_eff[str(horizon)] for horizon in horizons]))
+    return {"n_eff": found, "interval_note": interval_note(found)}

@@ -18,6 +18,7 @@ from models.basis import Basis
 from models.carried import Carried
 from models.choices import Choices
 from models.combined import combined
+from models.confidence import rests_on
 from models.flows import cohort_at, means
 from models.forecast import phi_of, shared_scale
 from models.judging import LEVERS, judge_accounts
@@ -159,6 +160,7 @@ def forecasts(
         nrr_target=target,
         stretches=basis.stretches,
     )
+    ttm = {end: one | rests_on(basis.n_eff, one["months_forecast"]) for end, one in ttm.items()}
     told = {}
     for horizon in HORIZONS:
         one = basis.told(outlook, horizon)
