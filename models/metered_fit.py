@@ -25,8 +25,10 @@ Bools = NDArray[np.bool_]
 
 HALF_LIFE = 12.0
 """Months after which a row counts by half."""
-PRIOR_BOOK, PRIOR_BAND, PRIOR_PULL, PRIOR_LEVEL, PRIOR_REST = 2.0, 5.0, 10.0, 20.0, 5.0
+PRIOR_BOOK, PRIOR_BAND, PRIOR_PULL, PRIOR_LEVEL, PRIOR_REST = 2.0, 5.0, 40.0, 20.0, 5.0
 """Accounts that each assumption counts as: no growth, the book's, nothing lasts, no level, the rest."""
+LASTING = 0.95
+"""Part of what lasts of a difference that is assumed to last one month more."""
 MONTHLY_SPREAD = 0.06
 MONTHLY_FALL = 0.005
 ASSUMED_FALL = (0.45, 0.23, 0.13)
@@ -129,18 +131,31 @@ def _cells(rows: Bools) -> Bools:
 
 
 def _pull(flat: _Seen, facts: MeteredFacts, pace: Floats) -> Floats:
-    """Give how much of an account's own difference has lasted, by its past and lead."""
+    """Give how much of an account's own difference has lasted, by its past and lead.
+
+    A lead leans on all leads of that past, and they on all pasts, and those on nothing; what is
+    seen of near leads says the less of a far one.
+    """
     usual = pace[facts.band]
-    own = (facts.pace - usual)[:, None]
+    own = np.repeat((facts.pace - usual)[:, None], LEADS, axis=1)
     came = flat.x / _H - usual[:, None]
+
+    def lasting(cells: Bools, prior: float) -> float:
+        weight, accounts = flat.of(cells)
+        square = float((weight * own**2).sum())
+        slope = float((weight * own * came).sum()) / square if square > 0 else 0.0
+        found = accounts * float(np.clip(slope, 0.0, 1.0)) + PRIOR_PULL * prior
+        return found / (accounts + PRIOR_PULL)
+
     pull = np.zeros((len(PAST_MONTHS) + 1, LEADS))
+    whole = lasting(_cells(facts.past > 0), 0.0)
     for past in range(1, len(PAST_MONTHS) + 1):
-        for lead in range(LEADS):
-            cells = _cells(facts.past == past) & (np.arange(LEADS) == lead)
-            weight, accounts = flat.of(cells)
-            square = float((weight * own**2).sum())
-            slope = float((weight * own * came).sum()) / square if square > 0 else 0.0
-            pull[past, lead] = np.clip(slope, 0.0, 1.0) * accounts / (accounts + PRIOR_PULL)
+        here = _cells(facts.past == past)
+        weight = flat.of(here)[0].sum(axis=0)
+        middle = float(weight @ _H / weight.sum()) if weight.sum() > 0 else 1.0
+        prior = np.minimum(lasting(here, whole) * LASTING ** (_H - middle), 1.0)
+        leads = [here & (np.arange(LEADS) == at) for at in range(LEADS)]
+        pull[past] = [lasting(cells, float(prior[at])) for at, cells in enumerate(leads)]
     return pull
 
 
@@ -191,19 +206,23 @@ def _fallen(there: _Seen, fallen: Bools, size: Floats) -> Floats:
 
 
 def _widened(flat: _Seen, facts: MeteredFacts, bare: MeteredGrowth) -> MeteredGrowth:
-    """Give the growth its spread by lead, which never falls."""
-    weight, seen = flat.weight.sum(axis=0), flat.accounts(flat.weight > 0)
+    """Give the growth its spread by lead, which never falls; each leans on the one before."""
+    weight, accounts = flat.weight.sum(axis=0), flat.accounts(flat.weight > 0)
     off = (flat.weight * (flat.x - bare.drift(facts)) ** 2).sum(axis=0)
-    seen_at = np.where(weight > 0, seen, 0.0)
-    prior = PRIOR_REST * MONTHLY_SPREAD**2 * _H
-    square = (seen_at * off / np.maximum(weight, 1e-12) + prior) / (seen_at + PRIOR_REST)
-    return replace(bare, spread=np.sqrt(np.maximum.accumulate(square)))
+    square, before = np.zeros(LEADS), MONTHLY_SPREAD**2
+    for at, lead in enumerate(_H):
+        seen = accounts if weight[at] > 0 else 0.0
+        prior = before * lead / max(lead - 1.0, 1.0)
+        found = seen * off[at] / max(float(weight[at]), 1e-12) + PRIOR_REST * prior
+        square[at] = before = max(found / (seen + PRIOR_REST), square[max(at - 1, 0)])
+    return replace(bare, spread=np.sqrt(square))
 
 
 def _levelled(flat: _Seen, facts: MeteredFacts, bare: MeteredGrowth, mrr: Floats) -> MeteredGrowth:
     """Give the growth the level at which what was told of past money and what came are equal.
 
-    A few accounts are most of the money: the level leans on none as on twenty of equal size.
+    A few accounts are most of the money: each lead leans on all leads, and they on none, as on
+    twenty accounts of equal size.
     """
     weight = flat.weight * mrr[:, None]
     told = (weight * np.exp(bare.drift(facts) + bare.spread**2 / 2)).sum(axis=0)
@@ -211,5 +230,7 @@ def _levelled(flat: _Seen, facts: MeteredFacts, bare: MeteredGrowth, mrr: Floats
     each = np.array([np.bincount(flat.account, column) for column in weight.T])
     equal = each.sum(axis=1) ** 2 / np.maximum((each**2).sum(axis=1), 1e-12)
     off = np.log(np.maximum(came, 1e-12) / np.maximum(told, 1e-12))
-    lean = equal / (equal + PRIOR_LEVEL)
-    return replace(bare, level=np.where(told > 0, lean * off, 0.0))
+    lean = np.where(told > 0, equal / (equal + PRIOR_LEVEL), 0.0)
+    monthly = float(lean @ (lean * off)) / max(float(lean @ _H), 1e-12)
+    level = lean * off + (1.0 - lean) * monthly * _H
+    return replace(bare, level=np.clip(level, -FARTHEST, FARTHEST))
