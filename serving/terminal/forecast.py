@@ -232,9 +232,10 @@ def _endings(body: Body) -> None:
     endings: Mapping[str, Any] = body.get("ttm_at") or {}
     if not endings:
         return
-    title = "Trailing 12 months: NRR and GRR of the accounts that paid 12 months before, % of their MRR then"
+    title = "Trailing 12 months: what accounts that paid 12 months before pay, over what they paid"
     target = body.get("nrr_target")
-    heads = ["at the end of the", "on", "cohort", "NRR", "80 %", "GRR", "80 %", "months\nforecast"]
+    heads = ["end of", "on", "NRR", "80 %\ninterval", "GRR", "80 %\ninterval"]
+    heads += ["months\nforecast"]
     heads += [f"chance of\n≥ {percent(target)}"] if target is not None else []
     table = figures(title, *heads)
     for name, one in endings.items():
@@ -242,7 +243,7 @@ def _endings(body: Body) -> None:
         if one["nrr"] is None:
             tell(f"trailing 12 months at {one['date']}: {one.get('reason') or 'not known'}")
             continue
-        told += [f"{one['cohort_accounts']:,}", percent(one["nrr"]["mean"]), _maybe(one["nrr"])]
+        told += [percent(one["nrr"]["mean"]), _maybe(one["nrr"])]
         told += [percent(one["grr"]["mean"]), _maybe(one["grr"]), str(one["months_forecast"])]
         table.add_row(*told, *([percent(one["p_target"])] if target is not None else []))
     if table.row_count:

@@ -64,15 +64,8 @@ def reached(body: Body, spelled: Amounts) -> None:
     if body["expansion"] is None:
         tell(f"NRR of {percent(body['target'])}: {body['reason']}")
         return
-    chance = (
-        ""
-        if body["p_target"] is None
-        else f", reached with a chance of {percent(body['p_target'])}"
-    )
-    told = f"as forecast {percent(body['nrr_mean'])}{chance}"
-    title = (
-        f"To reach an NRR of {percent(body['target'])} in {body['horizon_months']} months ({told})"
-    )
+    months = "1 month" if body["horizon_months"] == 1 else f"{body['horizon_months']} months"
+    title = f"What an NRR of {percent(body['target'])} in {months} would take, means"
     more = f"expansion MRR,\n{spelled.unit}"
     less = f"or churned MRR,\n{spelled.unit}"
     table = figures(title, "reached", more, "times the\nmodelled", less, "less churn\nby")
@@ -82,6 +75,8 @@ def reached(body: Body, spelled: Amounts) -> None:
         up_mrr, down_mrr = spelled.spell(up["expansion_mrr"]), spelled.spell(down["churned_mrr"])
         table.add_row(name, up_mrr, times, down_mrr, percent(down["reduction"]))
     show(table)
+    chance = percent(body["p_target"])
+    tell(f"as forecast: NRR {percent(body['nrr_mean'])} on average; chance of the target {chance}")
     for lever, word in (("expansion", "expansion"), ("churn", "less churn")):
         reasons = dict.fromkeys(body[lever][key]["reason"] for key, _ in _GOALS)
         for reason in filter(None, reasons):
