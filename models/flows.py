@@ -19,7 +19,15 @@ from models.cells import Cells
 from models.factor import Chances, Leaning, blocks
 from models.outcomes import Outlook
 
-__all__ = ["QUANTITIES", "Cohort", "cohort_at", "cumulants", "means", "sums_given_factor"]
+__all__ = [
+    "QUANTITIES",
+    "Cohort",
+    "cohort_at",
+    "cumulants",
+    "means",
+    "own_cumulants",
+    "sums_given_factor",
+]
 
 Floats = NDArray[np.float64]
 
@@ -188,12 +196,27 @@ def _summed(
     sums: dict[str, Floats] = {}
     for block, cohort, chances in parts:
         signed = _signed(cohort)
-        for name, raw in _moments(cohort, chances, names).items():
-            own = np.stack(_cumulants(*raw))
+        for name, own in own_cumulants(cohort, chances, names).items():
             own[0] += signed.get(name, 0.0)
             zero = np.zeros((*own.shape[:2], len(cells.first)))
             cells.add(own, block, sums.setdefault(name, zero))
     return {name: cells.groups(sums[name]) for name in names}
+
+
+def own_cumulants(cohort: Cohort, chances: Chances, names: tuple[str, ...]) -> dict[str, Floats]:
+    """Give mean, variance and third cumulant of what each account may add, (3, m, n) each.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        The accounts.
+    chances : Chances
+        Their chances at m values of the factor.
+    names : tuple of str
+        Which of `QUANTITIES` are asked for; what is signed is not in them.
+    """
+    raw = _moments(cohort, chances, names)
+    return {name: np.stack(_cumulants(*moments)) for name, moments in raw.items()}
 
 
 def _signed(cohort: Cohort) -> dict[str, Floats]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 
 from models.factor import Chances, Leaning, factor_nodes, factor_strata
-from models.flows import QUANTITIES, Cohort, sums_given_factor
+from models.flows import QUANTITIES, Cohort, own_cumulants, sums_given_factor
 from models.laws import Drift, Sizes
 
 __all__ = ["SINGLE", "simulate"]
@@ -25,7 +25,10 @@ Floats = NDArray[np.float64]
 Draw = Callable[[NDArray[np.int64], np.random.Generator], Floats]
 
 SINGLE = 500
-"""How many of the largest accounts are simulated one by one."""
+"""How many of the largest accounts are simulated one by one at most; of a larger group, as few as
+leave to the rest little skewness and nobody with a large part of its variance."""
+
+FEWER, SLIGHT, SMALL = (50, 100, 200, 300, 400), 0.4, 0.02
 
 STRATA, PER_STRATUM = 200, 80
 """How many equally likely values of the factor the paths run through at most, and how many paths
@@ -70,7 +73,8 @@ def simulate(
     """
     rng = np.random.default_rng(seed)
     order = np.argsort(-cohort.mrr, kind="stable")
-    big, rest = order[:SINGLE], order[SINGLE:]
+    count = _one_by_one(cohort.of(order), leaning.of(order), names)
+    big, rest = order[:count], order[count:]
     strata = max(1, min(STRATA, paths // PER_STRATUM))
     z, each = factor_strata(strata), -(-paths // strata)
     single = cohort.of(big)
@@ -142,6 +146,21 @@ def _singles(
         "loss": contraction + churned,
         "logos": np.bincount(gone // len(mrr), minlength=each).astype(np.float64),
     }
+
+
+def _one_by_one(cohort: Cohort, leaning: Leaning, names: tuple[str, ...]) -> int:
+    """Give how many accounts to simulate one by one, of accounts that come largest first."""
+    if len(cohort.mrr) <= SINGLE:
+        return len(cohort.mrr)
+    own = own_cumulants(cohort, leaning.at(np.zeros(1)), names)
+    sums = np.stack([own[name][:, 0] for name in names])
+    at = np.array(FEWER)
+    head = np.cumsum(sums, axis=2)[:, :, at - 1]
+    variance, third = np.moveaxis(sums.sum(axis=2)[:, 1:, None] - head[:, 1:], 1, 0)
+    largest = np.maximum.accumulate(sums[:, 1, ::-1], axis=1)[:, ::-1][:, at]
+    mild = np.abs(third) <= SLIGHT * np.maximum(variance, 0.0) ** 1.5
+    smooth = (mild & (largest <= SMALL * variance)).all(axis=0)
+    return FEWER[int(np.argmax(smooth))] if smooth.any() else SINGLE
 
 
 def _events(luck: NDArray[np.float32], edges: NDArray[np.float32]) -> list[NDArray[np.int64]]:
