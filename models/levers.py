@@ -30,7 +30,6 @@ PRIOR_MOVES = 20.0
 """A segment's own past counts as much as the book's once it has so many expansions."""
 
 PAST = [*LEVERS, UNKNOWN]
-ROUNDINGS = 4
 
 
 def by_lever(
@@ -38,6 +37,8 @@ def by_lever(
     segments: Sequence[str | None],
     past: pd.DataFrame,
     named: Sequence[str | None] = (),
+    *,
+    mean: float | None = None,
 ) -> dict[str, float]:
     """Split the mean of a cohort's expansion over the levers.
 
@@ -51,11 +52,13 @@ def by_lever(
         The book's past expansions: ``segment``, ``lever``, ``amount_micros`` (positive).
     named : sequence of str or None
         Lever that each account's triggers point at; empty if none was looked for.
+    mean : float, optional
+        The mean of expansion MRR as the forecast tells it, which the amounts add up to.
 
     Returns
     -------
     dict of str to float
-        Expansion MRR by lever, largest levers of `features.levers.LEVERS` in that order, then
+        Expansion MRR by lever, those of `features.levers.LEVERS` in that order, then
         ``signed`` (increases that are signed) and ``unknown`` (no past expansion to go by); only
         those that are there. The amounts add up exactly to the mean of expansion MRR.
 
@@ -68,8 +71,8 @@ def by_lever(
     >>> by_lever(cohort, ["smb", "smb"], past, [None, "tier"])
     {'seat': 15.0, 'tier': 5.0}
     """
-    total = means(cohort)["expansion"]
-    modelled = total - cohort.signed_up
+    expansion = means(cohort)["expansion"]
+    modelled = expansion - cohort.signed_up
     shares = lever_shares(segments, past)
     for at, lever in enumerate(named):
         if lever in PAST:
@@ -79,7 +82,8 @@ def by_lever(
     amounts = dict(zip(PAST, (modelled @ shares).tolist(), strict=True))
     unknown = amounts.pop(UNKNOWN)
     amounts |= {SIGNED: float(cohort.signed_up.sum()), UNKNOWN: unknown}
-    return _exact({lever: a for lever, a in amounts.items() if a > 0.0}, float(total.sum()))
+    whole = float(expansion.sum()) if mean is None else mean
+    return _exact({lever: a for lever, a in amounts.items() if a > 0.0}, whole)
 
 
 def lever_shares(segments: Sequence[str | None], past: pd.DataFrame) -> Floats:
@@ -118,8 +122,7 @@ def _sums(rows: pd.DataFrame) -> Floats:
 
 
 def _exact(amounts: dict[str, float], total: float) -> dict[str, float]:
-    """Let the largest amount take what rounding left, so that the sum is the total."""
-    largest = max(amounts, key=lambda lever: amounts[lever], default=UNKNOWN)
-    for _ in range(ROUNDINGS if amounts else 0):
-        amounts[largest] += total - sum(amounts.values())
+    """Let the amounts take what rounding left, the largest first, until their sum is the total."""
+    for lever in sorted(amounts, key=lambda lever: -amounts[lever]):
+        amounts[lever] += total - sum(amounts.values())
     return amounts

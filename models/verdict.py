@@ -166,7 +166,7 @@ def forecasts(
         one = basis.told(outlook, horizon)
         told[str(horizon)] = one | {
             "ttm_at": ttm,
-            "expansion_by_lever": _levers(outlook, horizon, record, levers),
+            "expansion_by_lever": _levers(outlook, horizon, record, levers, one["expansion_mrr"]),
             "expansion_plan": choices.forecast.expansion_plan,
             "backtest": past_periods(carried.periods, horizon),
         }
@@ -174,14 +174,21 @@ def forecasts(
 
 
 def _levers(
-    outlook: Outlook, horizon: int, record: Record, levers: Sequence[str | None]
-) -> dict[str, float]:
-    """Split the expansion of a horizon over the levers."""
+    outlook: Outlook,
+    horizon: int,
+    record: Record,
+    levers: Sequence[str | None],
+    expansion: Mapping[str, float] | None,
+) -> dict[str, float] | None:
+    """Split the expansion of a horizon over the levers; None where the cohort has no MRR."""
+    if expansion is None:
+        return None
     accounts = outlook.accounts
     segments = accounts["segment"] if "segment" in accounts else pd.Series(None, accounts.index)
     of_account = dict(zip(accounts["account_id"].astype(str), segments, strict=True))
     past = record.expansions.assign(segment=record.expansions["account_id"].map(of_account))
-    return by_lever(cohort_at(outlook, horizon), segments.tolist(), past, levers)
+    cohort = cohort_at(outlook, horizon)
+    return by_lever(cohort, segments.tolist(), past, levers, mean=expansion["mean"])
 
 
 def _calendar_nrr(frame: pd.DataFrame, carried: Carried) -> dict[str, float]:
