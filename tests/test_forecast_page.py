@@ -74,6 +74,7 @@ def keys(value: Any) -> set[str]:
     return set(value).union(*(keys(inner) for key, inner in value.items() if key not in FREE))
 
 
+@pytest.mark.ci
 def test_every_key_of_a_forecast_is_told(told):
     page = PAGE.read_text(encoding="utf-8")
     said = set(re.findall(r"`(\w+)`", page))
@@ -91,6 +92,7 @@ def test_the_example_of_the_page_runs():
     assert found.failed == 0
 
 
+@pytest.mark.ci
 def test_the_levers_add_up_to_expansion(told):
     for one in told.values():
         whole = sum(one["expansion_by_lever"].values())
@@ -101,16 +103,19 @@ def test_the_levers_add_up_to_expansion(told):
         )
 
 
+@pytest.mark.ci
 def test_the_year_stands_the_same_in_every_horizon(told):
     assert told["1"]["ttm_at"] == told["3"]["ttm_at"] == told["12"]["ttm_at"]
     assert set(told["1"]["ttm_at"]) == {"month", "quarter", "fiscal_year"}
 
 
+@pytest.mark.ci
 def test_a_cut_says_how_far_it_can_be_leaned_on(told):
     for part in told["3"]["by_cut"]:
         assert part["confidence"] == ("thin" if part["confidence_reasons"] else "normal")
 
 
+@pytest.mark.ci
 def test_the_path_has_twelve_months_at_every_horizon(told):
     for one in told.values():
         assert [step["month"] for step in one["monthly_path"]] == list(range(1, 13))
