@@ -291,7 +291,6 @@ def test_what_if_questions_are_answered_beside_the_forecast(
 
 
 @pytest.mark.ci
-@pytest.mark.fault("B04", partly=True)
 def test_kept_forecasts_of_past_dates_are_settled_as_metrics_says(
     tmp_path_factory: pytest.TempPathFactory,
     tmp_path: Path,

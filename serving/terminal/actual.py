@@ -21,10 +21,11 @@ def against_actual(body: Body) -> None:
             tell(f"{row['as_of']}, {PERIODS[horizon]}: not told: {row['reason']}")
         _waiting(horizon, one)
     tell(
-        "error = forecast less actual, in points of NRR, and its parts that add up to it; churn and "
-        "contraction: less was lost than forecast is negative; timing: decisions due in the period "
-        f"that came in the {body['reporting_lag_days']} days after it; definition: other rules, or "
-        "another past, are known now"
+        "error = forecast less actual, in points of NRR, the sum of its parts; + where the forecast "
+        "was too high: more churn, more contraction or less expansion than forecast; timing: "
+        "decisions due in the period that came in the "
+        f"{body['reporting_lag_days']} days after it; definition: other rules, or another past, "
+        "are known now; in: the interval that held the actual NRR under the forecast's own rules"
     )
     tell(f"actual as `perennial metrics` says it; rules: {rules_line(body['definition'])}")
 
@@ -57,15 +58,15 @@ def _table(horizon: str, one: Body) -> None:
 def _summary(one: Body) -> None:
     """Say coverage, bias and error, and on how much they rest."""
     found = one["summary"]
-    told = [
-        f"{level} % intervals held {percent(found[f'coverage_{level}'])} "
-        f"({_edges(found[f'coverage_{level}_interval'])})"
-        for level in ("80", "90")
-    ]
+    for level in ("80", "90"):
+        held = percent(found[f"coverage_{level}"])
+        tell(f"{level} % intervals held {held} ({_edges(found[f'coverage_{level}_interval'])})")
+    count = found["forecasts"]
+    told = "1 forecast" if count == 1 else f"{count} forecasts"
     tell(
-        f"{found['forecasts']} forecasts, n_eff {found['n_eff']:.1f}: {', '.join(told)}; bias "
+        f"{told} (n_eff {found['n_eff']:.1f}), under the rules of each: bias "
         f"{_points(found['bias_points'])} points, mean absolute error "
-        f"{found['mean_absolute_error_points']:.2f} points (under the rules of each forecast)"
+        f"{found['mean_absolute_error_points']:.2f} points"
     )
 
 
