@@ -14,6 +14,7 @@ from models.bands import Bands
 from models.bundle import Bundle
 from models.calibration import well_calibrated
 from models.carried_form import refuse_contradictions, refuse_other_form
+from models.metered import MeteredGrowth
 from models.prediction import HealthModel
 from models.schema import refuse_other_schema, schema_of
 from models.score import RUNGS
@@ -90,6 +91,7 @@ class Carried:
             "returns": model.returns.tolist(),
             "sizes": model.sizes.to_json(),
             "fiscal_year_starts": model.fiscal_year_starts,
+            **({"metered": model.metered.to_json()} if model.metered else {}),
             "bands": self.bands.to_json(),
             "stability": {name: dict(one) for name, one in self.stability.items()},
             "factor": {h: dict(values) for h, values in self.factor.items()},
@@ -136,6 +138,7 @@ def _read(bundle: Bundle) -> Carried:
         returns=np.array(said["returns"], dtype=float),
         sizes=Sizes.from_json(said["sizes"]),
         fiscal_year_starts=int(said["fiscal_year_starts"]),
+        metered=MeteredGrowth.from_json(said["metered"]) if said.get("metered") else None,
     )
     return Carried(
         model=model,

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from features.consumption import PAST_MONTHS
 from features.faults import DataRejected
 from models.bands import POOLED
 from models.calendar import BANDS, COLUMNS
@@ -33,6 +34,7 @@ Event = Literal["churn", "expand", "contract"]
 Number = Annotated[float, Field(ge=-LARGEST, le=LARGEST)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Inside = Annotated[float, Field(gt=0, lt=1)]
+Growing = Annotated[float, Field(ge=-10, le=10)]
 Moments = Annotated[list[Number], Field(min_length=3, max_length=3)]
 ByLead = Annotated[list[Moments], Field(min_length=LEADS, max_length=LEADS)]
 PerGroup = Annotated[list[Number], Field(min_length=len(LEAD_GROUPS), max_length=len(LEAD_GROUPS))]
@@ -88,6 +90,25 @@ class _Sizes(_Part):
     down: Annotated[list[ByLead], Field(min_length=len(BANDS), max_length=len(BANDS))]
 
 
+class _Metered(_Part):
+    pace: Annotated[list[Growing], Field(min_length=len(BANDS), max_length=len(BANDS))]
+    pull: Annotated[
+        list[Annotated[list[Share], Field(min_length=LEADS, max_length=LEADS)]],
+        Field(min_length=len(PAST_MONTHS) + 1, max_length=len(PAST_MONTHS) + 1),
+    ]
+    slope: Annotated[list[Growing], Field(min_length=1, max_length=1)]
+    usual: Annotated[list[Number], Field(min_length=len(BANDS), max_length=len(BANDS))]
+    level: Annotated[list[Growing], Field(min_length=LEADS, max_length=LEADS)]
+    spread: Annotated[
+        list[Annotated[float, Field(ge=0, le=10)]], Field(min_length=LEADS, max_length=LEADS)
+    ]
+    fall: Annotated[list[Share], Field(min_length=LEADS, max_length=LEADS)]
+    fallen: Annotated[
+        list[Annotated[list[Share], Field(min_length=3, max_length=3)]],
+        Field(min_length=LEADS, max_length=LEADS),
+    ]
+
+
 class _Bands(_Part):
     risk: dict[str, Annotated[list[Inside], Field(min_length=2, max_length=2)]]
     expansion: Annotated[list[Inside], Field(min_length=2, max_length=2)]
@@ -137,6 +158,7 @@ class _Form(_Part):
     locked_rate: Share
     returns: Annotated[list[Share], Field(min_length=LEADS, max_length=LEADS)]
     sizes: _Sizes
+    metered: _Metered | None = None
     fiscal_year_starts: Annotated[int, Field(ge=1, le=12)]
     bands: _Bands
     stability: dict[str, dict[str, Share]]

@@ -29,6 +29,8 @@ PRIOR_BOOK, PRIOR_BAND, PRIOR_PULL, PRIOR_LEVEL, PRIOR_REST = 2.0, 5.0, 40.0, 20
 """Accounts that each assumption counts as: no growth, the book's, nothing lasts, no level, the rest."""
 LASTING = 0.95
 """Part of what lasts of a difference that is assumed to last one month more."""
+LEAST_OWN, LEAST_SIZE = 0.001, 0.1
+"""Differences in pace and in log size below which accounts are alike: no slope rests on them."""
 MONTHLY_SPREAD = 0.06
 MONTHLY_FALL = 0.005
 ASSUMED_FALL = (0.45, 0.23, 0.13)
@@ -142,7 +144,7 @@ def _pull(flat: _Seen, facts: MeteredFacts, pace: Floats) -> Floats:
 
     def lasting(cells: Bools, prior: float) -> float:
         weight, accounts = flat.of(cells)
-        square = float((weight * own**2).sum())
+        square = float((weight * (own**2 + LEAST_OWN**2)).sum())
         slope = float((weight * own * came).sum()) / square if square > 0 else 0.0
         found = accounts * float(np.clip(slope, 0.0, 1.0)) + PRIOR_PULL * prior
         return found / (accounts + PRIOR_PULL)
@@ -171,10 +173,9 @@ def _usual(flat: _Seen, facts: MeteredFacts) -> Floats:
 def _sloped(flat: _Seen, facts: MeteredFacts, bare: MeteredGrowth) -> MeteredGrowth:
     """Give the growth its slope on size: large accounts are large because they have grown."""
     distance = _H * (facts.size - bare.usual[facts.band])[:, None]
-    square = float((flat.weight * distance**2).sum())
-    if square <= 0:
-        return bare
-    slope = float((flat.weight * distance * (flat.x - bare.drift(facts))).sum()) / square
+    square = float((flat.weight * (distance**2 + (LEAST_SIZE * _H) ** 2)).sum())
+    along = float((flat.weight * distance * (flat.x - bare.drift(facts))).sum())
+    slope = along / square if square > 0 else 0.0
     accounts = flat.accounts(flat.weight > 0)
     return replace(bare, slope=np.array([slope * accounts / (accounts + PRIOR_PULL)]))
 

@@ -12,6 +12,7 @@ from scipy.special import expit
 
 from features.asof import as_dates, lead_of
 from models.calendar import CalendarFacts, calendar_facts
+from models.metered import MeteredGrowth, metered_facts, metered_outlook
 from models.outcomes import LEADS, Outlook
 from models.schema import refuse_other_types
 from models.score import Score
@@ -40,6 +41,8 @@ class HealthModel:
         Probability that an account that left is paying again ``d`` months later, d = 0..11.
     sizes : Sizes
     fiscal_year_starts : int
+    metered : MeteredGrowth, optional
+        How accounts move that are billed by usage; None where the history has none.
     """
 
     signals: tuple[str, ...]
@@ -48,6 +51,7 @@ class HealthModel:
     returns: Floats
     sizes: Sizes
     fiscal_year_starts: int = 1
+    metered: MeteredGrowth | None = None
 
     def values(self, frame: pd.DataFrame) -> Floats:
         """Take the signals out of snapshot rows, by name.
@@ -102,7 +106,7 @@ class HealthModel:
         """Give the prediction in the words that forecasts and lists read."""
         band = prediction.facts.band
         mrr = frame["mrr_micros"].to_numpy(dtype=float) / 1e6
-        return Outlook(
+        told = Outlook(
             accounts=frame,
             p_churn=prediction.p_churn,
             p_contract=prediction.p_contract,
@@ -112,6 +116,7 @@ class HealthModel:
             booked_churn=prediction.booked.churn,
             booked_mrr_micros=prediction.booked.mrr_micros,
         )
+        return metered_outlook(told, metered_facts(frame, band), self.metered)
 
     def _not_paying(self, hazard: Floats) -> Floats:
         """Chance of not paying at each lead: left by then and not back; never falls with the lead."""

@@ -9,6 +9,9 @@ import pytest
 from features.faults import DataRejected
 from models.bundle import open_bundle, write_bundle
 from models.carried import read_bundle
+from models.metered import MeteredFacts
+from models.metered_fit import fit_metered
+from models.outcomes import LEADS
 from tests.small_history import Law, carried_of, history_of, latest
 
 LAW = Law(accounts=180, months=21)
@@ -89,8 +92,6 @@ ASTRAY = {
     "bands.risk": lambda said: said["bands"]["risk"].pop("pooled"),
     "bands": lambda said: said["bands"].update(expansion=[0.6, 0.4]),
     "factor": lambda said: said["factor"].pop("12"),
-    "factor.1.strength": lambda said: said["factor"]["1"].pop("strength"),
-    "factor.3.stretch": lambda said: said["factor"]["3"].update(stretch=0.0),
     "periods.0.nrr": lambda said: said["periods"][0].update(nrr=1.0),
     "probabilities.churn.rows": lambda said: said["probabilities"]["churn"].pop("rows"),
     "trained_through": lambda said: said.update(trained_through="last year"),
@@ -137,3 +138,42 @@ def test_a_prior_driven_model_says_so(carried):
     thin = replace(carried, model=replace(carried.model, targets=targets))
     assert thin.rule_based
     assert any("churn" in reason for reason in thin.thin_reasons)
+
+
+@pytest.fixture(scope="module")
+def metered():
+    """Growth learned of two accounts that are billed by usage."""
+    some = np.array([0, 1])
+    facts = MeteredFacts(np.ones(2), some, some, np.array([0.0, 0.02]), np.array([5.0, 6.0]))
+    ratio = np.cumprod(np.full((2, LEADS), 1.02), axis=1)
+    return fit_metered(facts, ratio, ratio > 0, some, np.ones(2))
+
+
+def test_growth_of_usage_is_carried_where_the_book_has_some(carried, bundle, metered):
+    assert "metered" not in carried.contract()
+    assert read_bundle(bundle).model.metered is None
+    growing = replace(carried, model=replace(carried.model, metered=metered))
+    said = json.loads(json.dumps(bundle.contract | growing.contract(), allow_nan=False))
+    again = read_bundle(replace(bundle, contract=said))
+    assert again.model.metered.to_json() == metered.to_json()
+
+
+@pytest.mark.fault("F07")
+@pytest.mark.parametrize(
+    ("part", "astray"),
+    [
+        ("pace", [0.1]),
+        ("pull", [[0.0] * LEADS] * 3),
+        ("pull", [[2.0] * LEADS] * 4),
+        ("slope", [float("nan")]),
+        ("spread", [-0.1] * LEADS),
+        ("level", ["0"] * LEADS),
+        ("fall", [1.5] * LEADS),
+        ("fallen", [[0.1, 0.1]] * LEADS),
+    ],
+)
+def test_growth_of_another_form_is_named(bundle, metered, part, astray):
+    said = bundle.contract | {"metered": metered.to_json() | {part: astray}}
+    with pytest.raises(DataRejected, match=f"metered.{part}") as caught:
+        read_bundle(replace(bundle, contract=said))
+    assert caught.value.code == "model.incompatible"

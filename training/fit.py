@@ -19,6 +19,7 @@ from models.target import TARGETS, TargetModel
 from training.history import History
 from training.labels import Outcomes
 from training.ladder import Material, fit_target, search
+from training.metering import metered_growth
 from training.rows import ROWS_PER_FIT, Rows, all_rows
 
 __all__ = ["fit_health", "material_of", "rows_of", "searched"]
@@ -76,7 +77,8 @@ def fit_health(
 
     with ThreadPoolExecutor(THREADS) as pool:
         targets = dict(zip(TARGETS, pool.map(fitted, TARGETS), strict=True))
-    size_rows = np.nonzero(outcomes.closed & ~outcomes.gone)
+    sized = outcomes.closed & ~outcomes.gone & outcomes.by_event[:, None]
+    size_rows = np.nonzero(sized)
     return HealthModel(
         signals=history.signals,
         targets=targets,
@@ -91,6 +93,7 @@ def fit_health(
             outcomes.contract[size_rows].astype(np.int64),
         ),
         fiscal_year_starts=history.facts.fiscal_year_starts,
+        metered=metered_growth(history, outcomes, origin),
     )
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from features.asof import lead_day, month_end, months_between, opening_day
 from features.faults import DataRejected, InternalFault
+from models.metered import FALL, mostly_metered
 from models.outcomes import LEADS
 
 __all__ = ["MOVE", "REPORTING_LAG_DAYS", "Outcomes", "Panel", "panel"]
@@ -25,7 +26,7 @@ Ints = NDArray[np.int64]
 
 REPORTING_LAG_DAYS = 31
 MOVE = 0.02
-"""A move of MRR counts as expand or contract from 2 % on."""
+"""A move of MRR counts as expand or contract from 2 % on; billed by usage, from `FALL` on."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,7 @@ class Panel:
             mrr=mrr[:, 1:],
             organic=organic[:, 1:] - organic[:, :1],
             closed=closed,
+            metered=mostly_metered(frame),
         )
 
 
@@ -102,12 +104,16 @@ class Outcomes:
     organic : array of int64, (n, 12)
         Organic movements between opening and lead.
     closed : array of bool, (n, 12)
+    metered : array of bool, (n,), optional
+        Rows billed by usage for the most part: their bill moves every month, so only a move by a
+        quarter or more, at two month-ends in a row, is an event. None: no row is.
     """
 
     opening: Ints
     mrr: Ints
     organic: Ints
     closed: NDArray[np.bool_]
+    metered: NDArray[np.bool_] | None = None
 
     @property
     def gone(self) -> NDArray[np.bool_]:
@@ -123,12 +129,26 @@ class Outcomes:
     @property
     def expand(self) -> NDArray[np.bool_]:
         """Paying, and organically at least 2 % more than at the opening."""
-        return ~self.gone & (self.organic >= MOVE * self.opening[:, None])
+        return ~self.gone & self._moved(self.organic)
 
     @property
     def contract(self) -> NDArray[np.bool_]:
         """Paying, and organically at least 2 % less than at the opening."""
-        return ~self.gone & (self.organic <= -MOVE * self.opening[:, None])
+        return ~self.gone & self._moved(-self.organic)
+
+    @property
+    def by_event(self) -> NDArray[np.bool_]:
+        """Rows whose moves are events of some size, (n,): those that are not billed by usage."""
+        return np.ones(len(self.opening), dtype=bool) if self.metered is None else ~self.metered
+
+    def _moved(self, by: Ints) -> NDArray[np.bool_]:
+        opening = self.opening[:, None]
+        moved = by >= MOVE * opening
+        if self.metered is None or not self.metered.any():
+            return np.asarray(moved)
+        far = by >= FALL * opening
+        before = np.concatenate([np.zeros_like(far[:, :1]), far[:, :-1]], axis=1)
+        return np.where(self.metered[:, None], far & before, moved)
 
     @property
     def change(self) -> Floats:
