@@ -16,6 +16,7 @@ from datetime import date, timedelta
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from features.asof import add_months, first_of_month, month_end, months_between, opening_day
 from models.outcomes import HORIZONS, LEADS
@@ -117,11 +118,12 @@ def rivals(months: Months) -> dict[str, dict[str, float | None]]:
     parts = _parts(months)
     whole = _Part(months.mrr)
     told = {}
-    for name, rule in RIVALS.items():
-        path = _path(rule, parts, whole, months.unsettled)
-        told[name] = {
-            str(h): None if path is None else round(float(path[h - 1]), 9) for h in HORIZONS
-        }
+    with threadpool_limits(limits=1):  # tiny matrices: threads of BLAS would wait for one another
+        for name, rule in RIVALS.items():
+            path = _path(rule, parts, whole, months.unsettled)
+            told[name] = {
+                str(h): None if path is None else round(float(path[h - 1]), 9) for h in HORIZONS
+            }
     return told
 
 

@@ -17,6 +17,7 @@ from models.flows import cohort_at, means
 from models.forecast import forecast
 from models.outcomes import LEADS, Outlook
 from models.tilt import MOST_TILT, shifted
+from serving.terminal import forecast as terminal
 from tests.small_history import Law, carried_of, past_of
 
 ETS, THETA = "ETS by segment", "theta by segment"
@@ -261,3 +262,16 @@ def test_every_period_is_combined_by_what_had_closed_before():
         assert (period["combined"] is None) == (weights is None)
         if weights is None:
             assert period["nrr"]["mean"] == pytest.approx(period["uncombined"], abs=1e-9)
+
+
+def test_the_terminal_says_what_was_combined(capsys: pytest.CaptureFixture[str]) -> None:
+    """The page of a forecast names each weight, our mean alone, and what was added."""
+    book = outlook()
+    moved, told = combined(book, WEIGHED, {ETS: {"3": 1.2, "12": None}, THETA: {"3": None}})
+    body = forecast(moved, 3, 0.2, as_of=date(2025, 7, 1), definition={}, n_eff=4.0)
+    terminal.forecast(body | {"combined": told["3"]})
+    out = " ".join(capsys.readouterr().out.split())
+    assert "forecast 70.0 %, ETS by segment 30.0 %" in out
+    assert f"{told['3']['shift_points']:+.1f} points" in out
+    terminal.forecast(body | {"combined": None})
+    assert "combined" not in capsys.readouterr().out

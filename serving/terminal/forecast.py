@@ -282,6 +282,13 @@ def _trust(body: Body, spelled: Amounts) -> None:
     if simple:
         told = ", ".join(f"{name} {percent(value)}" for name, value in simple.items())
         tell(f"NRR by simpler rules: {told}")
+    weighed = body.get("combined")
+    if weighed:
+        named = ", ".join(f"{name} {percent(one)}" for name, one in weighed["weights"].items())
+        alone = f"{percent(weighed['nrr']['forecast'])} alone"
+        tell(
+            f"NRR combined by inverse past error: {named}; {alone}, {weighed['shift_points']:+.1f} points"
+        )
     largest = body.get("concentration") or {}
     if largest.get("largest_share") is not None:
         count = len(largest["largest_accounts"])
