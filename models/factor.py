@@ -9,6 +9,7 @@ level is solved so that the mean over z is exactly the probability that went in.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.polynomial.hermite_e import hermegauss
@@ -122,8 +123,16 @@ def few_nodes(tau: float) -> tuple[Floats, Floats]:
     count = next((count for most, count in FEW.items() if tau <= most), None)
     if count is None:
         return factor_nodes(tau)
+    return _hermite(count)
+
+
+@cache
+def _hermite(count: int) -> tuple[Floats, Floats]:
+    """Give the nodes of Gauss and Hermite, and their weights; nobody writes into them."""
     z, weight = hermegauss(count)
-    return z, weight / weight.sum()
+    weight /= weight.sum()
+    z.flags.writeable = weight.flags.writeable = False
+    return z, weight
 
 
 def factor_strata(count: int) -> Floats:
@@ -202,12 +211,13 @@ def _level(target: Floats, weight: Floats, shift: Floats) -> Floats:
     share = np.clip(np.divide(target, total, out=np.zeros_like(total), where=possible), 0.0, 1.0)
     share = np.where(share >= CERTAIN, 1.0, np.where(share <= IMPOSSIBLE, 0.0, share))
     goal = np.asarray(logit(share))
-    free = np.isfinite(goal) & bool(np.any(shift))
-    if not free.any():
+    free = np.isfinite(goal)
+    if not (free.any() and np.any(shift)):
         return goal
-    level = goal.copy()
-    level[free] = _newton(goal[free], share[free], weight[:, free] / total[free], shift)
-    return level
+    part = weight / np.where(possible, total, 1.0)
+    part[:, ~possible] = 1.0 / len(shift)  # these columns are solved for nothing, and harmlessly
+    level = _newton(np.where(free, goal, 0.0), np.where(free, share, 0.5), part, shift)
+    return np.where(free, level, goal)
 
 
 def _newton(goal: Floats, share: Floats, part: Floats, shift: Floats) -> Floats:

@@ -93,7 +93,10 @@ class Cohort:
 
     def of(self, who: NDArray[np.int64] | slice) -> Cohort:
         """Take some of the accounts, by position."""
-        return Cohort(**{item.name: getattr(self, item.name)[who] for item in fields(self)})
+        named = {item.name: getattr(self, item.name) for item in fields(self)}
+        if isinstance(who, slice):
+            return Cohort(**{name: values[who] for name, values in named.items()})
+        return Cohort(**{name: values.take(who, axis=0) for name, values in named.items()})
 
 
 def cohort_at(outlook: Outlook, horizon: int) -> Cohort:
