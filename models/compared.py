@@ -131,7 +131,8 @@ def _minus(after: Any, before: Any, name: str) -> Any:
         return {key: _minus(after[key], before[key], key) for key in before if key in after}
     if isinstance(before, Sequence) and isinstance(after, Sequence):
         return [_minus(a, b, name) for a, b in zip(after, before, strict=True)]
-    return None if before is None or after is None else after - before
+    numbers = isinstance(before, int | float) and isinstance(after, int | float)
+    return after - before if numbers else None
 
 
 def _prices(scenario: Scenario) -> bool:

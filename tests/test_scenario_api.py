@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import orjson
 import pandas as pd
 import pytest
 from fastapi.testclient import TestClient
@@ -15,9 +16,12 @@ from features.faults import Busy, DataRejected, InputMissing
 from models.scenario import Scenario
 from serving.api.forecast import EXAMPLE
 from serving.app import create_app
+from serving.columns import plain
 from serving.outlooks import kept_outlook, packed, unpacked
 from serving.scenarios import AT_ONCE, IN_LINE, Scenarios
+from serving.settings import load
 from serving.store import Store
+from tests.command_line import workspace
 from tests.example_publication import NOW, example
 from tests.test_scenario import BASIS, BOOK, numbers
 
@@ -246,3 +250,27 @@ def test_beyond_the_line_the_next_is_refused(home: Path, monkeypatch: pytest.Mon
     for one in asked:
         one.join(10)
     assert scenarios._line._value == IN_LINE
+
+
+@pytest.mark.ci
+def test_what_a_run_kept_tells_its_published_forecast_again(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    settings = load(here=workspace(tmp_path_factory))
+    store = Store.open(settings.home)
+    run = store.current().run_id
+    kept = kept_outlook(store, run)
+    for horizon in (1, 3, 12):
+        published = store.forecast(horizon, run=run)
+        again = plain(kept.basis.told(kept.outlook, horizon))
+        assert again == {name: published[name] for name in again}
+    null = Scenarios(store).answer(run, Scenario(), 3)
+    assert null["baseline"] == null["scenario"] == store.forecast(3, run=run)
+    prices = [{"all": True, "price_at_renewal": {"rise": 0.05}}]
+    told = Scenarios(store).answer(run, Scenario.model_validate({"changes": prices}), 12, by="csm")
+    assert told["difference"]["nrr"]["mean"] > 0.0
+    assert orjson.dumps(told)
+    for side in ("baseline", "scenario"):
+        whole = told[side]["closing_mrr"]["mean"]
+        parts = sum(one["closing_mrr"]["mean"] for one in told[side]["by_cut"])
+        assert parts == pytest.approx(whole, rel=1e-9)
