@@ -92,6 +92,8 @@ ASTRAY = {
     "bands.risk": lambda said: said["bands"]["risk"].pop("pooled"),
     "bands": lambda said: said["bands"].update(expansion=[0.6, 0.4]),
     "factor": lambda said: said["factor"].pop("12"),
+    "factor.1.strength": lambda said: said["factor"]["1"].pop("strength"),
+    "factor.3.stretch": lambda said: said["factor"]["3"].update(stretch=0.0),
     "periods.0.nrr": lambda said: said["periods"][0].update(nrr=1.0),
     "probabilities.churn.rows": lambda said: said["probabilities"]["churn"].pop("rows"),
     "trained_through": lambda said: said.update(trained_through="last year"),
