@@ -77,7 +77,7 @@ class Actuals:
             None with the reason where the ledger cannot tell.
         """
         known = self._cohort(window, rules)
-        today = self._cohort(window, self.rules)
+        today = known if rules == self.rules else self._cohort(window, self.rules)
         as_closed = self._as_closed(window, rules)
         mine = known if as_closed is None else as_closed
         mine = mine[mine.index.isin(due.keys())]
@@ -120,8 +120,8 @@ class Actuals:
         return pd.DataFrame({"opening": opening, "closing": after})
 
     def _nrr(self, window: Window, today: pd.DataFrame) -> float:
-        """Give NRR as `perennial metrics` does; within a month, where it has none, by account."""
-        if not _whole(window):
+        """Give NRR as `perennial metrics` does, with others' returns where the rules add them."""
+        if not _whole(window) or self.rules.reactivation != "s002":
             return _flows(today).nrr
         (whole,) = self._desk(self.rules).measure([window])
         return float(whole.nrr or 0.0)
