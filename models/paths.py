@@ -73,13 +73,14 @@ def simulate(
     """
     rng = np.random.default_rng(seed)
     order = np.argsort(-cohort.mrr, kind="stable")
-    count = _one_by_one(cohort.of(order), leaning.of(order), names)
-    big, rest = order[:count], order[count:]
+    cohort, leaning = cohort.of(order), leaning.of(order)
+    count = _one_by_one(cohort, leaning, names)
+    big, rest = slice(0, count), slice(count, len(order))
     strata = max(1, min(STRATA, paths // PER_STRATUM))
     z, each = factor_strata(strata), -(-paths // strata)
     single = cohort.of(big)
     moves = Moves.of(single, leaning.of(big).at(z), names)
-    crowd = _crowd(cohort.of(rest), leaning.of(rest), z, names) if len(rest) else {}
+    crowd = _crowd(cohort.of(rest), leaning.of(rest), z, names) if count < len(order) else {}
     parts = []
     for stratum in range(strata):
         sums = _singles(single, moves, stratum, each, rng)
