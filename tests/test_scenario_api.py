@@ -193,6 +193,7 @@ def test_a_run_without_an_outlook_says_so(tmp_path: Path) -> None:
         kept_outlook(Store.open(tmp_path), run)
 
 
+@pytest.mark.ci
 def test_a_damaged_outlook_is_refused(tmp_path: Path) -> None:
     run = publish(tmp_path)
     (kept,) = (tmp_path / "exports" / run).glob("outlook-*.parquet")
@@ -206,6 +207,7 @@ def test_a_damaged_outlook_is_refused(tmp_path: Path) -> None:
     problem(ask(api, {}), 409, "outlook_damaged")
 
 
+@pytest.mark.ci
 def test_another_run_replaces_the_outlook_that_is_held(tmp_path: Path) -> None:
     scenarios, first = Scenarios(Store.open(tmp_path)), publish(tmp_path)
     scenarios.answer(first, Scenario(), 3)
