@@ -97,13 +97,20 @@ class CalendarFacts:
             tenure_code,
             (month == 11).astype(np.int64),
             _lead_code(leads),
-            self._decided(rows, leads) if cumulative else np.zeros(len(rows), dtype=np.int64),
+            self.decided(rows, leads) if cumulative else np.zeros(len(rows), dtype=np.int64),
         ]
         return np.column_stack(columns).astype(np.int64)
 
-    def _decided(self, rows: Ints, leads: Ints) -> Ints:
+    def decided(self, rows: Ints, leads: Ints) -> Ints:
+        """Code the decisions passed at some (row, lead) pairs: 0 none, 1 one, 2 one every month."""
         within = np.where(np.isfinite(self.decision[rows]), self.decision[rows], 99.0) <= leads
         return np.where(self.cycle[rows] == 1, 2, within.astype(np.int64))
+
+    def decided_by_lead(self) -> Ints:
+        """Give ``decided`` of every account at every lead, (n, 12)."""
+        rows = np.repeat(np.arange(len(self)), LEADS)
+        leads = np.tile(np.arange(1, LEADS + 1), len(self))
+        return self.decided(rows, leads).reshape(len(self), LEADS)
 
 
 COLUMNS = (

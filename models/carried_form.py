@@ -18,6 +18,7 @@ from features.faults import DataRejected
 from models.bands import POOLED
 from models.calendar import BANDS, COLUMNS
 from models.combined import OURS
+from models.creep import DECIDED
 from models.outcomes import LEADS
 from models.target import LEAD_GROUPS, TARGETS
 from models.topdown import RIVALS
@@ -36,6 +37,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Inside = Annotated[float, Field(gt=0, lt=1)]
 Growing = Annotated[float, Field(ge=-10, le=10)]
 Moments = Annotated[list[Number], Field(min_length=3, max_length=3)]
+PerLead = Annotated[list[Number], Field(min_length=LEADS, max_length=LEADS)]
 ByLead = Annotated[list[Moments], Field(min_length=LEADS, max_length=LEADS)]
 PerGroup = Annotated[list[Number], Field(min_length=len(LEAD_GROUPS), max_length=len(LEAD_GROUPS))]
 
@@ -71,7 +73,7 @@ class _Target(_Part):
     calendar: _Calendar
     ridge: _Ridge | None
     booster: bool
-    levels: PerGroup
+    levels: Annotated[list[PerLead], Field(min_length=len(BANDS), max_length=len(BANDS))]
     gains: PerGroup
     calibration: _Calibration
     serves: Literal["score", "calendar"]
@@ -79,15 +81,22 @@ class _Target(_Part):
 
 class _Growth(_Part):
     level: Annotated[float, Field(ge=-100, le=100)]
-    slopes: Annotated[list[Number], Field(min_length=2, max_length=2)]
-    centres: Annotated[list[Number], Field(min_length=2, max_length=2)]
+    slopes: Annotated[list[Number], Field(min_length=3, max_length=3)]
+    centres: Annotated[list[Number], Field(min_length=3, max_length=3)]
     factors: ByLead
     cap: Annotated[float, Field(gt=0, le=LARGEST)]
 
 
+class _Creep(_Part):
+    up: Annotated[list[ByLead], Field(min_length=DECIDED, max_length=DECIDED)]
+    down: Annotated[list[ByLead], Field(min_length=DECIDED, max_length=DECIDED)]
+
+
 class _Sizes(_Part):
     growth: _Growth
+    plain: _Growth
     down: Annotated[list[ByLead], Field(min_length=len(BANDS), max_length=len(BANDS))]
+    creep: _Creep
 
 
 class _Metered(_Part):

@@ -105,18 +105,26 @@ class HealthModel:
     def outlook(self, frame: pd.DataFrame, prediction: Prediction) -> Outlook:
         """Give the prediction in the words that forecasts and lists read."""
         band = prediction.facts.band
+        decided, leads = prediction.facts.decided_by_lead(), np.arange(LEADS)[None, :]
         mrr = frame["mrr_micros"].to_numpy(dtype=float) / 1e6
         told = Outlook(
             accounts=frame,
             p_churn=prediction.p_churn,
             p_contract=prediction.p_contract,
             p_expand=prediction.p_expand,
-            up_moments=self.sizes.growth.moments(mrr),
+            up_moments=self._growth(mrr, prediction.scores["expand"]),
             down_moments=self.sizes.down[band],
             booked_churn=prediction.booked.churn,
             booked_mrr_micros=prediction.booked.mrr_micros,
+            drift_up=self.sizes.creep.up[decided, leads],
+            drift_down=self.sizes.creep.down[decided, leads],
         )
         return metered_outlook(told, metered_facts(frame, band), self.metered)
+
+    def _growth(self, mrr: Floats, score: Floats) -> Floats:
+        """Size an expansion by MRR, lead and score, or without a score where none serves."""
+        scored = self.targets["expand"].uses_score
+        return (self.sizes.growth if scored else self.sizes.plain).moments(mrr, score)
 
     def _not_paying(self, hazard: Floats) -> Floats:
         """Chance of not paying at each lead: left by then and not back; never falls with the lead."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.calendar import CalendarFacts, CalendarModel
+from models.calendar import BANDS, CalendarFacts, CalendarModel
 from models.calibration import IDENTITY, Calibration
 from models.outcomes import LEADS
 from models.ridge import Ridge
@@ -22,6 +22,7 @@ Ints = NDArray[np.int64]
 
 TARGETS = ("churn", "expand", "contract")
 PerGroup = tuple[float, float, float, float]
+Levels = tuple[tuple[float, ...], ...]
 LEAD_GROUPS = ((1, 1), (2, 3), (4, 6), (7, 12))
 
 
@@ -51,8 +52,8 @@ class TargetModel:
         Distinct closed events in training.
     calendar : CalendarModel
     score : Score
-    levels : tuple of four float
-        Constant beside the calendar in each lead group, once a score is there.
+    levels : tuple of tuple of twelve float
+        Per ACV band, the constant beside the calendar at each lead, once a score is there.
     gains : tuple of four float
         Weight of the score in each lead group; never negative, never increasing.
     calibration : Calibration
@@ -65,7 +66,7 @@ class TargetModel:
     events: int
     calendar: CalendarModel
     score: Score
-    levels: PerGroup = (0.0, 0.0, 0.0, 0.0)
+    levels: Levels = ((0.0,) * LEADS,) * len(BANDS)
     gains: PerGroup = (0.0, 0.0, 0.0, 0.0)
     calibration: Calibration = IDENTITY
     serves: str = "score"
@@ -81,13 +82,19 @@ class TargetModel:
 
     def logits(self, facts: CalendarFacts, score: Floats) -> Floats:
         """Give the calibrated logit at every lead, (n, 12), from the calendar and the scores."""
-        leads = np.arange(1, LEADS + 1)
+        calendar = self.calendar.matrix(facts)
         if not self.uses_score:
-            return self.calendar.matrix(facts)
-        group = lead_group(leads)
-        level, gain = np.asarray(self.levels)[group], np.asarray(self.gains)[group]
-        raw = self.calendar.matrix(facts) + level[None, :] + score[:, None] * gain[None, :]
-        return self.calibration.apply(raw, np.broadcast_to(leads, raw.shape))
+            return calendar
+        leads = np.broadcast_to(np.arange(1, LEADS + 1), calendar.shape)
+        raw = self.raised(calendar, facts.band[:, None], leads, score[:, None])
+        return self.calibration.apply(raw, leads)
+
+    def raised(self, calendar: Floats, band: Ints, leads: Ints, score: Floats) -> Floats:
+        """Add level and gain x score to the calendar's logits; nothing is calibrated yet."""
+        if not self.uses_score:
+            return calendar
+        level, gain = np.asarray(self.levels), np.asarray(self.gains)
+        return np.asarray(calendar + level[band, leads - 1] + gain[lead_group(leads)] * score)
 
     def to_json(self) -> dict[str, Any]:
         """Give everything but the booster as JSON."""
@@ -98,7 +105,7 @@ class TargetModel:
             "calendar": self.calendar.to_json(),
             "ridge": self.score.ridge.to_json() if self.score.ridge else None,
             "booster": self.score.booster is not None,
-            "levels": list(self.levels),
+            "levels": [list(band) for band in self.levels],
             "gains": list(self.gains),
             "calibration": self.calibration.to_json(),
             "serves": self.serves,
@@ -108,15 +115,14 @@ class TargetModel:
     def from_json(cls, values: Mapping[str, Any], booster: Any | None) -> TargetModel:
         """Read a target's model from JSON and its verified booster."""
         ridge = Ridge.from_json(values["ridge"]) if values["ridge"] else None
-        levels, gains = (_per_group(values[name]) for name in ("levels", "gains"))
         return cls(
             target=values["target"],
             rung=values["rung"],
             events=int(values["events"]),
             calendar=CalendarModel.from_json(values["calendar"]),
             score=Score(ridge, booster if values["booster"] else None),
-            levels=levels,
-            gains=gains,
+            levels=tuple(tuple(map(float, band)) for band in values["levels"]),
+            gains=_per_group(values["gains"]),
             calibration=Calibration.from_json(values["calibration"]),
             serves=values["serves"],
         )

@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from features.catalog import CATALOG
 from models.calendar_fit import PRIOR_ACCOUNTS
 from models.outcomes import LEADS
 from models.prediction import HealthModel
-from models.sizes import fit_sizes
+from models.sizes import Closed, fit_sizes
 from models.target import TARGETS, TargetModel
 from training.history import History
 from training.labels import Outcomes
@@ -77,23 +78,35 @@ def fit_health(
 
     with ThreadPoolExecutor(THREADS) as pool:
         targets = dict(zip(TARGETS, pool.map(fitted, TARGETS), strict=True))
-    sized = outcomes.closed & ~outcomes.gone & outcomes.by_event[:, None]
-    size_rows = np.nonzero(sized)
     return HealthModel(
         signals=history.signals,
         targets=targets,
         locked_rate=_locked_rate(history, outcomes),
         returns=_returns(history, origin),
-        sizes=fit_sizes(
-            outcomes.change[size_rows],
-            outcomes.opening[size_rows[0]] / 1e6,
-            history.facts.band[size_rows[0]],
-            size_rows[1] + 1,
-            outcomes.expand[size_rows].astype(np.int64),
-            outcomes.contract[size_rows].astype(np.int64),
-        ),
+        sizes=fit_sizes(_closed(history, outcomes, material.values, targets["expand"])),
         fiscal_year_starts=history.facts.fiscal_year_starts,
         metered=metered_growth(history, outcomes, origin),
+    )
+
+
+def _closed(history: History, outcomes: Outcomes, values: Floats, target: TargetModel) -> Closed:
+    """Lay out what became of accounts that pay, beside what the model says of it."""
+    told = (history.modelled & outcomes.by_event)[:, None]
+    row, column = np.nonzero(outcomes.closed & ~outcomes.gone & told)
+    at, lead, band = (row, column), column + 1, history.facts.band[row]
+    score = target.scores(values)[row]
+    calendar = target.calendar.logit(history.facts, row, lead)
+    return Closed(
+        change=outcomes.change[at],
+        mrr=outcomes.opening[row] / 1e6,
+        band=band,
+        lead=lead,
+        decided=history.facts.decided(row, lead),
+        expand=outcomes.expand[at],
+        contract=outcomes.contract[at],
+        score=score,
+        chance=expit(target.raised(calendar, band, lead, score)),
+        calendar=expit(calendar),
     )
 
 

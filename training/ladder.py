@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from models.calendar import CalendarFacts
+from models.calendar import BANDS, CalendarFacts
 from models.calendar_fit import fit_calendar
+from models.outcomes import LEADS
 from models.ridge import fit_ridge
 from models.score import RUNGS, Score, rung_of
-from models.target import LEAD_GROUPS, PerGroup, TargetModel, lead_group
+from models.target import LEAD_GROUPS, Levels, PerGroup, TargetModel, lead_group
 from training.rows import (
     ROWS_PER_FIT,
     Rows,
@@ -48,6 +49,11 @@ BOOSTER: Mapping[str, Any] = {
     "boost_from_average": False,
     "verbosity": -1,
 }
+MOST = (1.0, 1.0, 1.0, 1.0)
+LATE_GROWTH = (1.0, 1.0, 1.0, 2.0)
+"""What gains are at most. Who grows goes on growing: over a year a score may tell more than at first."""
+APART = 0.3
+"""How far a band's level may leave that of all, on the logit: a standard deviation."""
 MIN_LEAF_ROWS = 60
 MIN_LEAF_SHARE = 0.05
 SCORE_LEADS = 6
@@ -125,7 +131,7 @@ def fit_target(
     score = _fit_score(target, rung, near, at_near, material, options or {})
     drawn = _drawn(rows, material, most_rows, events)
     offset = calendar.logit(facts, drawn.row, drawn.lead)
-    levels, gains = _fit_gains(score, drawn, offset, material)
+    levels, gains = _fit_gains(score, drawn, offset, material, grows=target == "expand")
     return TargetModel(target, rung, events, calendar, score, levels, gains)
 
 
@@ -192,9 +198,11 @@ def split_in_time(rows: Rows, month: Ints, share: float) -> tuple[Ints, Ints]:
 
 
 def _fit_gains(
-    score: Score, rows: Rows, offset: Floats, material: Material
-) -> tuple[PerGroup, PerGroup]:
-    """Fit one level and one gain per lead group; gains are at least 0, never rising.
+    score: Score, rows: Rows, offset: Floats, material: Material, grows: bool
+) -> tuple[Levels, PerGroup]:
+    """Fit levels by band and lead, and one gain per lead group.
+
+    Gains are at least 0 and never rise with the lead, but for what ``grows``.
 
     The score is centred first, so that levels that lean to none lean to the calendar; they are
     solved once more for the gains that are left, or a shrunk score would bias every probability.
@@ -206,18 +214,38 @@ def _fit_gains(
     groups = len(LEAD_GROUPS)
     s, group = _scores_of(score, rows, material), lead_group(rows.lead)
     centre = float(np.average(s, weights=rows.weight))
-    reaches = np.stack([(group <= last) for last in range(groups)], axis=1)
-    level_of, per_score = np.eye(groups)[group], reaches * (s - centre)[:, None]
+    steps = np.eye(groups) if grows else np.triu(np.ones((groups, groups)))
+    level_of = np.eye(groups)[group]
+    per_score = (level_of @ steps) * (s - centre)[:, None]
     free: list[Bound] = [(None, None)] * groups
     rising: list[Bound] = [(0.0, None)] * groups
-    start = np.array([0.0] * (2 * groups - 1) + [1.0])
+    start = np.concatenate([np.zeros(groups), np.linalg.solve(steps, np.ones(groups))])
     design = np.concatenate([level_of, per_score], axis=1)
     solved = _solve(rows, offset, design, start, free + rising)
     most = _shrinkage(score, rows, material, offset, offset + design @ solved)
-    gains = most * np.minimum(np.cumsum(solved[groups:][::-1])[::-1], 1.0)
+    gains = most * np.minimum(steps @ solved[groups:], LATE_GROWTH if grows else MOST)
     shrunk = offset + gains[group] * (s - centre)
-    levels = _solve(rows, shrunk, level_of, np.zeros(groups), free)
-    return _per_group(levels - gains * centre), _per_group(gains)
+    levels = _fit_levels(rows, shrunk, material.facts.band[rows.row])
+    by_lead = gains[lead_group(np.arange(1, LEADS + 1))]
+    return tuple(tuple(map(float, band)) for band in levels - by_lead * centre), _per_group(gains)
+
+
+def _fit_levels(rows: Rows, offset: Floats, band: Ints) -> Floats:
+    """Give the level of every band at every lead, (bands, 12).
+
+    What signals say of the next months fades; what a size of account does over a year does not. So
+    every band may leave the level of all, as far as its own rows show it.
+    """
+    bands, groups = len(BANDS), len(LEAD_GROUPS)
+    group_of = np.eye(groups)[lead_group(np.arange(1, LEADS + 1))]
+    group, lead = group_of[rows.lead - 1], np.eye(LEADS)[rows.lead - 1]
+    apart = (np.eye(bands)[band][:, :, None] * group[:, None, :]).reshape(len(rows), -1)
+    design = np.concatenate([group, APART * lead, APART * apart], axis=1)
+    start = np.zeros(design.shape[1])
+    solved = _solve(rows, offset, design, start, [(None, None)] * len(start), lean=len(start))
+    of_group, of_lead, of_band = np.split(solved, [groups, groups + LEADS])
+    by_band = of_group + APART * of_band.reshape(bands, groups)
+    return np.asarray(by_band @ group_of.T + APART * of_lead)
 
 
 def _solve(
@@ -226,16 +254,17 @@ def _solve(
     design: Floats,
     start: Floats,
     bounds: Sequence[Bound],
+    lean: int = len(LEAD_GROUPS),
 ) -> Floats:
-    """Minimise the log-loss on an offset; the levels, which come first, lean to none."""
-    lean = (np.arange(design.shape[1]) < len(LEAD_GROUPS)).astype(float)
+    """Minimise the log-loss on an offset; the first parameters, the levels, lean to none."""
+    leans = (np.arange(design.shape[1]) < lean).astype(float)
 
     def loss(parameters: Floats) -> tuple[float, Floats]:
         eta = offset + design @ parameters
         residual = rows.weight * (expit(eta) - rows.y)
         fit = float(rows.weight @ (np.logaddexp(0, eta) - rows.y * eta))
-        value = fit + float(lean @ parameters**2) / 2
-        return value, residual @ design + lean * parameters
+        value = fit + float(leans @ parameters**2) / 2
+        return value, residual @ design + leans * parameters
 
     solved = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x
     return np.asarray(solved)
