@@ -98,7 +98,7 @@ def _part(title: str, told: Mapping[str, Any]) -> list[str]:
     lines = [f"{title}: {told['periods']} periods, n_eff {told['n_eff']:.1f} ({told['width']})"]
     if not told["applicable"]:
         return [*lines, "  too few periods: not applicable"]
-    lines += [f"  {name:22s}{_error(one)}" for name, one in told["errors"].items()]
+    lines += [f"  {name:24s}{_error(one)}" for name, one in told["errors"].items()]
     for name in ("80", "90"):
         held = told[f"coverage_{name}"]
         reach = f"{100 * held['share']:.0f} % ({100 * held['low']:.0f} to {100 * held['high']:.0f})"
