@@ -16,7 +16,7 @@ from models.scale import alone_variance, shared_variance, tau_reaching
 
 __all__ = ["closing_variance", "is_open", "phi_of", "shared_scale", "usual_scale", "usually_shared"]
 
-SHORT, LONG = (3, 0.35), (12, 0.47)
+SHORT, LONG = (3, 0.3), (12, 0.4)
 ROUNDING = 1e-15
 
 
@@ -26,12 +26,12 @@ def is_open(cohort: Cohort) -> bool:
 
 
 def usual_scale(horizon: int) -> float:
-    """Give the factor's scale that is expected before any backtest: .35 to 3 months, .47 at 12.
+    """Give the factor's scale that is expected before any backtest: .3 to 3 months, .4 at 12.
 
     Examples
     --------
     >>> usual_scale(1), usual_scale(3), round(usual_scale(6), 6), usual_scale(12)
-    (0.35, 0.35, 0.39, 0.47)
+    (0.3, 0.3, 0.333333, 0.4)
     """
     return float(np.interp(horizon, [SHORT[0], LONG[0]], [SHORT[1], LONG[1]]))
 
@@ -46,7 +46,7 @@ def usually_shared(cohort: Cohort, horizon: int) -> float:
     ...     flat = np.zeros((n, 3))
     ...     return Cohort(one, 0.1 * one, 0 * one, 0 * one, flat, flat, no, 0 * one, 0 * one, no)
     >>> round(usually_shared(even(100), 3), 2), round(usually_shared(even(1_000), 3), 2)
-    (1.11, 11.18)
+    (0.81, 8.18)
     """
     if not is_open(cohort):
         return 0.0
