@@ -1,8 +1,8 @@
 """Goal-seek: how much more expansion, or how much less churn, would reach an NRR.
 
-Two levers, each pulled alone, the rest as forecast: every modelled expansion is made larger by one
-multiple, or every modelled chance of churn smaller by one share (who would have left then stays as
-it is). Booked things are settled, so neither touches them. Asked are three goals: the mean of NRR
+Two levers, each pulled alone, the rest as forecast: every modelled expansion is made more likely by
+one multiple (taken from the chance of staying as it is), or every modelled chance of churn smaller
+by one share (who would have left then stays as it is). Booked things are settled, so neither touches them. Asked are three goals: the mean of NRR
 at the target, and a chance of one half and of four fifths to reach it.
 """
 
@@ -22,17 +22,18 @@ from models.flows import Cohort, cohort_at, means
 from models.outcomes import Outlook
 from models.shape import Group, shapes_of
 
-__all__ = ["CHANCES", "LARGEST_MULTIPLE", "reach"]
+__all__ = ["CHANCES", "MOST_LIKELIER", "reach"]
 
 CHANCES = {"p50": 0.5, "p80": 0.8}
 """Chances of reaching the target that are asked for, beside the mean."""
 
-LARGEST_MULTIPLE = 10.0
-"""A multiple of expansion beyond this is no plan; it is said not to be reached."""
+MOST_LIKELIER = 10.0
+"""Expansion likelier than this many times is no plan; the target is said not to be reached."""
 
 PATHS, CLOSE, RARE = 4_000, 1e-4, 1e-6
 HOW = {
-    "expansion": "every modelled expansion larger by the multiple; churn and contraction as forecast",
+    "expansion": "every modelled expansion so many times as likely, of the size that is forecast; "
+    "churn and contraction as forecast",
     "churn": "every modelled chance of churn smaller by the reduction; expansion and contraction as "
     "forecast, and who would have left stays as it is",
 }
@@ -69,7 +70,9 @@ def reach(
     dict
         ``target``, ``horizon_months``, ``opening_mrr``, ``nrr_mean``, ``p_target`` as forecast;
         ``expansion`` with ``mean``, ``p50``, ``p80``: each ``expansion_mrr`` (the mean that is
-        needed, signed increases included), ``multiple`` of the modelled expansion, ``reason``;
+        needed, signed increases included), ``multiple`` of the modelled expansion MRR,
+        ``times_as_likely`` (what every modelled chance of expansion is multiplied with, as far
+        as the account has room), ``reason``; of the mean the amount is always told;
         ``churn`` likewise with ``churned_mrr`` and ``reduction`` (0.25: a quarter of the modelled
         churn less). What nothing reaches is None with its reason.
 
@@ -81,7 +84,7 @@ def reach(
     >>> book = Outlook(accounts, p, 0 * p, p, sizes, sizes, p > 1, np.full((500, 12), np.nan))
     >>> told = reach(book, 3, 0.0, 0.94)
     >>> told["nrr_mean"], told["expansion"]["mean"], told["churn"]["mean"]["reduction"]
-    (0.92, {'expansion_mrr': 2000.0, 'multiple': 2.0, 'reason': None}, 0.2)
+    (0.92, {'expansion_mrr': 2000.0, 'multiple': 2.0, 'times_as_likely': 2.0, 'reason': None}, 0.2)
     """
     order = np.argsort(outlook.accounts["account_id"].astype(str).to_numpy(), kind="stable")
     book = _Book(cohort_at(outlook.of(order), horizon), tau, stretch, seed)
@@ -124,10 +127,14 @@ class _Book:
         middle = float(shape.quantile["closing"][0]) / self.opening
         return shape.closing_above((middle + (target - middle) / self.stretch) * self.opening)
 
-    def grown(self, multiple: float) -> Cohort:
-        """Make every modelled expansion larger by a multiple."""
-        power = multiple ** np.arange(1, 4)
-        return replace(self.cohort, up=self.cohort.up * power, flat_up=self.cohort.flat_up * power)
+    def grown(self, likelier: float) -> Cohort:
+        """Make every modelled expansion more likely, as far as the account has room."""
+        room = np.maximum(1.0 - self.cohort.p_churn - self.cohort.p_contract, 0.0)
+        return replace(self.cohort, p_expand=np.minimum(self.cohort.p_expand * likelier, room))
+
+    def expansion(self, cohort: Cohort) -> float:
+        """Give the mean of expansion MRR, signed increases included."""
+        return float(means(cohort)["expansion"].sum())
 
     def kept(self, reduction: float) -> Cohort:
         """Make every modelled chance of churn smaller by a share."""
@@ -136,19 +143,49 @@ class _Book:
 
 
 def _by_expansion(book: _Book, target: float) -> dict[str, Any]:
-    """Solve the multiple of expansion for the mean and for the chances."""
+    """Solve how much likelier expansion must be, for the mean and for the chances."""
+    if not (book.cohort.p_expand * book.cohort.mrr * book.cohort.up[:, 0]).any():
+        why = "no expansion is forecast that could be likelier"
+        found = {name: _more(book, None, why) for name in ("mean", *CHANCES)}
+    else:
+        chance = cache(lambda likelier: book.chance(book.grown(likelier), target))
+        pulled = {"mean": _mean(book, target)}
+        pulled |= {name: _least(chance, level, MOST_LIKELIER) for name, level in CHANCES.items()}
+        best = book.nrr(book.grown(MOST_LIKELIER))
+        why = (
+            f"not reached if every modelled expansion were {MOST_LIKELIER:g} times as likely: "
+            f"the mean of NRR is then {best:.1%}"
+        )
+        found = {name: _more(book, likelier, why) for name, likelier in pulled.items()}
+    return found | {"mean": found["mean"] | _needed(book, target)}
+
+
+def _needed(book: _Book, target: float) -> dict[str, float | None]:
+    """Give the expansion that the mean needs, whether or not it can come about."""
+    told = book.expansion(book.cohort)
+    others = float(means(book.cohort)["closing"].sum()) - told
+    needed = max(target * book.opening - others, 0.0)
+    return _amounts(book, needed)
+
+
+def _amounts(book: _Book, needed: float) -> dict[str, float | None]:
+    """Tell an amount of expansion, and how many times the modelled one that is."""
     signed = float(book.cohort.signed_up.sum())
-    modelled = float(means(book.cohort)["expansion"].sum()) - signed
-    if modelled <= 1e-12 * book.opening:
-        why = "no expansion is forecast that could be larger"
-        return {name: _more(None, signed, modelled, why) for name in ("mean", *CHANCES)}
-    without = book.nrr(book.grown(0.0))
-    exact = max(target - without, 0.0) * book.opening / modelled
-    chance = cache(lambda multiple: book.chance(book.grown(multiple), target))
-    found = {"mean": exact if exact <= LARGEST_MULTIPLE else None}
-    found |= {name: _least(chance, level, LARGEST_MULTIPLE) for name, level in CHANCES.items()}
-    why = f"more than {LARGEST_MULTIPLE:g} times the modelled expansion would be needed"
-    return {name: _more(multiple, signed, modelled, why) for name, multiple in found.items()}
+    modelled = book.expansion(book.cohort) - signed
+    multiple = max(needed - signed, 0.0) / modelled if modelled > 1e-12 * book.opening else None
+    rounded = None if multiple is None else round(multiple, 6)
+    return {"expansion_mrr": round(needed, 6), "multiple": rounded}
+
+
+def _mean(book: _Book, target: float) -> float | None:
+    """Find how much likelier expansion brings the mean of NRR to the target."""
+
+    def short(likelier: float) -> float:
+        return book.nrr(book.grown(likelier)) - target
+
+    if short(0.0) >= 0.0:
+        return 0.0
+    return float(brentq(short, 0.0, MOST_LIKELIER)) if short(MOST_LIKELIER) >= 0.0 else None
 
 
 def _by_churn(book: _Book, target: float) -> dict[str, Any]:
@@ -164,12 +201,12 @@ def _by_churn(book: _Book, target: float) -> dict[str, Any]:
     return {name: _less(book, reduction, best) for name, reduction in found.items()}
 
 
-def _more(multiple: float | None, signed: float, modelled: float, why: str) -> dict[str, Any]:
-    """Tell a multiple of expansion."""
-    if multiple is None:
-        return {"expansion_mrr": None, "multiple": None, "reason": why}
-    needed = round(signed + multiple * modelled, 6)
-    return {"expansion_mrr": needed, "multiple": round(multiple, 6), "reason": None}
+def _more(book: _Book, likelier: float | None, why: str) -> dict[str, Any]:
+    """Tell how much more expansion there is where it is likelier."""
+    if likelier is None:
+        return dict.fromkeys(("expansion_mrr", "multiple", "times_as_likely")) | {"reason": why}
+    amounts = _amounts(book, book.expansion(book.grown(likelier)))
+    return amounts | {"times_as_likely": round(likelier, 6), "reason": None}
 
 
 def _less(book: _Book, reduction: float | None, best: float) -> dict[str, Any]:

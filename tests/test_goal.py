@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from models.forecast import forecast
-from models.goal import LARGEST_MULTIPLE, reach
+from models.goal import MOST_LIKELIER, reach
 from tests.test_forecast import outlook, random_book
 
 BOOK = random_book(450, seed=3)
@@ -27,13 +27,14 @@ def again(book):
     return said["nrr"]["mean"], said["p_target"], said["expansion_mrr"]["mean"], said["churned_mrr"]
 
 
-def grown(multiple):
-    return replace(BOOK, up_moments=BOOK.up_moments * multiple ** np.arange(1, 4))
+def grown(likelier):
+    room = 1 - BOOK.p_churn - BOOK.p_contract
+    return replace(BOOK, p_expand=np.minimum(BOOK.p_expand * likelier, room))
 
 
 def test_the_multiple_of_the_mean_brings_the_mean_to_the_target(told):
     mean = told["expansion"]["mean"]
-    nrr, _, expansion, _ = again(grown(mean["multiple"]))
+    nrr, _, expansion, _ = again(grown(mean["times_as_likely"]))
     assert nrr == pytest.approx(TARGET, abs=1e-6)
     assert expansion == pytest.approx(mean["expansion_mrr"], rel=1e-6)
 
@@ -41,7 +42,9 @@ def test_the_multiple_of_the_mean_brings_the_mean_to_the_target(told):
 @pytest.mark.ci
 @pytest.mark.parametrize(("name", "level"), [("p50", 0.5), ("p80", 0.8)])
 def test_the_multiple_of_a_chance_brings_that_chance(told, name, level):
-    assert again(grown(told["expansion"][name]["multiple"]))[1] == pytest.approx(level, abs=0.02)
+    assert again(grown(told["expansion"][name]["times_as_likely"]))[1] == pytest.approx(
+        level, abs=0.02
+    )
 
 
 @pytest.mark.ci
@@ -66,11 +69,16 @@ def test_what_is_reached_already_asks_for_nothing():
 
 def test_what_nothing_reaches_says_why():
     said = reach(BOOK, 12, 0.3, 9.0)
-    assert said["expansion"]["mean"]["multiple"] is None
-    assert f"{LARGEST_MULTIPLE:g} times" in said["expansion"]["p50"]["reason"]
+    assert said["expansion"]["mean"]["times_as_likely"] is None
+    needed = said["expansion"]["mean"]["expansion_mrr"]
+    year = forecast(BOOK, 12, 0.3, as_of=date(2025, 7, 1), definition={}, n_eff=4)
+    lost = year["contraction_mrr"]["mean"] + year["churned_mrr"]["mean"]
+    assert needed == pytest.approx(8 * year["opening_mrr"] + lost, rel=1e-9)
+    assert said["expansion"]["p50"]["multiple"] is None
+    assert f"{MOST_LIKELIER:g} times as likely" in said["expansion"]["p50"]["reason"]
     assert said["churn"]["mean"]["reason"].startswith("not reached without any modelled churn")
     still = reach(outlook(np.ones(30), 0.1, 0.0, 0.0), 3, 0.0, 1.1)
-    assert still["expansion"]["mean"]["reason"] == "no expansion is forecast that could be larger"
+    assert still["expansion"]["mean"]["reason"] == "no expansion is forecast that could be likelier"
     json.dumps([said, still], allow_nan=False)
 
 
@@ -80,7 +88,7 @@ def test_booked_things_stand():
     book = outlook(np.array([100.0, 100.0]), 0.1, 0.0, 0.5, notice=notice, signed=signed)
     said = reach(book, 3, 0.0, 1.0)
     assert said["nrr_mean"] == 0.65
-    assert said["expansion"]["mean"]["reason"] == "no expansion is forecast that could be larger"
+    assert said["expansion"]["mean"]["reason"] == "no expansion is forecast that could be likelier"
     assert said["churn"]["mean"]["reason"].endswith("65.0%")
 
 
