@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 
 from features.asof import add_months
-from features.consumption import CONSUMPTION
+from features.consumption import consumption
 from features.rules import Rules
 from features.snapshot import snapshot
+from features.view import view_of
 from tests.small_books import AS_OF, line, small_book
 
 
@@ -24,8 +25,7 @@ def bills(account, amounts, until=AS_OF, **more):
 
 def told(lines, as_of=AS_OF, rules=None):
     """The consumption columns of every account, in units of currency."""
-    frame = snapshot(small_book(lines), as_of, rules).set_index("account_id")
-    return frame[list(CONSUMPTION)] / 1e6
+    return consumption(view_of(small_book(lines), as_of, rules or Rules())) / 1e6
 
 
 def test_the_mean_of_three_service_months_now_and_earlier():
