@@ -21,6 +21,8 @@ from models.forecast import forecast
 from models.outcomes import Outlook
 from models.settled import PARTS
 from serving.forecast_csv import forecast_csv
+from serving.settings import load
+from serving.settled import SettledAtHand
 from serving.terminal import against_actual, answered, scenario
 from serving.terminal.forecast import FIGURES
 from tests.command_line import copied, perennial, workspace
@@ -305,6 +307,9 @@ def test_kept_forecasts_of_past_dates_are_settled_as_metrics_says(
         scored = perennial(folder, "score", "--as-of", day, "--json")
         assert scored.code == 0, scored.err
     told = perennial(folder, "forecast", "--against-actual", "--json").body
+    served = SettledAtHand(load(here=folder))
+    assert json.loads(json.dumps(served())) == told
+    assert served() is served()  # nothing has changed: nothing is read again
     quarter = told["horizons"]["3"]
     assert [row["as_of"] for row in quarter["forecasts"]] == dates
     for horizon, one in told["horizons"].items():

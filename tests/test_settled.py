@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from fastapi.testclient import TestClient
 
 from features.book import Book, BookFacts
 from features.closing import close
@@ -16,8 +17,9 @@ from features.retention import metrics
 from features.rules import Rules
 from models.settled import PARTS, Flows, summary
 from serving import terminal
+from serving.app import create_app
 from serving.settings import Settings, load
-from serving.settled import against_actual
+from serving.settled import SettledAtHand, against_actual
 from serving.store import Store
 from tests.example_publication import example
 
@@ -227,3 +229,21 @@ def test_flows_hold_their_identity() -> None:
     flows = Flows.of(opening, closing)
     assert flows.money["closing_mrr"] == 190.0
     assert flows.nrr == 190 / 230
+
+
+def test_the_api_tells_it_and_says_where_there_is_no_book(tmp_path: Path) -> None:
+    body = {
+        "as_of": "2025-09-15",
+        "currency": "EUR",
+        "definition": {},
+        "reporting_lag_days": 31,
+        "horizons": {},
+    }
+    path, here = "/v1/forecast/actual", "http://127.0.0.1"
+    told = TestClient(create_app(tmp_path, against_actual=lambda: body), base_url=here).get(path)
+    assert (told.status_code, told.json()) == (200, body)
+    bare = TestClient(create_app(tmp_path), base_url=here).get(path)
+    assert (bare.status_code, bare.json()["code"]) == (503, "no_book")
+    none = SettledAtHand(settings(tmp_path))
+    refused = TestClient(create_app(tmp_path, against_actual=none), base_url=here).get(path)
+    assert (refused.status_code, refused.json()["code"]) == (409, "no_actual")
