@@ -17,6 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit
 
+from benchmarks.forecast_scale import agreement, equal_draws
+from benchmarks.forecast_scale_book import book as scale_book
+from benchmarks.forecast_scale_contenders import GROUPS, perennial, plain_paths
 from models.flows import Cohort, cohort_at, means
 from models.forecast import FIGURES, forecast
 from models.outcomes import Outlook
@@ -277,3 +280,17 @@ def test_a_hostile_cohort_keeps_the_laws(outlook: Outlook, tau: float) -> None:
         assert part["logos_lost"]["p95"] <= part["cohort_accounts"]
         assert part["churned_mrr"]["p95"] <= part["opening_mrr"]
     assert found["p_target"] is None or 0.0 <= found["p_target"] <= 1.0
+
+
+@pytest.mark.ci
+def test_the_benchmark_at_scale_judges_a_small_book_rightly() -> None:
+    outlook = scale_book(2_000)
+    ours = perennial(outlook)
+    draws, cost = plain_paths(outlook, 600, seed=1)
+    assert draws.shape == (600, GROUPS, len(FIGURES))
+    assert cost["seconds"] > 0
+    quantiles = np.array(ours["figures"])
+    assert agreement(quantiles, draws, own=4_000).max() < 4.5
+    assert agreement(1.05 * quantiles, draws, own=4_000).max() > 4.5
+    error, equal = equal_draws(quantiles, draws)
+    assert equal == pytest.approx(0.05 * 0.95 / error**2)
