@@ -67,6 +67,7 @@ def test_what_is_reached_already_asks_for_nothing():
     assert said["churn"]["p80"]["reduction"] == said["expansion"]["p80"]["multiple"] == 0.0
 
 
+@pytest.mark.ci
 def test_what_nothing_reaches_says_why():
     said = reach(BOOK, 12, 0.3, 9.0)
     assert said["expansion"]["mean"]["times_as_likely"] is None

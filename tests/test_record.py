@@ -20,6 +20,8 @@ from models.ttm import ttm_at
 from serving.record import endings_of, record_of
 from tests.test_ledger import book_of, line, rates
 
+pytestmark = pytest.mark.ci  # they read ledgers
+
 RATES = rates(("2024-01-01", 1.0), ("2025-01-01", 1.5))
 
 
@@ -66,7 +68,6 @@ def test_a_move_of_a_currency_is_none_of_the_accounts():
     assert figures["nrr"]["mean"] == figures["grr"]["p05"] == 1.0
 
 
-@pytest.mark.ci
 def test_a_ledger_of_three_months_has_no_cohort_and_says_so():
     book = book_of(line("2025-04-01", None, 100))
     figures = told(book, date(2025, 7, 1))
@@ -78,7 +79,6 @@ def test_a_ledger_of_three_months_has_no_cohort_and_says_so():
     json.dumps(figures, allow_nan=False)
 
 
-@pytest.mark.ci
 def test_in_the_middle_of_a_month_the_month_is_the_one_that_runs():
     book = book_of(
         line("2024-01-01", None, 100), line("2024-01-01", "2025-07-10", 100, account_id="b")
@@ -102,7 +102,6 @@ def test_accounts_are_forecast_alone_under_a_roll_up():
     assert figures["grr"]["mean"] == pytest.approx(100 / 150)
 
 
-@pytest.mark.ci
 def test_what_accounts_grew_by():
     lines = [
         line("2024-01-01", "2025-02-01", 100, seats=10),
@@ -122,7 +121,6 @@ def test_what_accounts_grew_by():
     assert grown(book, Rules(), date(2024, 12, 31), as_of=date(2025, 2, 1)).empty
 
 
-@pytest.mark.ci
 def test_the_fiscal_year_is_the_books():
     facts = BookFacts(as_of=date(2025, 7, 1), fiscal_year_starts=8)
     book = book_of(line("2024-01-01", None, 100), facts=facts)
