@@ -30,6 +30,8 @@ LATE_DAYS = 31
 LEAST_MONTHS, MOST_MONTHS = 12, 60
 FEW_ACCOUNTS = 20
 """Paying accounts below which a segment is told with the other small ones."""
+MOST_SEGMENTS = 6
+"""How many segments, the largest by opening MRR, are told alone: each takes a fit of every rule."""
 RECENT_MONTHS, SHRUNK_MONTHS, DAMPING = 6, 12, 0.9
 ORDERS = ((0, 0, 0), (1, 0, 0), (0, 0, 1))
 STILL = 1e-9
@@ -148,12 +150,14 @@ Rule = Callable[[Floats, Floats, int], Floats | None]
 
 
 def _parts(months: Months) -> list[_Part]:
-    """Give the segments of some size, and the rest of the accounts as one."""
-    label = np.array(months.segments, dtype=object)
+    """Give the largest segments, by name, and the rest of the accounts as one."""
+    label = np.array(months.segments, dtype=object).astype(str)
     paying = months.mrr[:, -1] > 0
-    names, counts = np.unique(label[paying].astype(str), return_counts=True)
-    large = [name for name, count in zip(names, counts, strict=True) if count >= FEW_ACCOUNTS]
-    rest = ~np.isin(label.astype(str), large)
+    names, at, counts = np.unique(label[paying], return_inverse=True, return_counts=True)
+    opening = np.bincount(at, months.mrr[paying, -1].astype(float), minlength=len(names))
+    order = np.argsort(-opening, kind="stable")
+    large = sorted(names[order][counts[order] >= FEW_ACCOUNTS][:MOST_SEGMENTS].tolist())
+    rest = ~np.isin(label, large)
     who = [label == name for name in large] + ([rest] if (rest & paying).any() else [])
     return [_Part(months.mrr[one]) for one in who]
 

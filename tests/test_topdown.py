@@ -138,3 +138,12 @@ def test_scoring_reads_the_same_months_as_the_backtest():
     assert months.mrr.tolist() == mrr[[1, 2, 0], :3].tolist()
     assert (months.segments, months.unsettled) == (["smb", "unknown", "unknown"], 1)
     assert months_of(ledger, {}, date(2025, 3, 1)).mrr.shape[0] == 0
+
+
+def test_only_the_largest_segments_are_told_alone(plain):
+    """A hundred segments take no hundred fits: six and the rest."""
+    mrr = book(0.01, accounts=400, noise=0.02)
+    many = [f"s{at % 16:02}" for at in range(400)]
+    assert len(topdown._parts(Months(mrr, many))) == topdown.MOST_SEGMENTS + 1
+    assert len(topdown._parts(Months(mrr[:30], ["one"] * 20 + ["two"] * 10))) == 2
+    assert len(topdown._parts(Months(mrr[:40], ["one"] * 20 + ["two"] * 20))) == 2
