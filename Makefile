@@ -9,7 +9,7 @@ ROWS ?= 20m
 PYTEST := $(BIN)/python -m pytest
 unexport PYTHONDONTWRITEBYTECODE  # every process of a test run would compile all modules again
 
-.PHONY: help demo serve test ci slow check lint format docs faults shown pins bench-ledger bench-features bench-signals bench-attainable bench-small bench-books bench-coverage bench-sponsors bench-forecast bench-scenarios clean
+.PHONY: help demo serve test ci slow check lint format docs faults shown pins bench-ledger bench-features bench-signals bench-training bench-attainable bench-small bench-books bench-coverage bench-sponsors bench-forecast bench-scenarios clean
 .DEFAULT_GOAL := help
 
 help:  ## List these commands
@@ -74,6 +74,9 @@ bench-features: $(STAMP)  ## Time ingest and signals on 20M usage rows beside pa
 
 bench-signals: $(STAMP)  ## Compare what all signals predict with what the first families did
 	@$(BIN)/python -m benchmarks.signal_gain
+
+bench-training: $(STAMP)  ## Train on 20,000 accounts and on the demo's book, stage by stage
+	@$(BIN)/python -m benchmarks.training_scale
 
 bench-attainable: $(STAMP)  ## Compare what is learned with the most that could be, on worlds of known truth
 	@$(BIN)/python -m benchmarks.attainable

