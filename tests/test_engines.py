@@ -233,6 +233,7 @@ def test_beyond_its_memory_duckdb_spills_and_beyond_that_it_says_so(tmp_path):
         assert over.value.exit_code == 73
 
 
+@pytest.mark.ci
 @pytest.mark.fault("F10")
 def test_a_snapshot_that_outgrows_its_memory_is_not_made(home):
     book = open_book(home, settings=EngineSettings(memory="1MB", spill="1MB"))

@@ -32,9 +32,14 @@ def declared(requirements):
 
 
 @cache
+def distributions():
+    return metadata.packages_distributions()
+
+
+@cache
 def imported(*folders):
     """Distributions that the sources of some folders import."""
-    providers = metadata.packages_distributions()
+    providers = distributions()
     found = set()
     for path in (file for folder in folders for file in (ROOT / folder).rglob("*.py")):
         for module in modules(ast.parse(path.read_text(encoding="utf-8"))):

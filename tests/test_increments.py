@@ -102,6 +102,7 @@ def test_what_is_as_it_was_is_not_read_again(
     assert (same.status, read) == ("already_ingested", ["usage/05.csv"])
 
 
+@pytest.mark.ci
 @pytest.mark.fault("I32")
 def test_ids_that_have_one_number_are_not_taken_for_one_another(
     book: Workspace, tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch

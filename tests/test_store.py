@@ -139,6 +139,7 @@ def test_the_digest_sees_every_part_and_not_the_order_of_rows():
     assert example(scores=base.scores.assign(mrr=1.0)).digest != base.digest
 
 
+@pytest.mark.ci
 @pytest.mark.fault("B01")
 @pytest.mark.fault("B17")
 @pytest.mark.parametrize("point", POINTS)

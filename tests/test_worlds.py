@@ -301,6 +301,7 @@ def test_the_truth_is_calibrated(calm: pd.DataFrame, horizon: int) -> None:
         assert abs(happened.sum() - chance.sum()) < 4 * spread, what
 
 
+@pytest.mark.ci
 def test_signals_are_idle_in_the_null_world() -> None:
     truth = simulate(accounts=800, months=18, seed=2, scenario="null").truth
     able = truth[truth.p_churn_3 > 0]
