@@ -147,7 +147,7 @@ def _csv(text: str, path: Path) -> Iterable[tuple[str, str, str]]:
 def _toml(text: str, path: Path) -> Iterable[tuple[str, str, str]]:
     try:
         table = tomllib.loads(text, parse_float=Decimal)
-    except tomllib.TOMLDecodeError as refused:
+    except (ValueError, RecursionError) as refused:
         raise DataRejected("plan.unreadable", f"{path}: {refused}", CURE) from refused
     for month, amount in table.items():
         yield f"key {month}", month, str(amount)
@@ -158,7 +158,7 @@ def _month(text: str, path: Path, where: str) -> str:
         day = date.fromisoformat(f"{text}-01")
     except ValueError as refused:
         raise DataRejected("plan.row", f'{path}, {where}: month "{text}"', CURE) from refused
-    return f"{day:%Y-%m}"
+    return day.isoformat()[:7]
 
 
 def _amount(text: str, path: Path, where: str) -> Decimal:

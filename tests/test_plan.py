@@ -37,6 +37,8 @@ def test_a_csv_and_a_toml_say_the_same(tmp_path):
         ("p.csv", "", "plan.unreadable"),
         ("p.csv", "month,amount\n2025-07,1\n", "plan.unreadable"),
         ("p.toml", "2025-07 = [", "plan.unreadable"),
+        ("p.toml", "2025-07 = " + "9" * 5_000, "plan.unreadable"),
+        ("p.toml", "2025-07 = " + "[" * 3_000, "plan.unreadable"),
         ("p.csv", "month,new_mrr\n2025-13,1\n", "plan.row"),
         ("p.csv", "month,new_mrr\n2025-07-01,1\n", "plan.row"),
         ("p.csv", "month,new_mrr\n2025-07,-1\n", "plan.row"),
@@ -83,6 +85,12 @@ def test_in_the_middle_of_a_month_its_plan_comes_with_the_next_period():
 def test_a_month_outside_the_forecast_is_refused(month):
     with pytest.raises(UsageFault, match=month):
         with_plan(told(), {month: Decimal(1)})
+
+
+def test_a_month_of_the_first_years_is_outside_too(tmp_path):
+    plan = read_plan(written(tmp_path, "month,new_mrr\n0001-01,5\n", "plan.csv"))
+    with pytest.raises(UsageFault, match="0001-01"):
+        with_plan(told(), plan)
 
 
 def test_without_a_cohort_the_plan_is_all_there_is():
