@@ -8,7 +8,7 @@ from datetime import date
 import pandas as pd
 
 from features.book import Book
-from features.identity import acv_segment
+from features.identity import identity
 from features.ledger import account_months
 from features.rules import Rules
 from models.carried import Carried
@@ -36,7 +36,7 @@ def rivals_now(
     if not carried.combined:
         return {}
     ledger = account_months(book, rules, as_of=as_of)
-    segments = _lapsed(book, ledger) | _named(frame)
+    segments = _lapsed(book, as_of, ledger) | _named(frame)
     return rivals(months_of(ledger, segments, as_of))
 
 
@@ -45,12 +45,12 @@ def _named(rows: pd.DataFrame) -> dict[str, str]:
     return dict(zip(known["account_id"], known["segment"], strict=True))
 
 
-def _lapsed(book: Book, ledger: pd.DataFrame) -> dict[str, str]:
-    """Give the segment of accounts, paying or not: their own, else by what they paid last."""
-    accounts = book.table("accounts").select("account_id", "segment").collect("pandas")
-    people: pd.DataFrame = accounts.to_native()
-    if people["segment"].notna().any():
-        return _named(people)
+def _lapsed(book: Book, as_of: date, ledger: pd.DataFrame) -> dict[str, str]:
+    """Give the segment of accounts, paying or not, as `identity` names those that pay.
+
+    Where the book has none, it is by what they paid last.
+    """
     paid = ledger[ledger["closing_micros"] > 0].sort_values("month_end", kind="stable")
-    last = paid.drop_duplicates("account_id", keep="last").reset_index(drop=True)
-    return _named(last.assign(segment=acv_segment(last["closing_micros"])))
+    last = paid.drop_duplicates("account_id", keep="last").set_index("account_id")
+    told = identity(book, as_of, last.rename(columns={"closing_micros": "mrr_micros"}))
+    return _named(told.rename_axis("account_id").reset_index())

@@ -12,6 +12,7 @@ import pytest
 
 from features.book import Book, BookFacts, open_book
 from features.contracts import canonical
+from features.ledger import account_months
 from features.rules import Rules
 from models import topdown
 from models.combined import OURS
@@ -26,7 +27,7 @@ from serving.live import forecast_by
 from serving.outlooks import kept_outlook
 from serving.settings import load
 from serving.store import Store
-from serving.topdown import rivals_now
+from serving.topdown import _lapsed, rivals_now
 from tests.command_line import copied, workspace
 from tests.small_history import Law, carried_of, latest
 
@@ -43,7 +44,7 @@ def plain(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(topdown, "LEAST_MONTHS", 6)
 
 
-def grown(segments: list[str | None]) -> Book:
+def grown(segments: list[str | None], **more: pd.DataFrame) -> Book:
     """Accounts that grow by turns, of which the first leaves after a year."""
     months = [
         {
@@ -59,6 +60,7 @@ def grown(segments: list[str | None]) -> Book:
         "accounts": canonical("accounts", pd.DataFrame(accounts)),
         "mrr_by_month": canonical("mrr_by_month", pd.DataFrame(months)),
     }
+    tables |= {name: canonical(name, rows) for name, rows in more.items()}
     return Book.of(tables, BookFacts(as_of=date(2025, 7, 1)))
 
 
@@ -71,6 +73,15 @@ def test_the_rivals_read_the_ledger_of_the_as_of_date(segment: str | None) -> No
     assert rivals_now(book, Rules(), as_of, frame, carried) == {}, "nothing is combined"
     told = rivals_now(book, Rules(), as_of, frame, replace(carried, combined=WEIGHED))
     assert told[DAMPED]["3"] == pytest.approx(1.03, abs=0.03)
+
+
+def test_who_left_counts_in_the_segment_that_it_was_in() -> None:
+    gold = [
+        {"account_id": f"a{at}", "valid_from": "2024-01-01", "segment": "gold"} for at in range(24)
+    ]
+    book, as_of = grown([None] * 24, account_history=pd.DataFrame(gold)), date(2025, 7, 1)
+    ledger = account_months(book, Rules(), as_of=as_of)
+    assert set(_lapsed(book, as_of, ledger).items()) == {(f"a{at}", "gold") for at in range(24)}
 
 
 @pytest.mark.ci
