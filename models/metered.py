@@ -22,6 +22,7 @@ from models.outcomes import LEADS, Outlook
 __all__ = [
     "FALL",
     "MOSTLY",
+    "WIDEST",
     "MeteredFacts",
     "MeteredGrowth",
     "metered_facts",
@@ -41,6 +42,7 @@ FASTEST = 0.35
 """Log-growth in a month, at most: what is faster is a start, or a mistake."""
 FARTHEST = 2.0
 WIDEST = 1.0
+"""Standard deviation of the log of a change, at most."""
 _CHOOSE = ((1,), (1, 1), (1, 2, 1), (1, 3, 3, 1))
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from features.consumption import PAST_MONTHS
 from models.calendar import BANDS
-from models.metered import FALL, FARTHEST, MeteredFacts, MeteredGrowth
+from models.metered import FALL, FARTHEST, WIDEST, MeteredFacts, MeteredGrowth
 from models.outcomes import LEADS
 
 __all__ = ["fit_metered", "has_fallen"]
@@ -216,7 +216,7 @@ def _widened(flat: _Seen, facts: MeteredFacts, bare: MeteredGrowth) -> MeteredGr
         prior = before * lead / max(lead - 1.0, 1.0)
         found = seen * off[at] / max(float(weight[at]), 1e-12) + PRIOR_REST * prior
         square[at] = before = max(found / (seen + PRIOR_REST), square[max(at - 1, 0)])
-    return replace(bare, spread=np.sqrt(square))
+    return replace(bare, spread=np.minimum(np.sqrt(square), WIDEST))
 
 
 def _levelled(flat: _Seen, facts: MeteredFacts, bare: MeteredGrowth, mrr: Floats) -> MeteredGrowth:

@@ -203,3 +203,15 @@ def test_it_comes_out_of_json_as_it_went_in():
     again = MeteredGrowth.from_json(json.loads(json.dumps(growth.to_json(), allow_nan=False)))
     facts, _, _ = rows_at(world(0), SEEN)
     assert all(map(np.array_equal, again.moments(facts), growth.moments(facts)))
+
+
+def test_of_wild_accounts_the_mean_is_right_too():
+    n, rng = 2_000, np.random.default_rng(0)
+    size = np.abs(rng.normal(0.0, 1.0, (n, 1))) * np.linspace(0.8, 1.4, LEADS)
+    ratio = np.exp(np.clip(size * np.where(rng.random((n, LEADS)) < 0.5, 1, -1), -2.0, 2.0))
+    codes, still = np.zeros(n, dtype=int), np.zeros(n)
+    facts = MeteredFacts(np.ones(n), codes, codes, still, still)
+    growth = fit_metered(facts, ratio, np.ones_like(ratio, dtype=bool), np.arange(n), still)
+    up, down = growth.moments(facts.take(np.array([0])))
+    came = ratio[~has_fallen(ratio)[:, -1], -1].mean()
+    assert 1 + up[0, -1, 0] - down[0, -1, 0] == pytest.approx(came, rel=0.02)
