@@ -24,6 +24,8 @@ Ints = NDArray[np.int64]
 
 DECIDED = 3
 """Codes of ``CalendarFacts.decided``: no decision by then, one of a term, one every month."""
+LARGEST = 100.0
+"""Relative rise that counts at most: what is beyond it was a placeholder's, not a price's."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ def fit_creep(change: Floats, decided: Ints, lead: Ints) -> Creep:
     ([0.001, 0.049], 0.0)
     """
     return Creep(
-        _table(np.maximum(change, 0.0), decided, lead),
+        _table(np.clip(change, 0.0, LARGEST), decided, lead),
         _table(np.clip(-change, 0.0, 1.0), decided, lead),
     )
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.creep import LARGEST, fit_creep
 from models.growth import PRIOR_UP, Moves, fit_growth
 from models.sizes import PRIOR_DOWN, Closed, Sizes, fit_sizes
 
@@ -104,6 +105,12 @@ def test_flat_accounts_creep_by_what_they_did():
     assert creep.up[1, 2, 1] == pytest.approx(0.04**2 / 3, rel=0.01)
     assert creep.up[0, 2, 0] < creep.up[1, 2, 0]
     assert (creep.down == 0).all()
+
+
+def test_a_price_in_place_of_a_cent_leaves_moments_that_a_bundle_can_carry():
+    change = np.array([0.0] * 100 + [1e5])
+    creep = fit_creep(change, np.zeros(101, dtype=int), np.full(101, 12))
+    assert creep.up.max() < LARGEST**3 / 50 < 1e12
 
 
 def test_one_flat_account_that_tripled_does_not_lift_the_rest():
