@@ -122,7 +122,10 @@ def _sums(rows: pd.DataFrame) -> Floats:
 
 
 def _exact(amounts: dict[str, float], total: float) -> dict[str, float]:
-    """Let the amounts take what rounding left, the largest first, until their sum is the total."""
-    for lever in sorted(amounts, key=lambda lever: -amounts[lever]):
-        amounts[lever] += total - sum(amounts.values())
+    """Let the largest amount take what rounding left, and the last one what is then left still."""
+    if amounts:
+        amounts[max(amounts, key=lambda lever: amounts[lever])] += total - sum(amounts.values())
+        *others, last = amounts
+        left = total - sum(amounts[lever] for lever in others)
+        amounts[last] = left if left > 0.0 else amounts[last]
     return amounts
