@@ -219,12 +219,6 @@ def _by_ground(
     return everywhere, judge(pooled.take(~late), seed), judge(pooled.take(late), seed)
 
 
-def _judge(target: str, replays: Sequence[Replay], history: History, seed: int) -> dict[str, Any]:
-    if not replays:
-        return {"rows": 0, "events": 0}
-    return judge(_judged(target, replays, history, seed), seed)
-
-
 def _judged(target: str, replays: Sequence[Replay], history: History, seed: int) -> Judged:
     """Pool every origin's three-month probabilities of one event, with what happened."""
     material, outcomes = material_of(history, seed), history.outcomes()
