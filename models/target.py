@@ -55,7 +55,7 @@ class TargetModel:
     levels : tuple of tuple of twelve float
         Per ACV band, the constant beside the calendar at each lead, once a score is there.
     gains : tuple of four float
-        Weight of the score in each lead group; never negative, never increasing.
+        Weight of the score in each lead group; never negative, and increasing for expand alone.
     calibration : Calibration
     serves : str
         "score", or "calendar" where the score did not beat the calendar in the backtest.
