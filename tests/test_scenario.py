@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -441,3 +442,34 @@ def test_a_cut_into_too_many_parts_is_refused():
         patch.setattr("models.compared.MOST_PARTS", 10)
         with pytest.raises(DataRejected, match=r"scenario\.too_many_parts"):
             compare(many, scenario(), BASIS, 3, by="csm")
+
+
+def dipping() -> Outlook:
+    """A book whose chance of having left falls at month 3, as a combined forecast's may."""
+    churn = BOOK.p_churn.copy()
+    open_ = ~(BOOK.booked_churn | np.isfinite(BOOK.booked_mrr_micros))[:, 2]
+    churn[open_, 2] = 0.8 * churn[open_, 1]
+    return replace(BOOK, p_churn=churn)
+
+
+@pytest.mark.parametrize("times", [0.8, 1.5])
+def test_churn_times_a_factor_is_exact_where_a_combined_forecast_dips(times):
+    """Twenty per cent less is that, whatever the months before say."""
+    before, after, _ = run({"all": True, "churn": {"multiply": times}}, outlook=dipping())
+    free = ~(BOOK.booked_churn | np.isfinite(BOOK.booked_mrr_micros))[:, 2]
+    assert after["churned"][free] == pytest.approx(times * before["churned"][free], rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    "little",
+    [
+        {"changes": [{"all": True, "churn": {"multiply": 1 - 1e-9}}]},
+        {"changes": [{"all": True, "price_at_renewal": {"rise": 0.0, "churn_multiply": 1 + 1e-9}}]},
+        {"macro": {"shift": 1e-9}},
+    ],
+)
+def test_next_to_nothing_changes_next_to_nothing_where_a_combined_forecast_dips(little):
+    """A dip of the baseline is no part of the difference."""
+    book = dipping()
+    after, _ = assume(book, Scenario.model_validate(little), (0.0,) * 12, 3)
+    assert flows(after)["churned"] == pytest.approx(flows(book)["churned"], rel=1e-6)
