@@ -25,9 +25,15 @@ from serving.settings import load
 from serving.settled import SettledAtHand
 from serving.terminal import against_actual, answered, scenario
 from serving.terminal.forecast import FIGURES
+from serving.terminal.paper import figures, percent, show
 from tests.command_line import copied, perennial, workspace
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+def numbers_of(page: str) -> list[str]:
+    """Give the cells of a page's tables."""
+    return [cell.strip() for line in page.splitlines() if "│" in line for cell in line.split("│")]
 
 
 def made(target: float | None = 1.05) -> dict[str, Any]:
@@ -331,3 +337,26 @@ def test_kept_forecasts_of_past_dates_are_settled_as_metrics_says(
     said = page(capsys, monkeypatch, lambda: against_actual(told))
     for part in (dates[0], "published after its period had ended", "n_eff", "mean absolute error"):
         assert part in said
+
+
+@pytest.mark.parametrize("columns", [100, 80])
+def test_a_narrow_page_keeps_names_and_numbers_whole(monkeypatch, capsys, columns):
+    """A terminal of eighty columns shows whose row it is, and no number without its end."""
+    cut = made()["by_cut"]
+    monkeypatch.setenv("COLUMNS", str(columns))
+    answered(made(), "USD")
+    cells = numbers_of(capsys.readouterr().out)
+    for one in cut:
+        row = cells[cells.index(one["cut"]["segment"]) :][:7]
+        assert row[1] == str(one["cohort_accounts"])
+        assert percent(one["nrr"]["mean"]) in row
+        assert percent(one["grr"]["mean"]) in row
+
+
+def test_a_number_without_room_says_so(monkeypatch, capsys):
+    """Half a number would be read as one."""
+    monkeypatch.setenv("COLUMNS", "12")
+    table = figures("", "who", "MRR")
+    table.add_row("smb", "1,234,567.89")
+    show(table)
+    assert "…" in capsys.readouterr().out

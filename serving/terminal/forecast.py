@@ -19,6 +19,7 @@ from serving.terminal.paper import (
     show,
     tabulated,
     tell,
+    width,
     write,
 )
 
@@ -47,6 +48,9 @@ _MODELLED = (
     ("contraction_mrr", "contraction"),
     ("churned_mrr", "churned"),
 )
+ROOMY = 100
+"""Columns from which a cut has its gains and losses too."""
+
 _ENDINGS = {"month": "month", "quarter": "fiscal quarter", "fiscal_year": "fiscal year"}
 
 
@@ -197,12 +201,21 @@ def _cuts(body: Body, spelled: Amounts) -> None:
     cuts = body.get("by_cut", ())
     for column in dict.fromkeys(", ".join(cut["cut"]) for cut in cuts):
         title = f"By {column}: money in {spelled.unit}, means that add up to the whole"
-        heads = ("accounts", "opening", "NRR", "80 %\ninterval", "GRR", "more", "less", "closing")
-        table = figures(title, column, *heads)
+        heads = ["accounts", "opening", "NRR", "80 %\ninterval", "GRR", "more", "less", "closing"]
+        shown = [place for place, head in enumerate(heads) if head not in _spared()]
+        table = figures(title, column, *(heads[place] for place in shown))
         for cut in cuts:
             if ", ".join(cut["cut"]) == column:
-                table.add_row(", ".join(map(str, cut["cut"].values())), *_cut(cut, spelled))
+                told = _cut(cut, spelled)
+                table.add_row(
+                    ", ".join(map(str, cut["cut"].values())), *(told[place] for place in shown)
+                )
         show(table)
+
+
+def _spared() -> tuple[str, ...]:
+    """Name the columns that a narrow page has no room for; ``--json`` has them all."""
+    return () if width() >= ROOMY else ("more", "less")
 
 
 def _cut(cut: Body, spelled: Amounts) -> list[str]:

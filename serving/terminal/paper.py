@@ -91,12 +91,13 @@ def tabulated(title: str, *heads: str) -> Table:
 def figures(title: str, *heads: str, texts: int = 1) -> Table:
     """Start a table of numbers: they stand to the right and are never folded, texts are.
 
-    A line break in a head is where it may break.
+    A line break in a head is where it may break. Where a page is too narrow, a number that does
+    not fit ends in "…": half a number would be read as one.
     """
     table = tabulated(title, *heads)
     for column in table.columns[texts:]:
         column.justify = "right"
-        column.no_wrap = True
+        column.no_wrap, column.overflow = True, "ellipsis"
     return table
 
 
