@@ -140,6 +140,12 @@ def test_a_scenario_stands_beside_the_forecast(
     said = page(capsys, monkeypatch, lambda: scenario(told, "EUR"))
     assert "+1.00 points" in said
     assert "change 1: 10 accounts, opening MRR 1,000 EUR; it reached 9" in said
+    assert "confidence: thin: the width rests on 1.2 independent past periods" in said
+    assert "rules: preset default" in said
+    assert "the scenario is the published forecast" in said
+    other = body | {"nrr": {name: value + 0.01 for name, value in body["nrr"].items()}}
+    said = page(capsys, monkeypatch, lambda: scenario(told | {"scenario": other}, "EUR"))
+    assert "the scenario is the published forecast" not in said
 
 
 def test_a_cohort_without_mrr_says_why(

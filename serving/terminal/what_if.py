@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from serving.definition import rules_line
 from serving.terminal.amounts import Amounts, amounts
 from serving.terminal.forecast import FIGURES, forecast, naming
 from serving.terminal.paper import Body, figures, interval, percent, show, tell
@@ -44,7 +45,13 @@ def scenario(body: Body, currency: str) -> None:
             f"{spelled.spell(change['opening_mrr'])} {spelled.unit}; "
             f"it reached {change['reached']:,}{capped}"
         )
+    if all(before[key] == after[key] for key, *_ in FIGURES):
+        tell("nothing is assumed that changes anything: the scenario is the published forecast")
     tell("a difference of intervals is not given: it is no interval of the difference")
+    reasons = "; ".join(after["confidence_reasons"])
+    tell(f"confidence: {after['confidence']}{': ' + reasons if reasons else ''}")
+    tell(f"intervals: {after['interval_note']} (n_eff {after['n_eff']:.1f})")
+    tell(f"of the accounts that pay at the opening, new ones apart; rules: {rules_line(after['definition'])}")  # fmt: skip
     _beside(body, spelled)
 
 
