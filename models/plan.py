@@ -53,6 +53,8 @@ def read_plan(path: Path) -> dict[str, Decimal]:
         if month in plan:
             raise DataRejected("plan.row", f"{path}, {where}: {month} is given twice", CURE)
         plan[_month(month, path, where)] = _amount(amount, path, where)
+    if not plan:
+        raise DataRejected("plan.unreadable", f"{path}: no month in it", CURE)
     return plan
 
 

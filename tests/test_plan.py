@@ -35,6 +35,8 @@ def test_a_csv_and_a_toml_say_the_same(tmp_path):
     ("name", "text", "code"),
     [
         ("p.csv", "", "plan.unreadable"),
+        ("p.csv", "month,new_mrr\n", "plan.unreadable"),
+        ("p.toml", "", "plan.unreadable"),
         ("p.csv", "month,amount\n2025-07,1\n", "plan.unreadable"),
         ("p.toml", "2025-07 = [", "plan.unreadable"),
         ("p.toml", "2025-07 = " + "9" * 5_000, "plan.unreadable"),
