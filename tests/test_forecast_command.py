@@ -176,6 +176,7 @@ def test_the_csv_has_a_row_per_cut_and_figure_and_runs_no_formula(body: dict[str
         (("--format", "xlsx"), "table, json, csv"),
         (("--format", "csv", "--reach", "1.1"), "--reach as CSV"),
         (("--reach", "-1"), "a ratio above 0"),
+        (("--reach", "1000"), "at most 10"),
         (("--plot", "no-such-folder/a.svg"), "no such folder"),
         (("--plot", "a.pdf"), ".svg or .png"),
         (("--plot", "a.svg", "--against-actual"), "--plot with --against-actual"),

@@ -64,7 +64,7 @@ def forecast(
     home: Home = None,
     json: Json = False,
 ) -> None:
-    """NRR, GRR and their flows at the published run's horizon, with intervals."""
+    """NRR, GRR and their flows in a month, a quarter or a year, with intervals."""
     from serving import terminal  # heavy: rich
     from serving.settings import load
 
@@ -79,7 +79,9 @@ def forecast(
     }
     _refuse(shape, plot, [name for name, value in asked.items() if value is not None], by or [])
     if reach is not None and not 0.0 < reach <= MOST:
-        raise UsageFault("usage", f"--reach {reach}", "a ratio above 0, e.g. 1.10 for 110 %")
+        raise UsageFault(
+            "usage", f"--reach {reach}", "a ratio above 0, at most 10, e.g. 1.10 for 110 %"
+        )
     drawable(plot)
     settings = load(book, home)
     store, run = published(settings)
