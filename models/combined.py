@@ -1,7 +1,7 @@
 """The combination: our forecast and the top-down rivals that did better, their means as one.
 
-A rival counts where it was nearer on past periods by more than luck would have it: by more than one
-standard error. Weights go by inverse error. Few periods say little, so our own forecast keeps
+A rival counts where it was nearer on past periods by more than one standard error. With four rivals
+and few periods that also happens by luck: the weights are judged on the periods that made them. Weights go by inverse error. Few periods say little, so our own forecast keeps
 most of the weight then, and never less than a third. What the combined mean adds or takes is
 shared over the accounts (``models.tilt``).
 """

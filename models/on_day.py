@@ -56,7 +56,20 @@ def cohort_on(outlook: Outlook, as_of: date, day: date) -> Cohort:
         return after
     first = opening_day(as_of) if lead == 1 else lead_day(as_of, lead - 1)
     before = _opening(after) if lead == 1 else cohort_at(outlook, lead - 1)
-    return _mixed(before, after, _share(outlook.accounts, before, after, (first, day, last)))
+    mixed = _mixed(before, after, _share(outlook.accounts, before, after, (first, day, last)))
+    return _away(mixed, outlook.accounts, day)
+
+
+def _away(cohort: Cohort, accounts: pd.DataFrame, day: date) -> Cohort:
+    """Let those be gone whose notice has run out, and whose successor has not begun."""
+    ended = _dates(accounts, "notice_ends_on") <= np.datetime64(day)
+    away = ended & ~(_dates(accounts, "successor_on") <= np.datetime64(day))
+    gone: dict[str, Any] = {
+        name: np.where(away.reshape(-1, *[1] * (getattr(cohort, name).ndim - 1)), 0.0, old)
+        for name, old in ((name, getattr(cohort, name)) for name in DATED)
+    }
+    gone["p_churn"] = np.where(away, 1.0, gone["p_churn"])
+    return replace(cohort, **gone, signed=cohort.signed & ~away, notice=cohort.notice | away)
 
 
 def _opening(cohort: Cohort) -> Cohort:

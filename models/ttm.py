@@ -24,6 +24,7 @@ from models.flows import Cohort, means
 from models.on_day import cohort_on
 from models.outcomes import Outlook
 from models.shape import Group, Shape, shapes_of
+from models.stretch import stretched, stretched_loss
 from models.view import LEVELS
 
 __all__ = ["ttm_at"]
@@ -116,11 +117,6 @@ class _Draw:
         (found,) = shapes_of(cohort, leaning, everyone, asked, LEVELS, paths=PATHS, seed=self.seed)
         return found
 
-    def stretched(self, quantiles: Floats) -> Floats:
-        """Stretch quantiles about their median."""
-        middle = quantiles[len(quantiles) // 2]
-        return np.asarray(middle + self.stretch * (quantiles - middle))
-
 
 def _held(book: Outlook, ending: Ending) -> _Held:
     """Find the cohort's accounts in the book of today."""
@@ -159,8 +155,9 @@ def _forecast(held: _Held, cohort: Cohort, draw: _Draw, target: float | None) ->
     leaning = lean(cohort.p_churn, cohort.p_contract, cohort.p_expand, draw.tau)
     keeping = capped(cohort, held.reference)
     paying, kept = draw.shape(cohort, leaning), draw.shape(keeping, leaning)
-    nrr = np.maximum(draw.stretched(paying.quantile["closing"] / held.whole), 0.0)
-    grr = np.clip(draw.stretched(kept.quantile["closing"] / held.whole), 0.0, 1.0)
+    nrr = np.maximum(stretched(paying.quantile["closing"] / held.whole, draw.stretch), 0.0)
+    loss = stretched_loss(1.0 - kept.quantile["closing"][::-1] / held.whole, draw.stretch)
+    grr = np.clip(1.0 - loss[::-1], 0.0, 1.0)
     reached = None
     if target is not None:
         middle = float(paying.quantile["closing"][LEVELS.index(0.5)]) / held.whole

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from models.factor import lean
 from models.flows import QUANTITIES, Cohort, means
 from models.shape import Group, Shape, shapes_of
+from models.stretch import stretched, stretched_loss
 
 __all__ = ["FIGURES", "LEVELS", "View", "groups_of", "month_of", "views_of"]
 
@@ -168,34 +169,19 @@ def _coherent(
     """Stretch the quantiles and keep what must hold: flows >= 0, churned <= opening."""
     nrr, grr = _ratios(raw, opening, stretch)
     flows = {
-        figure: _tidy(np.maximum(_stretched(raw[name] / opening, stretch), 0.0)) * opening
+        figure: _tidy(np.maximum(stretched(raw[name] / opening, stretch), 0.0)) * opening
         for figure, name in FLOWS.items()
     }
     flows["churned_mrr"] = np.minimum(flows["churned_mrr"], opening)
-    logos = np.clip(np.rint(_stretched(raw["logos"], stretch)), 0.0, accounts)
+    logos = np.clip(np.rint(stretched(raw["logos"], stretch)), 0.0, accounts)
     return {"nrr": nrr, "grr": grr, "closing_mrr": nrr * opening, "logos_lost": logos, **flows}
 
 
 def _ratios(raw: dict[str, Floats], opening: float, stretch: float) -> tuple[Floats, Floats]:
     """Give the quantiles of NRR and GRR; GRR is never above 1 nor above NRR."""
-    nrr = _tidy(np.maximum(_stretched(raw["closing"] / opening, stretch), 0.0))
-    loss = _stretched_log(raw["loss"] / opening, stretch)
+    nrr = _tidy(np.maximum(stretched(raw["closing"] / opening, stretch), 0.0))
+    loss = stretched_loss(raw["loss"] / opening, stretch)
     return nrr, np.minimum(_tidy(np.clip(1.0 - loss[::-1], 0.0, 1.0)), nrr)
-
-
-def _stretched(quantiles: Floats, stretch: float) -> Floats:
-    """Stretch quantiles about their median, which is the one in the middle."""
-    middle = quantiles[len(quantiles) // 2]
-    return np.asarray(middle + stretch * (quantiles - middle))
-
-
-def _stretched_log(loss: Floats, stretch: float) -> Floats:
-    """Stretch the quantiles of a loss about their median on the log scale, so that it stays >= 0."""
-    loss = np.maximum(loss, 0.0)
-    middle = loss[len(loss) // 2]
-    if middle <= 0.0 or stretch == 1.0:
-        return np.asarray(_stretched(loss, stretch))
-    return np.asarray(middle * (loss / middle) ** stretch)
 
 
 def _tidy(ratio: Floats) -> Floats:

@@ -189,6 +189,19 @@ def test_whatever_is_asked_chances_stay_chances(seed, shift, lead):
     assert np.abs(odds).max() <= 2 * MOST_TILT + 1e-9
 
 
+def test_the_chance_of_having_left_falls_nowhere():
+    book = outlook(40)
+    rising = np.linspace(0.1, 1.0, 12) * book.p_churn[:, 11:]
+    book = replace(book, p_churn=rising, p_contract=0.0 * rising, p_expand=0.1 * (1 - rising))
+    moved = shifted(book, {lead: 0.006 * (lead - 2) for lead in range(3, 13)})
+    left = np.diff(moved.p_churn, axis=1)
+    assert (left >= -1e-12).all()
+    assert (moved.p_churn[:, :2] == book.p_churn[:, :2]).all()
+    for lead in range(3, 13):
+        shift = nrr(moved, lead) - nrr(book, lead)
+        assert shift == pytest.approx(0.006 * (lead - 2), abs=1e-9)
+
+
 def test_cuts_add_up_and_grr_stays_below_one():
     book = shifted(outlook(), {3: 0.05})
     told = forecast(

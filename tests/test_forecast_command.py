@@ -112,6 +112,24 @@ def test_what_a_forecast_does_not_carry_is_not_shown(
         assert word not in said
 
 
+def test_the_record_of_past_forecasts_stands_beside_the_interval(
+    body: dict[str, Any], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    errors = {"forecast": 1.57, "no change": 2.6, "theta by segment": 1.2, "calendar": None}
+    past = {"periods": [{}] * 6, "coverage_80": 0.5, "mean_absolute_error_points": errors}
+    said = page(capsys, monkeypatch, lambda: answered(body | {"backtest": past}, "EUR"))
+    for part in (
+        "on 6 past periods: 80 % interval held in 3",
+        "off by 1.6 points",
+        "theta by segment",
+    ):
+        assert part in " ".join(said.split()), part
+    none = {"periods": [], "coverage_80": None, "mean_absolute_error_points": {}}
+    assert "past periods:" not in page(
+        capsys, monkeypatch, lambda: answered(body | {"backtest": none}, "EUR")
+    )
+
+
 def test_trailing_figures_levers_and_plans_are_shown_where_they_are_carried(
     body: dict[str, Any], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

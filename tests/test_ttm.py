@@ -219,6 +219,29 @@ def test_between_two_leads_what_is_dated_has_happened_or_has_not():
     assert cohort.notice.tolist() == [False, False, True, False, False, False]
 
 
+def test_between_a_notice_and_the_line_that_follows_nobody_pays():
+    p = np.full((1, 12), 0.1)
+    dates = {"notice_ends_on": pd.to_datetime(["2025-01-20"]),
+             "successor_on": pd.to_datetime(["2025-02-10"])}  # fmt: skip
+    accounts = pd.DataFrame({"account_id": ["a"], "mrr_micros": [10**8]}).assign(**dates)
+    sizes = np.full((1, 12, 3), 0.1)
+    book = Outlook(accounts, p, 0 * p, 0 * p, sizes, sizes, p > 1, np.full((1, 12), 150e6))
+    days = {date(2025, 1, 19): (False, 0.0), date(2025, 1, 31): (True, 1.0)}
+    for day, (away, churn) in days.items():
+        cohort = cohort_on(book, date(2025, 1, 17), day)
+        assert (bool(cohort.notice[0]), float(cohort.p_churn[0])) == (away, churn)
+        assert not cohort.signed[0]
+
+
+def test_a_stretched_grr_stays_below_one():
+    book = random_book(60)
+    grr = told(book, paid_today(book), stretches=[3.0] * 12)["grr"]
+    levels = [grr[f"p{level:02d}"] for level in (5, 10, 25, 50, 75, 90, 95)]
+    assert levels == sorted(levels)
+    assert levels[0] >= 0
+    assert levels[-1] < 1
+
+
 def test_a_day_at_which_a_lead_ends_is_that_lead():
     book = random_book(40)
     for lead, day in ((1, date(2025, 1, 31)), (12, date(2025, 12, 31))):

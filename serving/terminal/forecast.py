@@ -313,4 +313,21 @@ def _trust(body: Body, spelled: Amounts) -> None:
     reasons = "; ".join(body.get("confidence_reasons", ()))
     tell(f"confidence: {body['confidence']}{': ' + reasons if reasons else ''}")
     tell(f"intervals: {body['interval_note']} (n_eff {body['n_eff']:.1f})")
+    _record(body.get("backtest") or {})
     tell(f"of the accounts that pay at the opening, new ones apart; rules: {rules_line(body['definition'])}")  # fmt: skip
+
+
+def _record(past: Body) -> None:
+    """Say how past forecasts of the same horizon did, beside the best of the simpler rules."""
+    if past.get("coverage_80") is None:
+        return
+    periods = past["periods"]
+    held = round(past["coverage_80"] * len(periods))
+    errors = {k: v for k, v in past["mean_absolute_error_points"].items() if v is not None}
+    told = f"on {len(periods)} past periods: 80 % interval held in {held}"
+    if "forecast" in errors:
+        told += f"; NRR off by {errors.pop('forecast'):.1f} points in the mean"
+    if errors:
+        best = min(errors, key=lambda name: errors[name])
+        told += f", the best simpler rule by {errors[best]:.1f} ({best})"
+    tell(told)
