@@ -10,6 +10,7 @@ sum that is still skewed given the factor (few expansions in a month, say).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,7 +28,8 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 FEW, EVEN, SKEWED = 400, 100.0, 0.6
-FEWEST_PATHS, CELLS = 4_000, 10_000_000
+FEWEST_PATHS, CELLS, CELLS_OF_A_PART = 4_000, 2_500_000, 1_000_000
+HANDS = 2
 
 
 @dataclass(frozen=True)
@@ -100,12 +102,15 @@ def shapes_of(
     played = [g for g in range(len(groups)) if not curved[g].all() and len(groups[g].members)]
     closing = names.index("closing")
     above = [_above_curve(z, sums[g, closing]) for g in range(len(groups))]
-    for g in played:
-        who = groups[g].members
+
+    def drawn_of(g: int) -> dict[str, Floats]:
+        who, count = groups[g].members, _paths(groups[g], paths)
         asked = tuple(name for name, fits in zip(names, curved[g], strict=True) if not fits)
-        cells = CELLS / len(played) / min(len(who), SINGLE)
-        count = int(np.clip(cells, min(FEWEST_PATHS, paths), paths))
-        drawn = simulate(cohort.of(who), leaning.of(who), count, seed, asked)
+        return simulate(cohort.of(who), leaning.of(who), count, seed, asked)
+
+    with ThreadPoolExecutor(HANDS) as hands:
+        simulated = list(hands.map(drawn_of, played))
+    for g, drawn in zip(played, simulated, strict=True):
         for name, values in drawn.items():
             quantiles[g, names.index(name)] = np.quantile(values, levels, method="inverted_cdf")
         if not curved[g, closing]:
@@ -113,6 +118,13 @@ def shapes_of(
     return [
         Shape(dict(zip(names, quantiles[g], strict=True)), above[g]) for g in range(len(groups))
     ]
+
+
+def _paths(group: Group, most: int) -> int:
+    """Give how many paths a group is played on; the same whatever else is asked for beside it."""
+    cells = CELLS if not group.cut else CELLS_OF_A_PART
+    count = cells / min(len(group.members), SINGLE)
+    return int(np.clip(count, min(FEWEST_PATHS, most), most))
 
 
 def _membership(groups: Sequence[Group], accounts: int) -> Floats:

@@ -22,7 +22,11 @@ ROUNDING = 1e-15
 
 def is_open(cohort: Cohort) -> bool:
     """Say whether anything is open; where all is settled, what is left of variance is rounding."""
-    return alone_variance(cohort) > ROUNDING * float(np.square(cohort.mrr).sum())
+    return alone_variance(cohort) > _rounding(cohort)
+
+
+def _rounding(cohort: Cohort) -> float:
+    return ROUNDING * float(np.square(cohort.mrr).sum())
 
 
 def usual_scale(horizon: int) -> float:
@@ -87,9 +91,10 @@ def shared_scale(outlook: Outlook, horizon: int, phi: float) -> float:
     True
     """
     cohort = cohort_at(outlook, horizon)
-    if phi <= 1.0 or not is_open(cohort):
+    alone = alone_variance(cohort)
+    if phi <= 1.0 or alone <= _rounding(cohort):
         return 0.0
-    return tau_reaching(cohort, (phi - 1.0) * alone_variance(cohort))
+    return tau_reaching(cohort, (phi - 1.0) * alone)
 
 
 def closing_variance(cohort: Cohort, tau: float) -> float:
