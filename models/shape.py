@@ -10,7 +10,6 @@ sum that is still skewed given the factor (few expansions in a month, say).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,8 +27,7 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 FEW, EVEN, SKEWED = 400, 100.0, 0.6
-FEWEST_PATHS, CELLS, CELLS_OF_A_PART = 4_000, 2_500_000, 1_000_000
-HANDS = 2
+FEWEST_PATHS, CELLS, CELLS_OF_A_PART = 3_000, 2_500_000, 1_000_000
 
 
 @dataclass(frozen=True)
@@ -84,7 +82,7 @@ def shapes_of(
     levels : tuple of float
         The quantiles asked for.
     paths : int
-        Simulated paths per group; fewer, but not below 4,000, where many accounts are simulated.
+        Simulated paths per group; fewer, but not below 3,000, where many accounts are simulated.
     seed : int
         Seed of the paths.
     """
@@ -108,9 +106,8 @@ def shapes_of(
         asked = tuple(name for name, fits in zip(names, curved[g], strict=True) if not fits)
         return simulate(cohort.of(who), leaning.of(who), count, seed, asked)
 
-    with ThreadPoolExecutor(HANDS) as hands:
-        simulated = list(hands.map(drawn_of, played))
-    for g, drawn in zip(played, simulated, strict=True):
+    for g in played:
+        drawn = drawn_of(g)
         for name, values in drawn.items():
             quantiles[g, names.index(name)] = np.quantile(values, levels, method="inverted_cdf")
         if not curved[g, closing]:
