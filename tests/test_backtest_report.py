@@ -154,6 +154,7 @@ def test_two_past_periods_are_not_judged() -> None:
     assert accuracy([period(0, 1.0), period(1, 1.0)])["3"]["applicable"] is False
 
 
+@pytest.mark.ci
 def test_the_report_counts_what_the_backtest_counts() -> None:
     history, past, report = history_of(LAW), past_of(LAW), told()
     for name, said in calls(history, past).items():

@@ -165,6 +165,7 @@ def _array(held: list[Any], arrow: pa.DataType) -> pa.Array:
 ZONES = st.sampled_from(["UTC", "Europe/Berlin", "America/St_Johns"])
 
 
+@pytest.mark.ci
 @settings(max_examples=4, deadline=None)
 @given(feeds(), ZONES)
 def test_rows_taken_by_type_are_those_that_text_gives(

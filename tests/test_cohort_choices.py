@@ -83,6 +83,7 @@ RETURNS: Paid = {
 """250 at the opening; "once" paid nothing then, and came back in September with 40."""
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize(
     ("reactivation", "nrr", "grr", "logo_churn"),
     [

@@ -51,6 +51,7 @@ def compare(engine: str, seeds: range) -> None:
         assert len({repr(activation(book, day)) for book in books}) == 1
 
 
+@pytest.mark.ci
 def test_polars_gives_what_duckdb_gives():
     compare("polars", range(1, 2))
 
