@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from features.asof import months_between
 from models.flows import cohort_at, means
+from models.independence import independent_periods
 from models.outcomes import HORIZONS, LEADS, Outlook
 from models.tilt import shifted
 from models.topdown import RIVALS
@@ -64,7 +64,8 @@ def combination(periods: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any
     for horizon in HORIZONS:
         mine = [p for p in periods if p["horizon_months"] == horizon and _rivalled(p)]
         if len(mine) >= LEAST_PERIODS:
-            n_eff = _independent(mine, horizon)
+            origins = [date.fromisoformat(period["origin"]) for period in mine]
+            n_eff = independent_periods(origins, horizon)
             weights = _weights(mine, n_eff)
             if weights:
                 found[str(horizon)] = {"weights": weights, "periods": len(mine), "n_eff": n_eff}
@@ -120,13 +121,6 @@ def said_of(published: Mapping[str, Mapping[str, Any] | None]) -> dict[str, dict
 def _rivalled(period: Mapping[str, Any]) -> bool:
     """Say whether any rival had a past long enough to say something."""
     return any(period["baselines"].get(name) is not None for name in RIVALS)
-
-
-def _independent(periods: Sequence[Mapping[str, Any]], horizon: int) -> float:
-    """Count the periods that do not overlap."""
-    days = [date.fromisoformat(period["origin"]) for period in periods]
-    span = months_between(min(days), max(days)) + horizon
-    return min(span / horizon, float(len(days)))
 
 
 def _weights(periods: Sequence[Mapping[str, Any]], n_eff: float) -> dict[str, float]:

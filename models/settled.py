@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from features.asof import months_between
+from models.independence import independent_periods
 
 __all__ = ["PARTS", "Actual", "Flows", "settled", "summary", "wilson"]
 
@@ -240,7 +240,7 @@ def summary(rows: Sequence[Mapping[str, Any]], horizon: int) -> dict[str, Any]:
     count = len(rows)
     if not count:
         return {"forecasts": 0, "n_eff": 0.0} | dict.fromkeys(_FIGURES)
-    n_eff = _independent([date.fromisoformat(row["as_of"]) for row in rows], horizon)
+    n_eff = independent_periods([date.fromisoformat(row["as_of"]) for row in rows], horizon)
     own = [row["own_error_points"] for row in rows]
     told: dict[str, Any] = {"forecasts": count, "n_eff": n_eff}
     for level in ("80", "90"):
@@ -266,12 +266,6 @@ _FIGURES = (
     "mean_absolute_error_points",
     "mean_split_points",
 )
-
-
-def _independent(origins: Sequence[date], horizon: int) -> float:
-    """Count independent periods: 1 + (span - h) / h, never more than there are forecasts."""
-    span = months_between(min(origins), max(origins)) + horizon
-    return min(1.0 + (span - horizon) / horizon, float(len(origins)))
 
 
 def wilson(share: float, n: float) -> tuple[float, float]:

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.factor import factor_nodes, lean
-from models.flows import Cohort, cohort_at, sums_given_factor
+from models.flows import Cohort, cohort_at
 from models.outcomes import Outlook
 from models.scale import alone_variance, shared_variance, tau_reaching
 
-__all__ = ["closing_variance", "is_open", "phi_of", "shared_scale", "usual_scale", "usually_shared"]
+__all__ = ["is_open", "phi_of", "shared_scale", "usual_scale", "usually_shared"]
 
 SHORT, LONG = (3, 0.3), (12, 0.4)
 ROUNDING = 1e-15
@@ -95,14 +94,3 @@ def shared_scale(outlook: Outlook, horizon: int, phi: float) -> float:
     if phi <= 1.0 or alone <= _rounding(cohort):
         return 0.0
     return tau_reaching(cohort, (phi - 1.0) * alone)
-
-
-def closing_variance(cohort: Cohort, tau: float) -> float:
-    """Give the total variance of closing MRR: within the factor's values, and between them."""
-    z, weight = factor_nodes(tau)
-    leaning = lean(cohort.p_churn, cohort.p_contract, cohort.p_expand, tau)
-    everyone = np.ones((1, len(cohort.mrr)))
-    sums = sums_given_factor(cohort, leaning, z, everyone, ("closing",))
-    mean, variance, _ = sums["closing"][0]
-    middle = float(weight @ mean)
-    return float(weight @ variance + weight @ (mean - middle) ** 2)

@@ -19,8 +19,8 @@ from models.factor import factor_nodes, lean
 from models.flows import cohort_at
 from models.forecast import FIGURES, forecast, shared_scale
 from models.outcomes import Outlook
-from models.spread import closing_variance
 from models.view import LEVELS
+from tests.closing_variance import closing_variance
 
 AS_OF = date(2025, 7, 1)
 UP = (0.2, 0.2)  # mean and standard deviation of a lognormal rise

@@ -8,7 +8,8 @@ from features.faults import InternalFault
 from models.flows import cohort_at
 from models.outcomes import HORIZONS, Outlook
 from models.scale import alone_variance
-from models.spread import closing_variance, phi_of, shared_scale, usual_scale, usually_shared
+from models.spread import phi_of, shared_scale, usual_scale, usually_shared
+from tests.closing_variance import closing_variance
 from training.width import factor_of, missed_by
 
 QUARTERS = ("2024-01-01", "2024-04-01", "2024-07-01", "2024-10-01", "2025-01-01", "2025-04-01")

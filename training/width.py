@@ -17,14 +17,14 @@ from typing import Any
 
 import numpy as np
 
-from features.asof import months_between
 from features.faults import InternalFault
 from models.flows import Cohort, means
+from models.independence import independent_periods
 from models.outcomes import HORIZONS
 from models.scale import alone_variance
 from models.spread import is_open, usually_shared
 
-__all__ = ["Miss", "factor_of", "independent", "missed_by", "strength_of", "stretch_of"]
+__all__ = ["Miss", "factor_of", "missed_by", "strength_of", "stretch_of"]
 
 STRENGTH_WEIGHT, STRETCH_WEIGHT = 0.5, 8.0
 """How many periods the usual strength, and a stretch of 1, weigh."""
@@ -100,26 +100,16 @@ def factor_of(periods: Sequence[Mapping[str, Any]]) -> Mapping[int, dict[str, fl
         mine = [miss for miss in misses if miss.horizon == horizon]
         told[horizon] = {
             "strength": strength,
-            "n_eff": independent(mine),
+            "n_eff": _n_eff(mine),
             "stretch": stretch_of(mine, strength),
         }
     return told
 
 
-def independent(misses: Sequence[Miss]) -> float:
-    """Count the periods of one horizon that do not overlap: 1 + (span - h) / h, or their number.
-
-    Examples
-    --------
-    >>> months = [1, 4, 7, 10]
-    >>> independent([Miss(date(2025, month, 1), 12, 0.0, 1.0) for month in months])
-    1.75
-    """
-    if not misses:
-        return 0.0
-    days = [miss.origin for miss in misses]
-    apart = months_between(min(days), max(days)) / misses[0].horizon
-    return float(min(1.0 + apart, len(misses)))
+def _n_eff(misses: Sequence[Miss]) -> float:
+    """Count the periods of one horizon that do not overlap."""
+    horizon = misses[0].horizon if misses else 1
+    return independent_periods([miss.origin for miss in misses], horizon)
 
 
 def strength_of(misses: Sequence[Miss]) -> float:
@@ -139,7 +129,7 @@ def strength_of(misses: Sequence[Miss]) -> float:
     said, weights = [STRENGTH_WEIGHT], [STRENGTH_WEIGHT]
     for horizon in HORIZONS:
         mine = [miss for miss in misses if miss.horizon == horizon and miss.shared > 0.0]
-        each = independent(mine) / len(mine) if mine else 0.0
+        each = _n_eff(mine) / len(mine) if mine else 0.0
         for miss in mine:
             whole = 1.0 + miss.shared
             square = min(miss.z**2, FARTHEST * whole)
@@ -162,7 +152,7 @@ def stretch_of(misses: Sequence[Miss], strength: float) -> float:
     """
     if not misses:
         return 1.0
-    n_eff = independent(misses)
+    n_eff = _n_eff(misses)
     found = fsum(miss.over(strength) for miss in misses) / len(misses)
     square = (n_eff * found + STRETCH_WEIGHT) / (n_eff + STRETCH_WEIGHT)
     return float(np.clip(np.sqrt(square), NARROWEST, WIDEST))
