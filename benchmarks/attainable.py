@@ -17,22 +17,17 @@ bench-attainable``). The outcome is printed and kept in ``benchmarks/results/att
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
-import subprocess
 import sys
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.outcome import circumstances, keep
+from benchmarks.remembered import Runs, sources_of
 
-__all__ = ["SIZES", "Runs", "main", "shares"]
+__all__ = ["SIZES", "main", "shares"]
 
 HERE = Path(__file__).parent
 LIBRARIES = ("lightgbm", "numpy", "scikit-learn")
@@ -43,60 +38,12 @@ REACH = {90: 0.85, 250: 0.95, 600: 0.95, 1_800: 0.95}
 SCENARIOS = ("default", "no-shock", "strong-shock")
 CEILING_ACCOUNTS, FRESH_ACCOUNTS = 20_000, 5_000
 NULL_WORLDS, NULL_ACCOUNTS, MOST_CLAIMS = 60, 420, 6
-HANDS = 2
+CODE = sources_of(
+    "features/**/*.py", "models/**/*.py", "training/**/*.py", "benchmarks/attainable_*.py"
+)
 DRAWS = 1_000
 Job = dict[str, Any]
 Found = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Runs:
-    """Jobs that are done once and remembered, as long as the code stays the same.
-
-    Attributes
-    ----------
-    folder : Path
-        Where inputs and the memory lie.
-    """
-
-    folder: Path
-
-    def done(self, jobs: Sequence[Job]) -> Iterator[tuple[Job, Found]]:
-        """Do jobs, two at a time, and give each with what it found, telling how far it is."""
-        begun, known = time.monotonic(), self._remembered()
-        with ThreadPoolExecutor(HANDS) as pool:
-            waiting = {pool.submit(self._one, job, known): job for job in jobs}
-            for at, one in enumerate(as_completed(waiting), 1):
-                job, found = waiting[one], one.result()
-                spent = time.monotonic() - begun
-                named = " ".join(f"{job[key]}" for key in ("kind", "scenario", "accounts", "seed"))
-                print(f"{at:4d}/{len(jobs)} {spent:6.0f} s  {named}", file=sys.stderr, flush=True)
-                yield job, found
-
-    @property
-    def memory(self) -> Path:
-        """The file of what is done, one line a job; named by the code that did it."""
-        sources = [path for name in ("features", "models", "training") for path in
-                   sorted((HERE.parent / name).rglob("*.py"))]  # fmt: skip
-        sources += sorted(HERE.glob("attainable_*.py"))
-        digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
-        return self.folder / f"runs-{digest[:12]}.jsonl"
-
-    def _remembered(self) -> dict[str, Found]:
-        if not self.memory.exists():
-            return {}
-        lines = map(json.loads, self.memory.read_text(encoding="utf-8").splitlines())
-        return {json.dumps(line["job"], sort_keys=True): line["found"] for line in lines}
-
-    def _one(self, job: Job, known: Mapping[str, Found]) -> Found:
-        if (before := known.get(json.dumps(job, sort_keys=True))) is not None:
-            return before
-        command = [sys.executable, "-m", "benchmarks.attainable_world", json.dumps(job)]
-        output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-        found: Found = json.loads(output.splitlines()[-1])
-        with self.memory.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"job": job, "found": found}) + "\n")
-        return found
 
 
 def ceiling_jobs(folder: Path, scenarios: Sequence[str]) -> list[Job]:
@@ -241,7 +188,9 @@ def main() -> int:
     asked = parser.parse_args()
     folder = asked.cache.resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    runs = Runs(folder)
+    runs = Runs(
+        folder, "benchmarks.attainable_world", CODE, ("kind", "scenario", "accounts", "seed")
+    )
     outcome = circumstances("attainable", LIBRARIES)
     if asked.null:
         found = null_worlds(runs)

@@ -17,15 +17,8 @@ share or another seed was asked for.
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
-import os
-import subprocess
 import sys
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,94 +26,23 @@ import numpy as np
 
 from benchmarks.coverage_world import SHOCKS
 from benchmarks.outcome import circumstances, keep
+from benchmarks.remembered import Runs, sources_of
 from models.outcomes import HORIZONS
 
-__all__ = ["Runs", "cell", "jobs_of", "main", "verdict"]
+__all__ = ["cell", "jobs_of", "main", "verdict"]
 
 HERE = Path(__file__).parent
 LIBRARIES = ("numpy", "scipy")
 SIZES = (90, 250, 600, 1_800)
 """Live accounts, about; a quarter of a cell's books each."""
-BOOKS, PER_JOB, HANDS = 400, 10, 2
+BOOKS, PER_JOB = 400, 10
+CODE = sources_of("models/*.py", "training/width.py", "benchmarks/coverage_*.py")
 GATES = {"80": (75.0, 85.0), "90": (86.0, 94.0)}
 ENDS = {"80": (1, 2), "90": (0, 3)}
 WIDEST = 1.25
 Z99 = 2.5758293
 Job = dict[str, Any]
 Found = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Runs:
-    """Jobs that are done once and remembered, as long as the code stays the same.
-
-    Attributes
-    ----------
-    folder : Path
-        Where the memory lies.
-    """
-
-    folder: Path
-
-    def done(self, jobs: Sequence[Job]) -> Iterator[tuple[Job, list[Found]]]:
-        """Do jobs, two at a time, and give each with what it found, telling how far it is."""
-        begun, memory = time.monotonic(), self.memory
-        known = _remembered(memory)
-        with ThreadPoolExecutor(HANDS) as pool:
-            waiting = {pool.submit(_one, job, known, memory): job for job in jobs}
-            for at, one in enumerate(as_completed(waiting), 1):
-                job, found = waiting[one], one.result()
-                spent = time.monotonic() - begun
-                named = f"{job['shock']} {job['live']} from {job['first']}"
-                print(f"{at:4d}/{len(jobs)} {spent:6.0f} s  {named}", file=sys.stderr, flush=True)
-                yield job, found
-
-    @property
-    def memory(self) -> Path:
-        """The file of what is done, one line a job; named by the code that did it."""
-        sources = sorted(HERE.glob("coverage_*.py"))
-        sources += [path for path in _read_code() if path.exists()]
-        digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
-        return self.folder / f"runs-{digest[:12]}.jsonl"
-
-
-def _remembered(memory: Path) -> dict[str, list[Found]]:
-    if not memory.exists():
-        return {}
-    lines = map(json.loads, memory.read_text(encoding="utf-8").splitlines())
-    return {json.dumps(line["job"], sort_keys=True): line["found"] for line in lines}
-
-
-def _one(job: Job, known: Mapping[str, list[Found]], memory: Path) -> list[Found]:
-    if (before := known.get(json.dumps(job, sort_keys=True))) is not None:
-        return before
-    command = [sys.executable, "-m", "benchmarks.coverage_book", json.dumps(job)]
-    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-    output = subprocess.run(
-        command, check=True, stdout=subprocess.PIPE, text=True, env=os.environ | threads
-    ).stdout
-    found: list[Found] = json.loads(output.splitlines()[-1])
-    with memory.open("a", encoding="utf-8") as file:
-        file.write(json.dumps({"job": job, "found": found}) + "\n")
-    return found
-
-
-def _read_code() -> list[Path]:
-    """List the product's code that makes an interval."""
-    names = [
-        "factor",
-        "flows",
-        "laws",
-        "mixture",
-        "outcomes",
-        "paths",
-        "scale",
-        "shape",
-        "spread",
-        "view",
-    ]
-    top = HERE.parent
-    return [*(top / "models" / f"{name}.py" for name in names), top / "training" / "width.py"]
 
 
 def jobs_of(share: float, seed: int) -> list[Job]:
@@ -234,7 +156,8 @@ def main() -> int:
     folder.mkdir(parents=True, exist_ok=True)
     outcome = circumstances("coverage", LIBRARIES)
     books: dict[str, list[Found]] = {shock: [] for shock in SHOCKS}
-    for job, found in Runs(folder).done(jobs_of(asked.share, asked.seed)):
+    runs = Runs(folder, "benchmarks.coverage_book", CODE, ("shock", "live", "first"))
+    for job, found in runs.done(jobs_of(asked.share, asked.seed)):
         books[job["shock"]] += found
     cells = {f"{shock} {h}": cell(mine, h) for h in HORIZONS for shock, mine in books.items()}
     for name, one in cells.items():
