@@ -17,7 +17,7 @@ from features.locking import held
 __all__ = ["FILE", "HEAD", "opened", "reading", "writing"]
 
 FILE = "perennial.db"
-HEAD = "0001"
+HEAD = "0002"
 MIGRATIONS = Path(__file__).parent / "migrations"
 _BUSY_SECONDS = 5.0
 

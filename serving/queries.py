@@ -64,6 +64,13 @@ class Run:
         How many accounts it scored.
     published_at : str
         When it was published, ISO-8601.
+    status : str
+        ``published``; ``held`` where a gate keeps it back; ``approved`` where somebody let a
+        held one through.
+    held_because : list of str or None
+        What the gates said; kept after it was approved.
+    approved_at : str or None
+        When it was approved, ISO-8601.
     """
 
     run_id: str
@@ -76,6 +83,14 @@ class Run:
     digest: str
     accounts: int
     published_at: str
+    status: str = "published"
+    held_because: list[str] | None = None
+    approved_at: str | None = None
+
+    @property
+    def held(self) -> bool:
+        """Whether a gate keeps it back: it neither serves nor counts as a run before."""
+        return self.status == "held"
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -162,6 +177,15 @@ def newest_run(connection: sa.Connection, as_of: date) -> Run | None:
     return _run(connection, of_date.order_by(tables.runs.c.revision.desc()).limit(1))
 
 
+def standing_run(connection: sa.Connection, as_of: date, key: tuple[str, str, str]) -> Run | None:
+    """Give the run of a date that answers for this input: its newest, or its newest not held."""
+    newest = newest_run(connection, as_of)
+    r = tables.runs.c
+    open_ones = sa.select(tables.runs).where(r.as_of == as_of, r.status != "held")
+    open_one = _run(connection, open_ones.order_by(r.revision.desc()).limit(1))
+    return next((run for run in (newest, open_one) if run is not None and run.key == key), None)
+
+
 def runs(connection: sa.Connection, limit: int) -> list[Run]:
     """List runs, newest date and revision first."""
     newest_first = (tables.runs.c.as_of.desc(), tables.runs.c.revision.desc())
@@ -226,7 +250,7 @@ def previous(connection: sa.Connection, before: date, count: int) -> pd.DataFram
     """Give the scores of the latest ``count`` dates before a date, newest first."""
     r = tables.runs.c
     revisions = sa.select(r.as_of, sa.func.max(r.revision).label("revision"))
-    newest = revisions.where(r.as_of < before).group_by(r.as_of)
+    newest = revisions.where(r.as_of < before, r.status != "held").group_by(r.as_of)
     last = newest.order_by(r.as_of.desc()).limit(count).subquery()
     same = sa.and_(r.as_of == last.c.as_of, r.revision == last.c.revision)
     of_runs = sa.select(r.run_id).join(last, same).scalar_subquery()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -12,8 +12,8 @@ from typing import Any
 import pandas as pd
 import sqlalchemy as sa
 
-from features.faults import CannotWrite
-from features.locking import held
+from features.faults import Busy, CannotWrite, InputMissing, UsageFault
+from features.locking import held as locked
 from serving import queries, tables
 from serving.columns import as_rows
 from serving.database import opened, reading, writing
@@ -33,9 +33,11 @@ class Published:
     run_id, revision, digest : str, int, str
         The run that now stands for this input, and the digest of its content.
     published : bool
-        False if this input was published already and nothing was written.
+        Whether it was published now: False if this input was already, and if it is held.
     scores_path : Path
         The run's Parquet export.
+    held : tuple of str
+        Why a gate keeps the run back; empty where none does.
     """
 
     run_id: str
@@ -43,6 +45,7 @@ class Published:
     digest: str
     published: bool
     scores_path: Path
+    held: tuple[str, ...] = ()
 
 
 def _nothing(_name: str) -> None:
@@ -82,11 +85,13 @@ class Store:
         *,
         now: datetime,
         checkpoint: Callable[[str], None] = _nothing,
+        held: Sequence[str] = (),
     ) -> Published:
         """Publish a run: files first, then one transaction that stores it and makes it current.
 
         Killed at any moment, the run before it still serves, and publishing again gives the
-        same digest. A run for an earlier date than the current one's is kept beside it.
+        same digest. A run for an earlier date than the current one's is kept beside it. With
+        reasons in ``held`` it is kept whole, but does not serve until it is approved.
 
         Raises
         ------
@@ -96,8 +101,8 @@ class Store:
             ``cannot_write`` if the disk is full; the run before it still serves (exit code 73).
         """
         try:
-            with held(self.home / "publish.lock", wait_seconds=30):
-                return self._publish(publication, now, checkpoint)
+            with locked(self.home / "publish.lock", wait_seconds=30):
+                return self._publish(publication, now, checkpoint, tuple(held))
         except OSError as refused:
             cure = "free space" if refused.errno == errno.ENOSPC else "mend its permissions"
             found = f"{self.home}: {refused.strerror}"
@@ -106,11 +111,34 @@ class Store:
     def find(
         self, as_of: date, snapshot_id: str, model_digest: str, settings_digest: str
     ) -> Run | None:
-        """Give the newest run of a date if it stands on exactly this input."""
-        with reading(self.engine) as connection:
-            newest = queries.newest_run(connection, as_of)
+        """Give the run of a date that stands on exactly this input, a held one too."""
         key = (snapshot_id, model_digest, settings_digest)
-        return newest if newest is not None and newest.key == key else None
+        with reading(self.engine) as connection:
+            return queries.standing_run(connection, as_of, key)
+
+    def approve(self, run_id: str, *, now: datetime) -> Run:
+        """Let a held run through: it serves from now on. One that is approved stays so.
+
+        Raises
+        ------
+        InputMissing
+            ``run.unknown`` (exit code 66).
+        UsageFault
+            ``run.not_held`` if no gate held it (exit code 2).
+        Busy
+            ``run.superseded`` if a newer run of its date serves (exit code 75).
+        """
+        with writing(self.engine) as connection:
+            run = queries.run(connection, run_id)
+            if run is None:
+                raise InputMissing("run.unknown", f"{run_id}: no such run", "`perennial score` names it")
+            if run.status == "published":
+                raise UsageFault("run.not_held", f"{run_id} is published", "nothing is to be done")
+            if run.held:
+                _refuse_superseded(run, queries.current_run(connection))
+                _approve(connection, run_id, now)
+                _flip(connection, run_id, run.as_of)
+            return queries.run(connection, run_id) or run
 
     def run(self, name: str) -> Run | None:
         """Give a run by its id."""
@@ -209,12 +237,18 @@ class Store:
             return queries.previous(connection, before, runs)
 
     def _publish(
-        self, publication: Publication, now: datetime, checkpoint: Callable[[str], None]
+        self,
+        publication: Publication,
+        now: datetime,
+        checkpoint: Callable[[str], None],
+        held: tuple[str, ...],
     ) -> Published:
         with reading(self.engine) as connection:
             newest = queries.newest_run(connection, publication.as_of)
-        if newest is not None and newest.key == _key(publication):
-            return self._published(newest.run_id, newest.revision, newest.digest, new=False)
+            standing = queries.standing_run(connection, publication.as_of, _key(publication))
+        if standing is not None:
+            why = tuple(standing.held_because or ()) if standing.held else ()
+            return self._published(standing.run_id, standing.revision, standing.digest, False, why)
         revision = newest.revision + 1 if newest is not None else 1
         run = run_id(publication, revision)
         digest = publication.digest
@@ -223,16 +257,19 @@ class Store:
         checkpoint("begun")
         write_exports(publication, run, self.home / "exports" / run, checkpoint)
         with writing(self.engine) as connection:
-            _insert(connection, publication, run, revision, now, checkpoint)
-            _flip(connection, run, publication.as_of)
-            _close(connection, attempt)
+            _insert(connection, publication, run, revision, now, checkpoint, held)
+            if not held:
+                _flip(connection, run, publication.as_of)
+            _close(connection, attempt, "held" if held else "published")
             checkpoint("before_commit")
         checkpoint("committed")
-        return self._published(run, revision, digest, new=True)
+        return self._published(run, revision, digest, not held, held)
 
-    def _published(self, run: str, revision: int, digest: str, *, new: bool) -> Published:
+    def _published(
+        self, run: str, revision: int, digest: str, new: bool, held: tuple[str, ...]
+    ) -> Published:
         path = self.home / "exports" / run / "scores.parquet"
-        return Published(run, revision, digest, new, path)
+        return Published(run, revision, digest, new, path, held)
 
     def _begin(self, run: str, now: datetime) -> int:
         table = tables.attempts
@@ -240,8 +277,8 @@ class Store:
             dead = sa.update(table).where(table.c.outcome == "running")
             connection.execute(dead.values(outcome="interrupted"))
             row = {"run_id": run, "started_at": now.isoformat(), "outcome": "running"}
-            attempt: int = connection.execute(sa.insert(table).values(row)).lastrowid
-        return attempt
+            made = connection.execute(sa.insert(table).values(row)).inserted_primary_key
+        return int(made[0]) if made else 0
 
 
 def _key(publication: Publication) -> tuple[str, str, str]:
@@ -255,6 +292,7 @@ def _insert(
     revision: int,
     now: datetime,
     checkpoint: Callable[[str], None],
+    held: tuple[str, ...] = (),
 ) -> None:
     scores = publication.score_columns | {"run_id": [run] * len(publication.scores)}
     entry = {
@@ -268,6 +306,8 @@ def _insert(
         "digest": publication.digest,
         "accounts": len(publication.scores),
         "published_at": now.isoformat(),
+        "status": "held" if held else "published",
+        "held_because": list(held) or None,
     }
     _rows(connection, tables.runs, [entry])
     _rows(connection, tables.scores, as_rows(scores))
@@ -300,6 +340,18 @@ def _flip(connection: sa.Connection, run: str, as_of: date) -> None:
     connection.execute(sa.insert(tables.current).values(slot=1, run_id=run))
 
 
-def _close(connection: sa.Connection, attempt: int) -> None:
+def _refuse_superseded(run: Run, standing: Run | None) -> None:
+    if standing and standing.as_of == run.as_of and standing.revision > run.revision:
+        found = f"{run.run_id}: {standing.run_id} serves since"
+        raise Busy("run.superseded", found, "approve nothing, or score again")
+
+
+def _approve(connection: sa.Connection, run: str, now: datetime) -> None:
+    held = sa.and_(tables.runs.c.run_id == run, tables.runs.c.status == "held")
+    values = {"status": "approved", "approved_at": now.isoformat()}
+    connection.execute(sa.update(tables.runs).where(held).values(values))
+
+
+def _close(connection: sa.Connection, attempt: int, outcome: str) -> None:
     mine = tables.attempts.c.attempt == attempt
-    connection.execute(sa.update(tables.attempts).where(mine).values(outcome="published"))
+    connection.execute(sa.update(tables.attempts).where(mine).values(outcome=outcome))

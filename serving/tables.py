@@ -13,6 +13,7 @@ __all__ = [
     "current",
     "documents",
     "firing",
+    "leases",
     "memories",
     "metadata",
     "outreach",
@@ -51,6 +52,9 @@ runs = sa.Table(
     sa.Column("digest", sa.Text, nullable=False),
     sa.Column("accounts", sa.Integer, nullable=False),
     sa.Column("published_at", sa.Text, nullable=False),
+    sa.Column("status", sa.Text, nullable=False, server_default="published"),
+    sa.Column("held_because", sa.JSON(none_as_null=True)),
+    sa.Column("approved_at", sa.Text),
     sa.UniqueConstraint("as_of", "revision", name="uq_runs_as_of_revision"),
 )
 
@@ -59,6 +63,16 @@ current = sa.Table(
     metadata,
     sa.Column("slot", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("run_id", sa.Text, sa.ForeignKey("runs.run_id"), nullable=False),
+)
+
+leases = sa.Table(
+    "leases",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("token", sa.Integer, nullable=False),
+    sa.Column("holder", sa.Text),
+    sa.Column("since", sa.Double),
+    sa.Column("until", sa.Double),
 )
 
 attempts = sa.Table(
@@ -77,6 +91,7 @@ scores = sa.Table(
     sa.Index(None, "run_id", "cell"),
     sa.Index(None, "run_id", "csm"),
     sa.Index(None, "run_id", "mrr"),
+    sa.Index(None, "account_id", "as_of"),
 )
 
 firing = sa.Table(
