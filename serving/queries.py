@@ -69,8 +69,8 @@ class Run:
         held one through.
     held_because : list of str or None
         What the gates said; kept after it was approved.
-    approved_at : str or None
-        When it was approved, ISO-8601.
+    approved_at, approved_by : str or None
+        When it was approved, ISO-8601, and by whom.
     """
 
     run_id: str
@@ -86,6 +86,7 @@ class Run:
     status: str = "published"
     held_because: list[str] | None = None
     approved_at: str | None = None
+    approved_by: str | None = None
 
     @property
     def held(self) -> bool:

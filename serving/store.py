@@ -116,7 +116,7 @@ class Store:
         with reading(self.engine) as connection:
             return queries.standing_run(connection, as_of, key)
 
-    def approve(self, run_id: str, *, now: datetime) -> Run:
+    def approve(self, run_id: str, *, now: datetime, by: str | None = None) -> Run:
         """Let a held run through: it serves from now on. One that is approved stays so.
 
         Raises
@@ -136,7 +136,7 @@ class Store:
                 raise UsageFault("run.not_held", f"{run_id} is published", "nothing is to be done")
             if run.held:
                 _refuse_superseded(run, queries.current_run(connection))
-                _approve(connection, run_id, now)
+                _approve(connection, run_id, now, by)
                 _flip(connection, run_id, run.as_of)
             return queries.run(connection, run_id) or run
 
@@ -346,9 +346,9 @@ def _refuse_superseded(run: Run, standing: Run | None) -> None:
         raise Busy("run.superseded", found, "approve nothing, or score again")
 
 
-def _approve(connection: sa.Connection, run: str, now: datetime) -> None:
+def _approve(connection: sa.Connection, run: str, now: datetime, by: str | None) -> None:
     held = sa.and_(tables.runs.c.run_id == run, tables.runs.c.status == "held")
-    values = {"status": "approved", "approved_at": now.isoformat()}
+    values = {"status": "approved", "approved_at": now.isoformat(), "approved_by": by}
     connection.execute(sa.update(tables.runs).where(held).values(values))
 
 

@@ -55,6 +55,7 @@ runs = sa.Table(
     sa.Column("status", sa.Text, nullable=False, server_default="published"),
     sa.Column("held_because", sa.JSON(none_as_null=True)),
     sa.Column("approved_at", sa.Text),
+    sa.Column("approved_by", sa.Text),
     sa.UniqueConstraint("as_of", "revision", name="uq_runs_as_of_revision"),
 )
 

@@ -19,6 +19,7 @@ def upgrade() -> None:
     op.add_column("runs", status)
     op.add_column("runs", sa.Column("held_because", sa.JSON(), nullable=True))
     op.add_column("runs", sa.Column("approved_at", sa.Text(), nullable=True))
+    op.add_column("runs", sa.Column("approved_by", sa.Text(), nullable=True))
     op.create_table(
         "leases",
         sa.Column("name", sa.Text(), nullable=False),
@@ -37,5 +38,5 @@ def downgrade() -> None:
     """Take it away."""
     op.drop_index(op.f("ix_scores_account_id_as_of"), table_name="scores")
     op.drop_table("leases")
-    for name in ("approved_at", "held_because", "status"):
+    for name in ("approved_by", "approved_at", "held_because", "status"):
         op.drop_column("runs", name)
