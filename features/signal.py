@@ -30,6 +30,8 @@ FamilyName = Literal[
     "expansion", "adjacency", "growth", "timing", "maturity",
 ]  # fmt: skip
 FLAGGED = re.compile(r" \(\{value[^}]*\}\)")
+QUOTED = re.compile(r"\{(\w+)")
+NONE = re.compile(r"(?<![\d.,%+-])0 (?!(?:of|in|days?|weeks?|months?|minutes?|hours?)\b)(?=[a-z])")
 ONE = re.compile(r"(?<![\d.,%])1 ((?!of|in)\w*[^\Ws] )?(?:(\w+ch)es|(\w+(?:[^se]|[^i]e))s)\b")
 MINUS = re.compile(r"(?<!\w)-(?=\d)")
 OF_FAMILY: Mapping[FamilyName, tuple[Group, tuple[str, ...]]] = {
@@ -131,7 +133,13 @@ class Signal:
         The columns by which a signal without rows compares accounts with one another
         (``.over("peers")``).
     zero : str
-        What is said of a zero, where the phrase would be odd.
+        What is said of a zero, where the phrase would be odd; of a flag, what a no means.
+    fuller : str
+        The phrase where other signals, quoted by their slug, are known too: then and now.
+
+    Beside Python's formats a phrase may ask for ``{value:minutes}`` (in minutes, hours or days),
+    ``{value:span}`` (days, as months or years where there are many) and ``{value:exp}`` (what the
+    value is the natural logarithm of).
 
     Examples
     --------
@@ -144,6 +152,9 @@ class Signal:
     ... )
     >>> ratio.say(0.4), ratio.needs
     ('weekly users at 40% of their 4-week level', ('usage',))
+    >>> both = replace(ratio, fuller="weekly users {users_before:.0f} → {users_now:.0f}")
+    >>> both.quotes, both.say(0.4, {"users_now": 16.0, "users_before": 40.0}), both.say(0.4, {})
+    (('users_before', 'users_now'), 'weekly users 40 → 16', 'weekly users at 40% of their 4-week level')
     >>> ratio.say(float("nan"))
     'not known: no users known'
     >>> replace(ratio, unit="flag", phrase="renews by itself ({value:.0f})").say(0.0)
@@ -153,6 +164,10 @@ class Signal:
     >>> lines = replace(ratio, unit="lines", phrase="{value:+.0f} open lines", zero="as many")
     >>> lines.say(1.0), lines.say(-2.0), lines.say(0.0)
     ('+1 open line', '−2 open lines', 'as many')
+    >>> replace(lines, phrase="{value:.0f} open lines", zero="").say(0.0)
+    'no open lines'
+    >>> replace(ratio, phrase="answers after {value:minutes}, for {value:span}").say(300.0)
+    'answers after 5 hours, for 10 months'
     """
 
     slug: str
@@ -171,22 +186,83 @@ class Signal:
     tables: tuple[str, ...] = ()
     across: tuple[str, ...] = ()
     zero: str = ""
+    fuller: str = ""
+
+    @property
+    def quotes(self) -> tuple[str, ...]:
+        """Name the signals that its fuller phrase quotes, in order."""
+        return tuple(name for name in QUOTED.findall(self.fuller) if name != "value")
 
     @property
     def needs(self) -> tuple[str, ...]:
         """Give the source tables without which the signal is missing for every account."""
         return self.rows.tables if self.rows else self.tables
 
-    def say(self, value: float) -> str:
-        """Say a value in a sentence."""
+    def say(self, value: float, beside: Mapping[str, float | None] | None = None) -> str:
+        """Say a value in a sentence.
+
+        Parameters
+        ----------
+        value : float
+        beside : mapping of str to float, optional
+            Other signals of the account, by slug.
+        """
         if math.isnan(value):
             return f"not known: {self.missing}"
         if self.unit == "flag":
-            return FLAGGED.sub(f": {'yes' if value else 'no'}", self.phrase)
+            return self._flag(value)
         if value == 0 and self.zero:
             return self.zero
-        said = ONE.sub(r"1 \1\2\3", self.phrase.format(value=value))
-        return MINUS.sub("\N{MINUS SIGN}", said)
+        said = self._phrase(value, beside or {})
+        return MINUS.sub("\N{MINUS SIGN}", NONE.sub("no ", ONE.sub(r"1 \1\2\3", said)))
+
+    def _flag(self, value: float) -> str:
+        """Say a yes or a no: in its own words, or as an answer."""
+        if self.zero:
+            return FLAGGED.sub("", self.phrase) if value else self.zero
+        return FLAGGED.sub(f": {'yes' if value else 'no'}", self.phrase)
+
+    def _phrase(self, value: float, beside: Mapping[str, float | None]) -> str:
+        """Fill in the fuller phrase if all that it quotes is known, else the phrase."""
+        told = {name: beside.get(name) for name in self.quotes}
+        known = {name: Amount(fact) for name, fact in told.items() if fact is not None}
+        whole = bool(self.fuller) and len(known) == len(told)
+        whole = whole and not any(math.isnan(fact) for fact in known.values())
+        return (self.fuller if whole else self.phrase).format(value=Amount(value), **known)
+
+
+class Amount(float):
+    """A number that can also be written as a CSM would say it.
+
+    Examples
+    --------
+    >>> f"{Amount(2880):minutes}, {Amount(1100):span}, {Amount(60):span}, {Amount(0.4):.0%}"
+    '2 days, 3.0 years, 60 days, 40%'
+    """
+
+    def __format__(self, form: str) -> str:
+        """Write the number in one of the forms of ``WAYS``, else as any float."""
+        return WAYS[form](float(self)) if form in WAYS else super().__format__(form)
+
+
+def _minutes(minutes: float) -> str:
+    if minutes < 120:
+        return f"{minutes:.0f} minutes"
+    return f"{minutes / 60:.0f} hours" if minutes < 2880 else f"{minutes / 1440:.0f} days"
+
+
+def _span(days: float) -> str:
+    if days < 92:
+        return f"{days:.0f} days"
+    return f"{days / 30.4375:.0f} months" if days < 730 else f"{days / 365.25:.1f} years"
+
+
+WAYS: Mapping[str, Callable[[float], str]] = {
+    "minutes": _minutes,
+    "span": _span,
+    "exp": lambda value: f"{math.exp(min(value, 700.0)):,.0f}",
+}
+"""Further ways to write a number in a phrase."""
 
 
 def signal(
@@ -205,6 +281,7 @@ def signal(
     tables: tuple[str, ...] | None = None,
     across: tuple[str, ...] = (),
     zero: str = "",
+    fuller: str = "",
 ) -> Signal:
     """Declare a signal, and fill in what follows: its family, its group, what silence means.
 
@@ -237,7 +314,7 @@ def signal(
     told = missing or (rows.missing if rows else "")
     return Signal(
         slug, family, group or usual, unit, window_days, churn, expansion, meaning, told, phrase,
-        value, rows, silent, lives_on, across, zero,
+        value, rows, silent, lives_on, across, zero, fuller,
     )  # fmt: skip
 
 

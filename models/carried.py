@@ -46,6 +46,8 @@ class Carried:
     combined : mapping of str to dict
         By horizon in months what the forecast is combined with (``models.combined``); empty
         where nothing did better.
+    digest : str
+        Of the bundle that it was read from; empty for one that is in no bundle yet.
     """
 
     model: HealthModel
@@ -56,6 +58,7 @@ class Carried:
     probabilities: Mapping[str, Mapping[str, Any]]
     trained_through: date
     combined: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    digest: str = ""
 
     @property
     def rule_based(self) -> bool:
@@ -149,4 +152,5 @@ def _read(bundle: Bundle) -> Carried:
         probabilities=said["probabilities"],
         trained_through=date.fromisoformat(said["trained_through"]),
         combined=said.get("combined", {}),
+        digest=bundle.digest,
     )

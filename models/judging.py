@@ -16,7 +16,8 @@ from models.carried import Carried
 from models.choices import Choices
 from models.guards import guards
 from models.matrix import place
-from models.scoring import Scored, score_accounts
+from models.memory import short
+from models.scoring import Scored, parts_by, score_accounts
 
 __all__ = ["LEVERS", "judge_accounts", "likely_lever"]
 
@@ -30,8 +31,23 @@ def judge_accounts(
     previous: pd.DataFrame | None,
     as_of: date,
     choices: Choices,
+    earlier: Carried | None = None,
 ) -> tuple[Scored, pd.DataFrame]:
     """Score accounts, place them in their cells, and say why.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Rows of ``features.snapshot.snapshot``.
+    carried : Carried
+        The model that serves.
+    previous : DataFrame or None
+        ``account_id, memory`` of the last published run.
+    as_of : date
+    choices : Choices
+    earlier : Carried, optional
+        The model of the last run, where that was another (``models.keeper.open_earlier``): moves
+        are told apart into what it says and what the new model says otherwise.
 
     Returns
     -------
@@ -42,6 +58,8 @@ def judge_accounts(
     table = scored.table.reset_index(drop=True)
     table["triggers"] = _triggers(frame, choices.triggers)
     table["lever"] = [likely_lever(fired) for fired in table["triggers"]]
+    if earlier is not None:
+        table["parts_before"] = parts_by(earlier.model, frame, CATALOG)
     placed = place(
         table,
         carried.bands,
@@ -49,6 +67,7 @@ def judge_accounts(
         as_of,
         settings=choices.matrix,
         rule_based=carried.rule_based,
+        model=short(carried.digest),
     )
     table = table.join(placed.drop(columns=["account_id"]))
     held = guards(_guard_facts(table, frame), as_of, choices.matrix.guards)

@@ -22,7 +22,7 @@ from models.carried import Carried, read_bundle
 from models.registry import Registry
 from models.version import Version
 
-__all__ = ["Champion", "keep", "open_champion", "open_kept"]
+__all__ = ["Champion", "keep", "open_champion", "open_earlier", "open_kept"]
 
 NOTE = "serving.json"
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -100,6 +100,22 @@ def open_kept(folder: Path, version: int, digest: str) -> Champion:
     """
     bundle = open_bundle(folder / digest, digest)
     return Champion(version, bundle, read_bundle(bundle))
+
+
+def open_earlier(folder: Path, start: str, serves: Carried) -> Carried | None:
+    """Open the model of the last run, by the start of its digest, where another serves now.
+
+    None where the same serves, or where it is not kept or cannot be opened any more: a move is
+    then told without it.
+    """
+    if not re.fullmatch(r"[0-9a-f]{8,64}", start) or serves.digest.startswith(start):
+        return None
+    for found in sorted(folder.glob(f"{start}*")):
+        try:
+            return read_bundle(open_bundle(found, found.name))
+        except DataRejected:
+            continue
+    return None
 
 
 def keep(registry: Registry, version: Version, folder: Path) -> Bundle:

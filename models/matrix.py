@@ -19,7 +19,8 @@ from models.bands import Bands, BandSettings, fit_bands
 from models.guards import GuardSettings
 from models.hysteresis import HysteresisSettings, State, follow, start
 from models.memory import Memory, iso_week, recall, week_before
-from models.moves import effects_of, moved_because, trigger_names
+from models.moves import moved_because, trigger_names
+from models.reasons import KEPT
 
 __all__ = [
     "ACTIONS",
@@ -54,6 +55,7 @@ HEALTH = np.array(["High", "Medium", "Low"])
 READINESS = np.array(["Low", "Medium", "High"])
 RULE_CUTS = np.array([0.5, 1.5])
 HARD_RISK = 2
+NOTICE = "notice_given"
 
 
 class MatrixSettings(BandSettings, HysteresisSettings):
@@ -79,6 +81,7 @@ def place(
     *,
     settings: MatrixSettings | None = None,
     rule_based: bool = False,
+    model: str = "",
 ) -> pd.DataFrame:
     """Place every account in its cell.
 
@@ -86,7 +89,8 @@ def place(
     ----------
     scores : DataFrame
         ``account_id, p_renew, renew_basis, p_expand`` and, where known, ``next_renewal_on,
-        notice, triggers, reasons_retention``.
+        notice, triggers, parts`` (what p_renew and p_expand are made of) and ``parts_before``
+        (the same by the model of the last run, where that was another).
     bands : Bands
         The model's cut-offs.
     previous : DataFrame or None
@@ -98,6 +102,8 @@ def place(
     rule_based : bool
         On the lowest rung the triggers place an account: one red retention trigger is at most
         Medium, two or a hard event Low; expansion triggers at "act" count likewise.
+    model : str
+        The start of the digest of the model that scored.
 
     Returns
     -------
@@ -128,7 +134,8 @@ def place(
     risk_state = _follow(risk, [m and m.risk for m in past], in_a_row, chosen)
     expansion_state = _follow(expansion, [m and m.expansion for m in past], in_a_row, chosen)
     raw, raw_expansion = start(risk, chosen).level, start(expansion, chosen).level
-    hard = _hard(facts, past, chosen)
+    hits = _hits(facts, past, chosen)
+    hard = np.array([bool(events) for events in hits], dtype=bool)
     renewed = np.array([_passed(m, as_of) for m in past], dtype=bool)
     level = np.where(hard, np.maximum(risk_state.level, raw), risk_state.level)
     level = np.where(renewed, raw, level)
@@ -147,10 +154,14 @@ def place(
         index=scores.index,
     ).astype({"previous_cell": "object"})
     wait = timedelta(days=chosen.guards.wait_days)
-    memories = _remember(out, scores, facts, past, (state, expansion_state), as_of, wait)
+    memories = _remember(out, scores, facts, past, (state, expansion_state), as_of, wait, model)
     out["moved_because"] = [
-        moved_because(m, now, hard=bool(h), renewed=bool(r), rule_based=rule_based)
-        for m, now, h, r in zip(past, memories, hard, renewed, strict=True)
+        moved_because(
+            m, now, between=between, hard=h, renewed=bool(r), rule_based=rule_based, settings=chosen
+        )
+        for m, now, between, h, r in zip(
+            past, memories, facts["before"], hits, renewed, strict=True
+        )
     ]
     out["action"] = [ACTIONS[cell] for cell in out["cell"]]
     out["cell_basis"] = "rule-based" if rule_based else "model"
@@ -216,7 +227,6 @@ def _facts(scores: pd.DataFrame, settings: MatrixSettings) -> pd.DataFrame:
         raise InternalFault("score.duplicate", "an account is scored twice")
     empty: list[list[Any]] = [[] for _ in range(len(scores))]
     triggers = list(scores["triggers"]) if "triggers" in scores else empty
-    reasons = list(scores["reasons_retention"]) if "reasons_retention" in scores else empty
     renewal = (
         pd.to_datetime(scores["next_renewal_on"]).dt.date if "next_renewal_on" in scores else None
     )
@@ -227,7 +237,8 @@ def _facts(scores: pd.DataFrame, settings: MatrixSettings) -> pd.DataFrame:
             "notice": notice,
             "renewal": None if renewal is None else renewal.astype("object"),
             "triggers": pd.Series(names, index=scores.index, dtype="object"),
-            "effects": pd.Series([effects_of(r) for r in reasons], index=scores.index),
+            "parts": scores["parts"] if "parts" in scores else [{} for _ in range(len(scores))],
+            "before": scores.get("parts_before"),
             "red": [_count(fired, "retention") for fired in triggers],
             "act": [_count(fired, "expansion") for fired in triggers],
             "hard": [bool({*named} & {*settings.hard_events}) for named in names],
@@ -238,7 +249,7 @@ def _facts(scores: pd.DataFrame, settings: MatrixSettings) -> pd.DataFrame:
 
 def _count(fired: Sequence[Any], side: str) -> int:
     """Count the triggers of one side that ask for action."""
-    asks = ("act", "red")
+    asks = ("act", "red", "hard")
     found = [t for t in fired if isinstance(t, Mapping) and t.get("level", "act") in asks]
     return sum(t.get("side", "retention") == side for t in found)
 
@@ -288,16 +299,15 @@ def _follow(
     )
 
 
-def _hard(
+def _hits(
     facts: pd.DataFrame, past: list[Memory | None], settings: MatrixSettings
-) -> NDArray[np.bool_]:
-    """Find the accounts that a hard event has hit since the last scoring."""
-    hit = []
-    for notice, names, memory in zip(facts["notice"], facts["triggers"], past, strict=True):
-        seen = set(memory.triggers) if memory else set()
-        new = (set(names) & set(settings.hard_events)) - seen
-        hit.append(bool(notice) or bool(new))
-    return np.array(hit, dtype=bool)
+) -> list[list[str]]:
+    """Name the hard events that have hit each account since the last scoring, and any notice."""
+    named = {*settings.hard_events}
+    return [
+        sorted(({*names} & named - {*(m.triggers if m else ())}) | ({NOTICE} if notice else set()))
+        for notice, names, m in zip(facts["notice"], facts["triggers"], past, strict=True)
+    ]
 
 
 def _passed(memory: Memory | None, as_of: date) -> bool:
@@ -327,10 +337,11 @@ def _remember(
     states: tuple[State, State],
     as_of: date,
     wait: timedelta,
+    model: str,
 ) -> list[Memory]:
     """Write down this week's state of every account, with the state that it started from."""
     columns = (out["cell"], scores["p_renew"], scores["p_expand"])
-    told = (facts["renewal"], facts["triggers"], facts["effects"])
+    told = (facts["renewal"], facts["triggers"], facts["parts"])
     rows = zip(*columns, *told, past, strict=True)
     return [
         Memory(
@@ -338,14 +349,15 @@ def _remember(
             cell=cell,
             risk=_row(states[0], at),
             expansion=_row(states[1], at),
-            p=[round(float(p_renew), 6), round(float(p_expand), 6)],
+            p=[round(float(p_renew), KEPT), round(float(p_expand), KEPT)],
             renewal=None if renewal is None or pd.isna(renewal) else renewal.isoformat(),
             waits_since=_waits(cell, before, as_of, wait),
             triggers=triggers,
-            effects=effects,
+            parts=parts,
+            model=model,
             before=None if before is None else before.without_past(),
         )
-        for at, (cell, p_renew, p_expand, renewal, triggers, effects, before) in enumerate(rows)
+        for at, (cell, p_renew, p_expand, renewal, triggers, parts, before) in enumerate(rows)
     ]
 
 

@@ -8,11 +8,12 @@ week counts once.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
 from datetime import date, timedelta
 from typing import Any
 
-__all__ = ["Memory", "iso_week", "recall", "week_before"]
+__all__ = ["Memory", "iso_week", "recall", "scored_by", "short", "week_before"]
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,11 @@ class Memory:
         First published week of Retention Medium with Expansion High, ISO date.
     triggers : list of str
         Names of the triggers that fired.
-    effects : dict of str to float
-        Effect per group of signals on p_renew, in probability.
+    parts : dict of str to dict of str to float
+        What p_renew (``renew``) and p_expand (``expand``) were made of: every group of signals,
+        the calendar and what is booked. The parts of each add up to it.
+    model : str
+        The start of the digest of the model that said so; empty where it is not known.
     before : dict or None
         The memory that this week started from, without its own past.
     """
@@ -49,7 +53,8 @@ class Memory:
     renewal: str | None = None
     waits_since: str | None = None
     triggers: list[str] = field(default_factory=list)
-    effects: dict[str, float] = field(default_factory=dict)
+    parts: dict[str, dict[str, float]] = field(default_factory=dict)
+    model: str = ""
     before: dict[str, Any] | None = None
 
     def text(self) -> str:
@@ -71,13 +76,41 @@ class Memory:
 
 
 def recall(text: str | None, week: str) -> Memory | None:
-    """Read what held when ``week`` started: nothing for a new account or a later memory."""
+    """Read what held when ``week`` started: nothing for a new account or a later memory.
+
+    A memory of an earlier version of the program may say more or less: what is not known here is
+    left out.
+    """
     if not isinstance(text, str) or not text:
         return None
-    memory: Memory | None = Memory(**json.loads(text))
+    memory: Memory | None = _read(json.loads(text))
     while memory is not None and memory.week >= week:
-        memory = None if memory.before is None else Memory(**memory.before)
+        memory = None if memory.before is None else _read(memory.before)
     return memory
+
+
+def _read(kept: dict[str, Any]) -> Memory:
+    return Memory(**{name: value for name, value in kept.items() if name in FIELDS})
+
+
+FIELDS = {each.name for each in fields(Memory)}
+
+
+def scored_by(texts: Iterable[str | None]) -> str:
+    """Name the model of the last run: the digest's start, as the first account remembers it.
+
+    Examples
+    --------
+    >>> scored_by([None, '{"model":"0a1b2c"}']), scored_by([])
+    ('0a1b2c', '')
+    """
+    kept = (json.loads(text).get("model") for text in texts if text)
+    return str(next(kept, "") or "")
+
+
+def short(digest: str) -> str:
+    """Give as much of a model's digest as is remembered."""
+    return digest[:12]
 
 
 def iso_week(day: date) -> str:

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from features.signal import Signal
 
-__all__ = ["Explained", "effects", "lines"]
+__all__ = ["Explained", "effects", "lines", "parts"]
 
 Floats = NDArray[np.float64]
 
@@ -24,6 +25,8 @@ SHOWN = 3
 LEAST_LOGIT = 0.1
 LEAST_STABILITY = 0.8
 TINY = 1e-6
+KEPT = 8
+"""Decimals of a part that is kept: a dozen of them add up to within a millionth."""
 WORDS = {
     "calendar": "what its contract, tenure and size say by themselves",
     "other": "all other signals together",
@@ -80,7 +83,7 @@ def effects(contributions: Floats, probability: Callable[[Floats], Floats]) -> E
 
 def lines(
     explained: Explained,
-    values: Floats,
+    frame: pd.DataFrame,
     signals: Sequence[Signal],
     stability: Mapping[str, float],
 ) -> list[list[dict[str, Any]]]:
@@ -89,8 +92,8 @@ def lines(
     Parameters
     ----------
     explained : Explained
-    values : array, (n, signals)
-        The signals' own values, NaN where not known.
+    frame : DataFrame
+        The signals' own values by slug, NaN where not known, and those that their phrases quote.
     signals : sequence of Signal
     stability : mapping of slug to float
         Share of the training's refits in which the signal kept its sign.
@@ -107,51 +110,83 @@ def lines(
         for group in groups
     }
     steady = np.array([stability.get(s.slug, 1.0) >= LEAST_STABILITY for s in signals])
+    said = {slug for s in signals for slug in (s.slug, *s.quotes)} & {*frame.columns}
+    facts = {slug: frame[slug].to_numpy(dtype=np.float64) for slug in sorted(said)}
     return [
-        _one(explained, values, signals, member, steady, row) for row in range(len(explained.base))
+        _one(explained, facts, signals, member, steady, row) for row in range(len(explained.base))
     ]
+
+
+def parts(explained: Explained, signals: Sequence[Signal]) -> list[dict[str, float]]:
+    """Give what each account's probability is the sum of: every group, the calendar, the rest.
+
+    Unlike `lines`, nothing is left out and nothing is put together; a part of zero is not listed.
+
+    Examples
+    --------
+    >>> from features.catalog import CATALOG
+    >>> told = Explained(np.array([0.9]), np.array([[0.03]]), np.array([[0.4]]), {})
+    >>> parts(told, [CATALOG[0]])
+    [{'usage': 0.03, 'calendar': 0.9}]
+    """
+    groups = np.array([signal.group for signal in signals], dtype=object)
+    columns = {
+        group: explained.effect[:, groups == group].sum(axis=1) for group in sorted({*groups})
+    }
+    columns |= {"calendar": explained.base, **explained.rest}
+    names, table = [*columns], np.round(np.column_stack([*columns.values()]), KEPT).tolist()
+    return [{name: part for name, part in zip(names, row, strict=True) if part} for row in table]
 
 
 def _one(
     explained: Explained,
-    values: Floats,
+    facts: Mapping[str, Floats],
     signals: Sequence[Signal],
     member: Mapping[str, NDArray[np.int64]],
     steady: NDArray[np.bool_],
     row: int,
 ) -> list[dict[str, Any]]:
+    """Say one account: groups that weigh, then the rest, the calendar and what is settled."""
     effect, logit = explained.effect[row], explained.logit[row]
+    known = np.array([np.isfinite(facts[signal.slug][row]) for signal in signals])
     candidates = []
     for columns in member.values():
-        usable = columns[steady[columns] & np.isfinite(values[row, columns])]
+        usable = columns[steady[columns] & known[columns]]
         whole = float(logit[columns].sum())
         same = usable[np.sign(logit[usable]) == np.sign(whole)] if len(usable) else usable
         if len(same) and abs(whole) >= LEAST_LOGIT:
             leading = int(same[np.argmax(np.abs(logit[same]))])
             candidates.append((abs(whole), leading, float(effect[columns].sum())))
     told = sorted(candidates, reverse=True)[:SHOWN]
-    shown = [
-        _line(signals[at].slug, values[row, at], signals[at].unit, part, signals[at])
-        for _, at, part in told
-    ]
+    shown = [_named(signals[at], facts, row, part) for _, at, part in told]
     other = float(effect.sum()) - sum(part for _, _, part in told)
-    shown.append(_line("other", None, None, other, None))
-    shown.append(_line("calendar", None, None, float(explained.base[row]), None))
-    for name, parts in explained.rest.items():
-        if parts[row] != 0.0:
-            shown.append(_line(name, None, None, float(parts[row]), None))
-    return shown
+    shown.append(_plain("other", other))
+    shown.append(_plain("calendar", float(explained.base[row])))
+    settled = ((name, float(part[row])) for name, part in explained.rest.items())
+    return shown + [_plain(name, part) for name, part in settled if part != 0.0]
 
 
-def _line(
-    name: str, value: float | None, unit: str | None, effect: float, signal: Signal | None
-) -> dict[str, Any]:
-    known = value is not None and np.isfinite(value)
+def _named(signal: Signal, facts: Mapping[str, Floats], row: int, effect: float) -> dict[str, Any]:
+    """Say a signal in its own words, with the facts that they quote."""
+    value = float(facts[signal.slug][row])
+    beside = {slug: float(facts[slug][row]) for slug in signal.quotes if slug in facts}
+    return {
+        "signal": signal.slug,
+        "group": signal.group,
+        "value": value,
+        "unit": signal.unit,
+        "effect": effect,
+        "phrase": signal.say(value, beside),
+    }
+
+
+def _plain(name: str, effect: float) -> dict[str, Any]:
+    """Say a line that no signal stands for."""
     return {
         "signal": name,
-        "group": signal.group if signal else name,
-        "value": float(value) if value is not None and known else None,
-        "unit": unit,
+        "group": name,
+        "value": None,
+        "unit": None,
         "effect": effect,
-        "phrase": signal.say(float(value)) if signal and value is not None else WORDS[name],
+        "phrase": WORDS[name],
     }

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from features.signal import Signal
+from models.moves import AXES
 from models.outcomes import Outlook
 from models.prediction import HealthModel, Prediction
-from models.reasons import effects, lines
+from models.reasons import Explained, effects, lines, parts
 from models.renewal import Renewal
 
-__all__ = ["HORIZON", "Scored", "score_accounts"]
+__all__ = ["HORIZON", "Scored", "parts_by", "score_accounts"]
 
 Floats = NDArray[np.float64]
 
@@ -32,7 +33,7 @@ class Scored:
     table : DataFrame
         One row per account, the columns of CONTRACT section 3 that a model gives, beside what
         the matrix and the lists read: ``risk`` (1 - p_renew), ``p_churn_by_decision_or_12m``,
-        ``notice``.
+        ``notice``, ``parts`` (what p_renew and p_expand are made of).
     outlook : Outlook
     """
 
@@ -91,10 +92,14 @@ def score_accounts(
     table["risk"] = 1 - table["p_renew"]
     table["p_churn_by_decision_or_12m"] = told.leaves_within_a_year()
     table["notice"] = prediction.booked.noticed
-    table["reasons_retention"] = _retention(
-        model, prediction, told, used, stability.get("churn", {})
-    )
-    table["reasons_expansion"] = _expansion(model, prediction, used, stability.get("expand", {}))
+    retention = _retention(model, prediction, told)
+    expansion = _expansion(model, prediction)
+    for name, explained, target in (
+        ("reasons_retention", retention, "churn"),
+        ("reasons_expansion", expansion, "expand"),
+    ):
+        table[name] = lines(explained, frame, used, stability.get(target, {}))
+    table["parts"] = _both(retention, expansion, used)
     return Scored(table, outlook)
 
 
@@ -116,26 +121,47 @@ def _quantile(
     return np.asarray(at)
 
 
-def _retention(
-    model: HealthModel,
-    prediction: Prediction,
-    told: Renewal,
-    signals: Sequence[Signal],
-    stability: Mapping[str, float],
-) -> list[list[dict[str, object]]]:
-    parts = _contributions(model, "churn", prediction)
-    explained = effects(parts, told.given)
-    settled = told.booked() - told.modelled()
-    explained = replace(explained, rest={"booked": settled})
-    return lines(explained, prediction.values, signals, stability)
+def parts_by(
+    model: HealthModel, frame: pd.DataFrame, signals: Sequence[Signal]
+) -> list[dict[str, dict[str, float]]]:
+    """Give what a model says that p_renew and p_expand are made of (``models.reasons.parts``).
+
+    Parameters
+    ----------
+    model : HealthModel
+        The one that serves, or one that served before.
+    frame : DataFrame
+        Rows of ``features.snapshot.snapshot``.
+    signals : sequence of Signal
+        The catalogue.
+
+    Returns
+    -------
+    list of dict
+        Per row ``renew`` and ``expand``, each with its parts by name.
+    """
+    prediction = model.predict(frame)
+    by_slug = {signal.slug: signal for signal in signals}
+    used = [by_slug[slug] for slug in model.signals]
+    retention = _retention(model, prediction, Renewal(model, prediction))
+    return _both(retention, _expansion(model, prediction), used)
 
 
-def _expansion(
-    model: HealthModel,
-    prediction: Prediction,
-    signals: Sequence[Signal],
-    stability: Mapping[str, float],
-) -> list[list[dict[str, object]]]:
+def _both(
+    retention: Explained, expansion: Explained, signals: Sequence[Signal]
+) -> list[dict[str, dict[str, float]]]:
+    both = zip(parts(retention, signals), parts(expansion, signals), strict=True)
+    return [dict(zip(AXES, pair, strict=True)) for pair in both]
+
+
+def _retention(model: HealthModel, prediction: Prediction, told: Renewal) -> Explained:
+    """Explain p_renew: the signals and the calendar, and what is settled already."""
+    explained = effects(_contributions(model, "churn", prediction), told.given)
+    return replace(explained, rest={"booked": told.booked() - told.modelled()})
+
+
+def _expansion(model: HealthModel, prediction: Prediction) -> Explained:
+    """Explain p_expand: growing while staying, and that the account may leave first."""
     column = HORIZON - 1
     target = model.targets["expand"]
 
@@ -144,8 +170,7 @@ def _expansion(
 
     explained = effects(_contributions(model, "expand", prediction), given)
     leaves = prediction.p_expand[:, column] - given(prediction.scores["expand"])
-    explained = replace(explained, rest={"leaves_first": leaves})
-    return lines(explained, prediction.values, signals, stability)
+    return replace(explained, rest={"leaves_first": leaves})
 
 
 def _contributions(model: HealthModel, name: str, prediction: Prediction) -> Floats:

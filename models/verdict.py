@@ -70,6 +70,7 @@ def verdict(
     as_of: date,
     choices: Choices,
     record: Record | None = None,
+    earlier: Carried | None = None,
 ) -> Verdict:
     """Judge a whole book.
 
@@ -85,9 +86,11 @@ def verdict(
     choices : Choices
     record : Record, optional
         What the ledger says of the past, beside the forecast and under it.
+    earlier : Carried, optional
+        The model of the run published before, where that was another (``judge_accounts``).
     """
     record = record or Record()
-    scored, table = judge_accounts(frame, carried, previous, as_of, choices)
+    scored, table = judge_accounts(frame, carried, previous, as_of, choices, earlier)
     listed = rank(table, choices.outreach, as_of=as_of)
     outlook, weighed = combined(scored.outlook, carried.combined, record.rivals)
     basis = basis_of(outlook, carried, as_of, choices)

@@ -9,11 +9,15 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from features.asof import first_of_month
 from features.book import Book
 from features.faults import DataRejected, InputMissing
 from features.snapshot import snapshot
-from models.keeper import Champion, open_champion
+from models.carried import Carried
+from models.keeper import Champion, open_champion, open_earlier
+from models.memory import scored_by
 from models.outcomes import HORIZONS
 from models.registry import Registry
 from models.verdict import Verdict, verdict
@@ -137,7 +141,8 @@ def score(
     rules = settings.rules.by_account()
     said = rivals_now(book, rules, as_of, frame, model.carried)
     record = replace(record_of(book, rules, as_of), rivals=said)
-    told = verdict(frame, model.carried, past, as_of, settings.choices, record)
+    earlier = _earlier(settings.home, past, model)
+    told = verdict(frame, model.carried, past, as_of, settings.choices, record, earlier)
     step("publish")
     publication = _publication(told, book, model, as_of, settings)
     published = store.publish(publication, now=now, checkpoint=checkpoint)
@@ -145,6 +150,12 @@ def score(
     seconds = time.monotonic() - begun
     accounts, warnings = len(frame), (*unusual, *model.warnings)
     return Batch(published, as_of, accounts, cells, told.forecast, seconds, model, warnings)
+
+
+def _earlier(home: Path, past: pd.DataFrame | None, model: Champion) -> Carried | None:
+    """Open the model of the last run where another serves now: moves are told apart by it."""
+    start = "" if past is None else scored_by(past["memory"])
+    return open_earlier(home / "bundles", start, model.carried)
 
 
 def _publication(

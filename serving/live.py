@@ -13,7 +13,8 @@ from features.configuration import nearest
 from features.faults import InputMissing, UsageFault
 from features.snapshot import snapshot
 from models.combined import combined, said_of
-from models.keeper import Champion, open_kept
+from models.keeper import Champion, open_earlier, open_kept
+from models.memory import scored_by
 from models.outcomes import HORIZONS
 from models.outreach import rank
 from models.verdict import forecasts, judge_accounts
@@ -62,7 +63,9 @@ class _Live:
         previous = self.store.previous_cells(self.run.as_of)
         past = None if previous.empty else previous.loc[:, ["account_id", "memory"]]
         choices = self.settings.choices
-        return judge_accounts(frame, self.model.carried, past, self.run.as_of, choices)
+        start = "" if past is None else scored_by(past["memory"])
+        earlier = open_earlier(self.settings.home / "bundles", start, self.model.carried)
+        return judge_accounts(frame, self.model.carried, past, self.run.as_of, choices, earlier)
 
 
 def live_scorer(settings: Settings, hand: ModelAtHand | None = None) -> Callable[[list[str]], Rows]:

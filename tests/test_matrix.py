@@ -167,7 +167,7 @@ def test_a_renewal_passed_resets_at_once() -> None:
     after = score(0.02, next_renewal_on="2026-07-03")
     placed = place(after, BANDS, before, MONDAY + timedelta(weeks=1))
     assert placed["cell"][0] == "HL"
-    assert placed["moved_because"][0][0] == "a renewal was passed"
+    assert placed["moved_because"][0][0] == "a renewal was passed: the band starts afresh"
 
 
 def test_hard_events_move_at_once() -> None:
@@ -175,7 +175,7 @@ def test_hard_events_move_at_once() -> None:
     near, week = beyond(0.1, 0.05), MONDAY + timedelta(weeks=1)
     left = place(score(near, triggers=[{"trigger": "champion_left"}]), BANDS, calm, week)
     assert left["cell"][0] == "ML"
-    assert left["moved_because"][0][0] == "a hard event: it moves at once"
+    assert left["moved_because"][0][0] == "hard event, moves at once: champion left"
     notice = place(score(0.01, notice=True), BANDS, calm, week)
     assert notice["cell"][0] == notice["raw_cell"][0] == "LL"
 
@@ -189,20 +189,31 @@ def test_readiness_rises_like_risk() -> None:
 
 
 def test_a_move_is_told_by_what_drove_it() -> None:
-    reasons = [{"signal": "usage_slope", "effect": 0.02}]
-    first = place(
-        score(0.05, triggers=["limit_near"], reasons_retention=reasons), BANDS, None, MONDAY
-    )
-    worse = [{"signal": "usage_slope", "effect": -0.1}]
-    now = score(0.4, triggers=["gone_quiet"], reasons_retention=worse)
+    parts = {"renew": {"calendar": 0.93, "usage": 0.02}}
+    first = place(score(0.05, triggers=["limit_near"], parts=parts), BANDS, None, MONDAY)
+    worse = {"renew": {"calendar": 0.93, "usage": -0.31, "support": -0.02}}
+    now = score(0.4, triggers=["gone_quiet"], parts=worse)
     placed = place(now, BANDS, first, MONDAY + timedelta(weeks=1))
     assert placed["moved_because"][0] == [
-        "chance of renewal 95% before, 60% now",
-        "usage slope moved it by -12 points",
+        "chance of renewal 95.0% → 60.0%, −35.0 points: usage −33.0; support −2.0",
         "trigger appeared: gone quiet",
         "trigger cleared: limit near",
     ]
     assert first["moved_because"][0] == []
+
+
+def test_a_move_for_having_waited_says_so() -> None:
+    near, week = beyond(0.1, 0.1), timedelta(weeks=1)
+    placed = None
+    for at, risk in enumerate([0.05, near, near]):
+        placed = place(score(risk), BANDS, placed, MONDAY + at * week)
+    assert placed is not None
+    assert placed["moved_because"][0][1] == "above the cut-off for 2 weeks in a row"
+    for at in range(3, 6):
+        placed = place(score(0.05), BANDS, placed, MONDAY + at * week)
+    assert placed["cell"][0] == "HL"
+    said = "clearly beyond the cut-off for 3 weekly scorings in a row"
+    assert placed["moved_because"][0][1] == said
 
 
 def test_the_first_week_of_medium_high_is_kept_until_it_has_waited() -> None:

@@ -1,6 +1,7 @@
 """Reasons add up to the probability, whatever is shown and whatever is not."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -26,7 +27,8 @@ def told(*contributions, values=None, stability=None, rest=None):
     explained = effects(parts, lambda score: expit(score - 1))
     explained = Explained(explained.base, explained.effect, explained.logit, rest or {})
     given_values = np.ones(parts.shape) if values is None else np.array(values, dtype=float)
-    return lines(explained, given_values, SIGNALS, stability or {})
+    frame = pd.DataFrame(given_values, columns=SLUGS)
+    return lines(explained, frame, SIGNALS, stability or {})
 
 
 @settings(max_examples=60, deadline=None)
