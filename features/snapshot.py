@@ -18,6 +18,7 @@ from features.engines import memory_watched
 from features.faults import DataRejected
 from features.measuring import account_frame
 from features.rules import Rules
+from features.uplift import UPLIFT
 from features.view import View, view_of
 
 __all__ = ["EVIDENCE", "data_coverage", "family_coverage", "snapshot"]
@@ -37,6 +38,7 @@ CONTRACT = (
     "notice_ends_on",
     "successor_on",
     "successor_mrr_micros",
+    *UPLIFT,
 )
 
 
@@ -63,7 +65,7 @@ def snapshot(
         account_id, as_of; identity (name, segment, acv_segment, csm, currency, product, plan);
         contract facts (mrr_micros int64 in the book's currency, first_paid_on, tenure_days,
         term_months, next_renewal_on, decision = term / monthly / unknown, notice_ends_on,
-        successor_on, successor_mrr_micros); the usage-billed part of MRR and its past
+        successor_on, successor_mrr_micros, uplift_on, uplift_micros); the usage-billed part of MRR and its past
         (`features.consumption`, missing where nothing is billed by usage); then one float64
         column per signal of ``CATALOG``; then what triggers quote (``EVIDENCE``: names, None where there is none).
 

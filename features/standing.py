@@ -12,6 +12,7 @@ import pandas as pd
 
 from features.rollup import number_of
 from features.terms import alive
+from features.uplift import dated_uplift
 
 __all__ = ["main_lines", "standing"]
 
@@ -41,10 +42,12 @@ def standing(
         Index as ``paying``; product, plan, currency, seats, discount, auto_renew, list_micros,
         line_micros, start_day, review_on, term_months (NaN = unknown), decision, next_renewal_on
         (NaT unless there is a term), first_paid_on, lines, usage_lines, products, paid_seats, notice_ends_on,
-        successor_on, successor_mrr_micros (NaN where nothing is signed).
+        successor_on, successor_mrr_micros (NaN where nothing is signed), uplift_on, uplift_micros
+        (NaN where no rise is agreed).
     """
     today = number_of(as_of)
     told = [part(lines, today) for part in (_first, _main, _alive, _successor)]
+    told.append(dated_uplift(lines, as_of))
     facts = pd.concat([each.reindex(paying.index) for each in told], axis=1)
     return _decided(facts.assign(mrr_micros=paying["mrr_micros"]), late_days)
 
@@ -127,4 +130,6 @@ def _decided(facts: pd.DataFrame, late_days: int) -> pd.DataFrame:
         notice_ends_on=ends.mask(withdrawn),
         successor_on=following.where(succeeded),
         successor_mrr_micros=(facts["then_micros"] * in_book).round().where(succeeded),
+        uplift_on=facts["uplift_on"].astype(DAY).where(in_book.notna()),
+        uplift_micros=(facts["uplift_micros"] * in_book).round(),
     )

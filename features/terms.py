@@ -27,7 +27,7 @@ _SUBSCRIPTIONS = """
 _MONTHLY = """
     SELECT account_id, product, plan, seats, currency, kind, mrr_micros,
         mrr_micros AS list_mrr_micros, NULL::DOUBLE AS discount, NULL::BOOLEAN AS auto_renew,
-        NULL::DATE AS renews_on, NULL::DATE AS review_on,
+        NULL::DOUBLE AS uplift_pct, NULL::DATE AS renews_on, NULL::DATE AS review_on,
         CAST(date_trunc('month', month) AS DATE) AS starts_on,
         CASE WHEN date_trunc('month', month) + INTERVAL 1 MONTH < DATE '{day}'
             THEN CAST(date_trunc('month', month) + INTERVAL 1 MONTH AS DATE) END AS known_end,
@@ -41,7 +41,7 @@ _TERMS = """
     SELECT account_id, coalesce(product, '') AS product, coalesce(plan, '') AS plan, seats,
         currency, coalesce(kind, 'recurring') AS kind, mrr_micros,
         coalesce(list_mrr_micros, mrr_micros) AS list_micros, discount, auto_renew, review_on,
-        term, starts_on, known_end, known_cancel,
+        uplift_pct, term, starts_on, known_end, known_cancel,
         datediff('day', DATE '1970-01-01', starts_on) AS start_day,
         datediff('day', DATE '1970-01-01', known_end) AS end_day,
         CASE WHEN known_end IS NOT NULL THEN known_end
@@ -62,7 +62,7 @@ def known_terms(book: Book, as_of: date) -> pd.DataFrame:
     -------
     DataFrame
         account_id, product, plan, seats, currency, kind, mrr_micros, list_micros, discount,
-        auto_renew, review_on, term (months, null = unknown), starts_on, known_end,
+        auto_renew, review_on, uplift_pct, term (months, null = unknown), starts_on, known_end,
         known_cancel, start_day, end_day (day numbers), due_on (the next date at which the
         contract must be decided: its known end, else the end of the running term).
 

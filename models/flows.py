@@ -40,6 +40,11 @@ def _still() -> Floats:
     return np.zeros((0, 3))
 
 
+def _none() -> Floats:
+    """Give the agreed rise of nobody; a cohort widens it to its accounts."""
+    return np.zeros(0)
+
+
 @dataclass(frozen=True)
 class Cohort:
     """The accounts of an opening as they are expected at one horizon, booked things settled.
@@ -61,6 +66,8 @@ class Cohort:
     flat_up, flat_down : array of float, (n, 3)
         Raw moments of the relative rise and fall of an account that counts as flat, zeros
         included; none where signed or notice given. Left out: nobody drifts.
+    uplift_owed, uplift_due : array of float, (n,)
+        The part of that rise that is an agreed one, as in an outlook. Left out: none.
     """
 
     mrr: Floats
@@ -75,8 +82,13 @@ class Cohort:
     notice: NDArray[np.bool_]
     flat_up: Floats = field(default_factory=_still)
     flat_down: Floats = field(default_factory=_still)
+    uplift_owed: Floats = field(default_factory=_none)
+    uplift_due: Floats = field(default_factory=_none)
 
     def __post_init__(self) -> None:
+        for name in ("uplift_owed", "uplift_due"):
+            if len(getattr(self, name)) == 0:
+                object.__setattr__(self, name, np.broadcast_to(0.0, len(self.mrr)))
         for name in ("flat_up", "flat_down"):
             if len(getattr(self, name)) == 0:
                 object.__setattr__(self, name, np.broadcast_to(0.0, (len(self.mrr), 3)))
@@ -90,6 +102,11 @@ class Cohort:
     def drifts(self) -> bool:
         """Say whether any account that counts as flat moves at all."""
         return bool(self.flat_up.any() or self.flat_down.any())
+
+    @property
+    def uplift(self) -> Floats:
+        """Expected money of the rises in price that are agreed (a fall is negative), (n,)."""
+        return self.p_flat * self.mrr * (self.uplift_owed + self.uplift_due)
 
     def of(self, who: NDArray[np.int64] | slice) -> Cohort:
         """Take some of the accounts, by position."""
@@ -124,6 +141,8 @@ def cohort_at(outlook: Outlook, horizon: int) -> Cohort:
         notice=notice,
         flat_up=np.where(open_[:, None], outlook.drift_up[:, column], 0.0),
         flat_down=np.where(open_[:, None], outlook.drift_down[:, column], 0.0),
+        uplift_owed=np.where(open_, outlook.uplift_owed[:, column], 0.0),
+        uplift_due=np.where(open_, outlook.uplift_due[:, column], 0.0),
     )
 
 

@@ -20,6 +20,7 @@ __all__ = ["NAMED", "SIGNED", "UNKNOWN", "by_lever", "lever_shares"]
 
 Floats = NDArray[np.float64]
 
+PRICE = "price"
 SIGNED, UNKNOWN = "signed", "unknown"
 """Beside the ledger's levers: what is signed already, and what nothing is known of."""
 
@@ -72,7 +73,8 @@ def by_lever(
     {'seat': 15.0, 'tier': 5.0}
     """
     expansion = means(cohort)["expansion"]
-    modelled = expansion - cohort.signed_up
+    risen = np.maximum(cohort.uplift, 0.0)
+    modelled = expansion - cohort.signed_up - risen
     shares = lever_shares(segments, past)
     for at, lever in enumerate(named):
         if lever in PAST:
@@ -80,6 +82,7 @@ def by_lever(
             shares[at] *= 1.0 - weight
             shares[at, PAST.index(lever)] += weight
     amounts = dict(zip(PAST, (modelled @ shares).tolist(), strict=True))
+    amounts[PRICE] += float(risen.sum())
     unknown = amounts.pop(UNKNOWN)
     amounts |= {SIGNED: float(cohort.signed_up.sum()), UNKNOWN: unknown}
     whole = float(expansion.sum()) if mean is None else mean

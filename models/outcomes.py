@@ -24,6 +24,11 @@ def _still() -> Floats:
     return np.zeros((0, LEADS, 3))
 
 
+def _none() -> Floats:
+    """Give the rise in price of nobody; an outlook widens it to its accounts."""
+    return np.zeros((0, LEADS))
+
+
 @dataclass(frozen=True)
 class Outlook:
     """What is expected of each account of a book at each of the next twelve month-ends.
@@ -47,6 +52,12 @@ class Outlook:
     booked_mrr_micros : array of float, (n, 12)
         MRR that a signed successor line fixes, NaN where nothing is signed: the account is
         then there with that amount, with probability 1.
+    drift_up, drift_down : array of float, (n, 12, 3)
+        Raw moments of the relative rise and fall of an account that counts as flat, zeros
+        included. Left out: nobody drifts.
+    uplift_owed, uplift_due : array of float, (n, 12)
+        The part of that drift that is a rise in price of agreed size and date, as a share of MRR:
+        within the term that runs, and at a decision that is still to come. Left out: none.
 
     Raises
     ------
@@ -64,6 +75,8 @@ class Outlook:
     booked_mrr_micros: Floats
     drift_up: Floats = field(default_factory=_still)
     drift_down: Floats = field(default_factory=_still)
+    uplift_owed: Floats = field(default_factory=_none)
+    uplift_due: Floats = field(default_factory=_none)
 
     def __post_init__(self) -> None:
         for name in ("drift_up", "drift_down"):
@@ -74,6 +87,9 @@ class Outlook:
                 raise InternalFault(
                     "outlook.incoherent", f"{name} is no moment of {len(self)} accounts"
                 )
+        for name in ("uplift_owed", "uplift_due"):
+            if len(getattr(self, name)) == 0:
+                object.__setattr__(self, name, np.broadcast_to(0.0, (len(self), LEADS)))
         parts = np.stack([self.p_churn, self.p_contract, self.p_expand, self.p_flat])
         if not np.isfinite(parts).all() or (parts < -1e-9).any() or (parts > 1 + 1e-9).any():
             raise InternalFault("outlook.incoherent", "a probability lies outside [0, 1]")

@@ -18,6 +18,7 @@ from models.schema import refuse_other_types
 from models.score import Score
 from models.sizes import Sizes
 from models.target import TARGETS, TargetModel
+from models.uplift import uplift_by_lead, uplifted
 
 __all__ = ["HealthModel", "Prediction"]
 
@@ -119,7 +120,10 @@ class HealthModel:
             drift_up=self.sizes.creep.up[decided, leads],
             drift_down=self.sizes.creep.down[decided, leads],
         )
-        return metered_outlook(told, metered_facts(frame, band), self.metered)
+        facts = metered_facts(frame, band)
+        told = metered_outlook(told, facts, self.metered)
+        grown = facts.billed & (self.metered is not None)
+        return uplifted(told, uplift_by_lead(frame), decided == 0, grown)
 
     def _growth(self, mrr: Floats, score: Floats) -> Floats:
         """Size an expansion by MRR, lead and score, or without a score where none serves."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -42,6 +42,8 @@ class Closed:
     chance, calendar : array of float, (rows,)
         Probability of an expansion given that the account pays: as the score has it, and as the
         calendar alone has it.
+    priced : array of bool, (rows,)
+        Where a rise in price was agreed by then: what such accounts drift by is known ahead.
     """
 
     change: Floats
@@ -54,6 +56,7 @@ class Closed:
     score: Floats
     chance: Floats
     calendar: Floats
+    priced: Bools = field(default_factory=lambda: np.zeros(0, dtype=bool))
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,8 @@ def fit_sizes(closed: Closed) -> Sizes:
     plain = replace(scored, score=np.zeros_like(closed.score), chance=closed.calendar)
     below = closed.contract & (closed.change < 0)
     flat = ~(closed.expand | closed.contract)
+    if len(closed.priced):
+        flat &= ~closed.priced
     return Sizes(
         fit_growth(scored),
         fit_growth(plain),

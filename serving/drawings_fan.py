@@ -103,7 +103,7 @@ def bridge_bars(body: Mapping[str, Any]) -> list[Bar]:
     at = bridge["opening_mrr"]
     found = [Bar(f"opening\n{_opened(body)}", 0.0, at, "level")]
     for name, word in _BOOKED:
-        moved = bridge["booked"][name]
+        moved = bridge["booked"].get(name)
         if moved:
             found.append(_step(word, at, moved))
             at += moved
@@ -111,7 +111,9 @@ def bridge_bars(body: Mapping[str, Any]) -> list[Bar]:
         at = bridge["after_booked_mrr"]
         found.append(Bar("after what\nis booked", 0.0, at, "level"))
     for name, word in _MODELLED:
-        moved = bridge["modelled"][name]
+        moved = bridge["modelled"].get(name)
+        if name == "uplift_mrr" and not moved:
+            continue
         found.append(_step(word, at, moved, gain=name == "expansion_mrr"))
         at += moved
     return [*found, Bar(f"closing\n{body['period_end']}", 0.0, bridge["closing_mrr"], "level")]
@@ -121,8 +123,10 @@ _BOOKED = (
     ("notice_mrr", "notice\ngiven"),
     ("signed_increase_mrr", "signed:\nmore"),
     ("signed_decrease_mrr", "signed:\nless"),
+    ("uplift_mrr", "agreed\nprice"),
 )
 _MODELLED = (
+    ("uplift_mrr", "agreed price\nat renewal"),
     ("expansion_mrr", "expansion\nmodelled"),
     ("contraction_mrr", "contraction\nmodelled"),
     ("churned_mrr", "churned\nmodelled"),

@@ -38,6 +38,8 @@ FACTS = (
 )
 CUTS = ("segment", "acv_segment", "csm", "currency", "product", "plan")
 MATRICES = tuple(item.name for item in fields(Outlook) if item.name != "accounts")
+SELDOM = ("uplift_owed", "uplift_due")
+"""Matrices that are kept where they hold anything."""
 AGAIN = "publish the run again: `perennial score` on a newer date or with the model of today"
 
 
@@ -87,6 +89,8 @@ def packed(outlook: Outlook, people: pd.DataFrame | None = None) -> bytes:
         told = told.assign(**{LEAD: decision_leads(accounts)})
     table = pa.Table.from_pandas(told.reset_index(drop=True), preserve_index=False)
     for name in MATRICES:
+        if name in SELDOM and not getattr(outlook, name).any():
+            continue
         flat = np.ascontiguousarray(getattr(outlook, name)).reshape(-1)
         width = getattr(outlook, name)[:1].size if len(outlook) else LEADS
         table = table.append_column(name, pa.FixedSizeListArray.from_arrays(pa.array(flat), width))
@@ -98,8 +102,9 @@ def packed(outlook: Outlook, people: pd.DataFrame | None = None) -> bytes:
 def unpacked(content: bytes) -> Outlook:
     """Unpack an outlook, every number as it was."""
     table = pq.read_table(pa.BufferReader(content))
-    accounts = table.drop_columns(list(MATRICES)).to_pandas()
-    return Outlook(accounts, **{name: _matrix(table.column(name)) for name in MATRICES})
+    there = [name for name in MATRICES if name not in SELDOM or name in table.column_names]
+    accounts = table.drop_columns(there).to_pandas()
+    return Outlook(accounts, **{name: _matrix(table.column(name)) for name in there})
 
 
 def kept_outlook(store: Store, run: str) -> Kept:

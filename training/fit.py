@@ -17,6 +17,7 @@ from models.outcomes import LEADS
 from models.prediction import HealthModel
 from models.sizes import Closed, fit_sizes
 from models.target import TARGETS, TargetModel
+from models.uplift import uplift_by_lead
 from training.history import History
 from training.labels import Outcomes
 from training.ladder import Material, fit_target, search
@@ -107,6 +108,7 @@ def _closed(history: History, outcomes: Outcomes, values: Floats, target: Target
         score=score,
         chance=expit(target.raised(calendar, band, lead, score)),
         calendar=expit(calendar),
+        priced=uplift_by_lead(history.frame)[at] != 0.0,
     )
 
 

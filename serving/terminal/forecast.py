@@ -42,12 +42,15 @@ _BOOKED = (
     ("notice_mrr", "notice given", "notice_accounts"),
     ("signed_increase_mrr", "signed: more", "signed_accounts"),
     ("signed_decrease_mrr", "signed: less", ""),
+    ("uplift_mrr", "agreed price", "uplift_accounts"),
 )
 _MODELLED = (
+    ("uplift_mrr", "agreed price at renewal"),
     ("expansion_mrr", "expansion"),
     ("contraction_mrr", "contraction"),
     ("churned_mrr", "churned"),
 )
+_FLOWS = ("expansion_mrr", "contraction_mrr", "churned_mrr")
 ROOMY = 100
 """Columns from which a cut has its gains and losses too."""
 
@@ -186,7 +189,8 @@ def _bridge(body: Body, spelled: Amounts) -> None:
             table.add_row(name, spelled.spell(booked[key], signed=True), who)
     table.add_row("after what is booked", spelled.spell(bridge["after_booked_mrr"]), "")
     for key, name in _MODELLED:
-        table.add_row(name, spelled.spell(modelled[key], signed=True), "modelled, expected")
+        if modelled.get(key) or key in _FLOWS:
+            table.add_row(name, spelled.spell(modelled[key], signed=True), "modelled, expected")
     closing = f"expected on {body['period_end']}"
     table.add_row("closing", spelled.spell(bridge["closing_mrr"]), closing)
     show(table)
