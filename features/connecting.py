@@ -21,7 +21,7 @@ from features.faults import (
     NotPermitted,
 )
 
-__all__ = ["connected", "named"]
+__all__ = ["connected", "named", "said"]
 
 AWAY = ("08", "40", "53", "57")
 DENIED = "42501"
@@ -75,16 +75,16 @@ def named(url: sa.URL, label: str) -> Iterator[None]:
     try:
         yield
     except exc.DBAPIError as refused:
-        raise _fault(refused, f"{label}: {_said(refused, url)}") from None
+        raise _fault(refused, f"{label}: {said(refused, url)}") from None
 
 
 def _opened(engine: sa.Engine, label: str) -> sa.Connection:
     try:
         return engine.connect()
     except (exc.OperationalError, exc.InterfaceError) as refused:
-        raise _away(f"{label}: {_said(refused, engine.url)}") from None
+        raise _away(f"{label}: {said(refused, engine.url)}") from None
     except exc.DBAPIError as refused:
-        raise _no_database(label, _said(refused, engine.url)) from None
+        raise _no_database(label, said(refused, engine.url)) from None
 
 
 def _fault(refused: exc.DBAPIError, message: str) -> Fault:
@@ -102,13 +102,13 @@ def _away(message: str) -> DependencyDown:
     return DependencyDown("extract.unavailable", message, cure)
 
 
-def _said(refused: exc.DBAPIError, url: sa.URL) -> str:
+def said(refused: exc.DBAPIError, url: sa.URL) -> str:
     """Take the first line of what the driver says, secrets blotted out."""
-    said = next(iter(str(refused.orig).strip().splitlines()), "no word of why")
+    line = next(iter(str(refused.orig).strip().splitlines()), "no word of why")
     asked = [str(value) for key, value in url.query.items() if SECRET.search(key)]
     for secret in filter(None, [url.password, *asked]):
-        said = said.replace(secret, "***")
-    return said
+        line = line.replace(secret, "***")
+    return line
 
 
 def _address(url: str, label: str, book_dir: Path) -> sa.URL:

@@ -1,123 +1,155 @@
-"""The embedded database: SQLite in WAL mode, opened, migrated, and its failures named."""
+"""The store's database: opened, migrated, read from in one state and written to by one."""
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import orjson
 import sqlalchemy as sa
 
-from features.faults import Busy, CannotWrite, ConfigurationRefused, DependencyDown, Fault
+from features.faults import (
+    CannotWrite,
+    ConfigurationRefused,
+    Fault,
+    NotPermitted,
+)
 from features.locking import held
+from serving import embedded
+from serving.kept import StoreSettings
 
 __all__ = ["FILE", "HEAD", "opened", "reading", "writing"]
 
 FILE = "perennial.db"
 HEAD = "0002"
 MIGRATIONS = Path(__file__).parent / "migrations"
-_BUSY_SECONDS = 5.0
+POSTGRES = "postgresql"
 
 
-def opened(home: Path) -> sa.Engine:
-    """Open the database of a home, created and migrated if need be.
+def opened(home: Path, settings: StoreSettings | None = None) -> sa.Engine:
+    """Open the database, created and migrated if need be.
 
     Raises
     ------
     ConfigurationRefused
-        ``store.revision`` if the database was written by a newer Perennial (exit code 78).
+        ``store.revision`` if a newer Perennial wrote the database, or if it is to be migrated
+        and may not be (exit code 78); ``config`` if the settings name no database.
     """
-    path = home / FILE
+    settings = settings or StoreSettings()
     try:
         home.mkdir(parents=True, exist_ok=True)
-        with held(home / "store.lock", wait_seconds=60):
-            engine = _engine(path)
-            with named(path):
-                _migrate(engine, path)
+        url = settings.address()
+        return _file(home) if url is None else _server(url, settings)
     except OSError as refused:
         raise CannotWrite("cannot_write", f"{home}: {refused.strerror}", "mend it") from refused
-    return engine
 
 
 @contextmanager
 def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
     """Give a connection that sees one state of the store, whatever is published meanwhile."""
-    with named(engine.url.database), engine.begin() as connection:
+    if engine.dialect.name == POSTGRES:
+        one_state = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        engine = engine.execution_options(**one_state)
+    with _begun(engine) as connection:
         yield connection
 
 
 @contextmanager
 def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
     """Give a connection that alone may write; it commits at the end or rolls back whole."""
-    writer = engine.execution_options(write=True)
-    with named(engine.url.database), writer.begin() as connection:
+    with _begun(engine.execution_options(write=True)) as connection:
         yield connection
 
 
 @contextmanager
-def named(path: Path | str | None) -> Iterator[None]:
+def _begun(engine: sa.Engine) -> Iterator[sa.Connection]:
+    with _named(engine), engine.begin() as connection:
+        try:
+            yield connection
+        except sa.exc.DBAPIError:
+            raise
+        except BaseException:
+            if engine.dialect.name == POSTGRES:
+                connection.invalidate()  # it may be in the middle of a statement: cut it off
+            raise
+
+
+@contextmanager
+def _named(engine: sa.Engine) -> Iterator[None]:
     """Turn the driver's errors into faults that say what to do."""
     try:
         yield
-    except sa.exc.DatabaseError as error:
-        raise _fault(str(error.orig), str(path)) from error
+    except (sa.exc.DBAPIError, sa.exc.TimeoutError) as refused:
+        raise _fault(engine, refused) from None
 
 
-def _fault(found: str, path: str) -> Fault:
-    if "locked" in found or "busy" in found:
-        return Busy("busy", f"{path}: {found}", "try again later")
-    if any(word in found for word in ("full", "disk I/O", "readonly", "unable to open")):
-        return CannotWrite("cannot_write", f"{path}: {found}", "free the disk or its permissions")
-    return DependencyDown("store", f"{path}: {found}", "restore the last backup of this file")
+def _fault(engine: sa.Engine, refused: sa.exc.SQLAlchemyError) -> Fault:
+    if engine.dialect.name != POSTGRES:
+        return embedded.fault(refused, label(engine))
+    from serving import postgres  # heavy: psycopg's settings, only for such stores
+
+    return postgres.fault(refused, label(engine), engine.url)
 
 
-def _engine(path: Path) -> sa.Engine:
-    engine = sa.create_engine(
-        f"sqlite:///{path}",
-        connect_args={"timeout": _BUSY_SECONDS},
-        json_serializer=lambda value: orjson.dumps(value).decode(),
-        json_deserializer=orjson.loads,
-    )
-    sa.event.listen(engine, "connect", _on_connect)
-    sa.event.listen(engine, "begin", _on_begin)
+def label(engine: sa.Engine) -> str:
+    """Name a store in messages; there is no secret in it.
+
+    Examples
+    --------
+    >>> label(sa.create_engine("sqlite:///.perennial/perennial.db"))
+    '.perennial/perennial.db'
+    """
+    if engine.dialect.name != POSTGRES:
+        return str(engine.url.database)
+    return f"PostgreSQL {engine.url.database or 'database'} on {engine.url.host or 'this machine'}"
+
+
+def _file(home: Path) -> sa.Engine:
+    path = home / FILE
+    with held(home / "store.lock", wait_seconds=60):
+        engine = embedded.sqlite_engine(path)
+        if _migrated(engine):
+            path.chmod(0o600)
     return engine
 
 
-def _on_connect(connection: sqlite3.Connection, _record: object) -> None:
-    connection.isolation_level = None  # transactions begin where _on_begin says
-    with closing(connection.cursor()) as cursor:
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-            cursor.execute(f"PRAGMA {pragma}")
+def _server(url: str, settings: StoreSettings) -> sa.Engine:
+    from serving.postgres import postgres_engine  # heavy: only for such stores
+
+    engine = postgres_engine(url, settings)
+    _migrated(engine)
+    return engine
 
 
-def _on_begin(connection: sa.Connection) -> None:
-    write = connection.get_execution_options().get("write", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
-
-
-def _migrate(engine: sa.Engine, path: Path) -> None:
-    found = _revision(engine)
+def _migrated(engine: sa.Engine) -> bool:
+    """Bring the schema up to date, in one transaction; whether there was anything to do."""
+    with reading(engine) as connection:
+        found = _revision(connection, engine)
     if found == HEAD:
-        return
+        return False
+    try:
+        with writing(engine) as connection:
+            if _revision(connection, engine) != HEAD:  # nobody else did it meanwhile
+                _upgrade(connection)
+    except (NotPermitted, CannotWrite) as refused:
+        found = f"{label(engine)}: revision {found or 'none'}, this Perennial needs {HEAD}"
+        cure = f"open it once with a user that may change its tables ({refused.message})"
+        raise ConfigurationRefused("store.revision", found, cure) from refused
+    return True
+
+
+def _revision(connection: sa.Connection, engine: sa.Engine) -> str | None:
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return None
+    found: str | None = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
     if found is not None and found > HEAD:
         cure = f"install the Perennial that wrote it (this one knows revision {HEAD})"
-        raise ConfigurationRefused("store.revision", f"{path}: revision {found}", cure)
-    _upgrade(engine)
-    path.chmod(0o600)
+        raise ConfigurationRefused("store.revision", f"{label(engine)}: revision {found}", cure)
+    return found
 
 
-def _revision(engine: sa.Engine) -> str | None:
-    with engine.begin() as connection:
-        if not sa.inspect(connection).has_table("alembic_version"):
-            return None
-        version: str | None = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
-    return version
-
-
-def _upgrade(engine: sa.Engine) -> None:
+def _upgrade(connection: sa.Connection) -> None:
     # alembic is imported only when there is something to migrate: the server starts without it
     from alembic import command
     from alembic.config import Config
@@ -125,6 +157,5 @@ def _upgrade(engine: sa.Engine) -> None:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     attributes: dict[str, Any] = config.attributes
-    with engine.execution_options(write=True).begin() as connection:
-        attributes["connection"] = connection
-        command.upgrade(config, HEAD)
+    attributes["connection"] = connection
+    command.upgrade(config, HEAD)

@@ -50,7 +50,7 @@ def write_exports(
     A folder that an interrupted run left behind is replaced. Files are readable by their
     owner alone.
     """
-    draft = folder.with_name(f".draft-{folder.name}")
+    draft = folder.with_name(f".draft-{os.getpid()}-{folder.name}")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True, mode=0o700)
     scores = publication.score_columns | {"run_id": [run] * len(publication.scores)}

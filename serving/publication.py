@@ -64,6 +64,11 @@ class Publication:
     outlook: bytes = b""
     basis: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What the run stands on, beside its date."""
+        return (self.snapshot_id, self.model_digest, self.settings_digest)
+
     @cached_property
     def score_columns(self) -> Columns:
         """The scores as plain values in account order; ``run_id`` is still empty."""

@@ -187,10 +187,11 @@ def standing_run(connection: sa.Connection, as_of: date, key: tuple[str, str, st
     return next((run for run in (newest, open_one) if run is not None and run.key == key), None)
 
 
-def runs(connection: sa.Connection, limit: int) -> list[Run]:
-    """List runs, newest date and revision first."""
+def runs(connection: sa.Connection, limit: int, *, held: bool = False) -> list[Run]:
+    """List runs, newest date and revision first; with ``held`` those that are held too."""
     newest_first = (tables.runs.c.as_of.desc(), tables.runs.c.revision.desc())
-    found = connection.execute(sa.select(tables.runs).order_by(*newest_first).limit(limit))
+    listed = sa.select(tables.runs).order_by(*newest_first).limit(limit)
+    found = connection.execute(listed if held else listed.where(tables.runs.c.status != "held"))
     return [Run(**row._mapping) for row in found]
 
 

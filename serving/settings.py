@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,6 +22,7 @@ from models.forecast import ForecastSettings
 from models.matrix import MatrixSettings
 from models.outreach import OutreachSettings
 from models.verdict import Choices
+from serving.kept import StoreSettings
 
 __all__ = ["AlertSettings", "MlflowSettings", "Settings", "load"]
 
@@ -62,6 +63,8 @@ class Settings:
         What benchmarks the company is held beside; no published run depends on it.
     engine : EngineSettings
         What the book is summed with; nothing depends on it.
+    store : StoreSettings
+        Where published runs are kept; none depends on it.
     """
 
     workspace: Workspace
@@ -71,6 +74,7 @@ class Settings:
     mlflow: MlflowSettings
     benchmarks: BenchmarkSettings
     engine: EngineSettings
+    store: StoreSettings = field(default_factory=StoreSettings)
 
     @property
     def digest(self) -> str:
@@ -132,7 +136,8 @@ def _owned(workspace: Workspace, home: Path | None) -> Settings:
     benchmarks = _read(BenchmarkSettings, workspace, "benchmarks")
     state = home or workspace.directory / ".perennial"
     engine = _read(EngineSettings, workspace, "engine")
-    return Settings(workspace, state, rules, choices, mlflow, benchmarks, engine)
+    store = _read(StoreSettings, workspace, "store")
+    return Settings(workspace, state, rules, choices, mlflow, benchmarks, engine, store)
 
 
 def _read(kind: type[S], workspace: Workspace, name: str) -> S:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -12,40 +11,15 @@ from typing import Any
 import pandas as pd
 import sqlalchemy as sa
 
-from features.faults import Busy, CannotWrite, InputMissing, UsageFault
-from features.locking import held as locked
-from serving import queries, tables
-from serving.columns import as_rows
+from serving import ledger, queries
 from serving.database import opened, reading, writing
-from serving.exports import clear_drafts, write_exports
-from serving.publication import Publication, run_id
+from serving.kept import StoreSettings
+from serving.publication import Publication
+from serving.publishing import Published
+from serving.publishing import publish as published
 from serving.queries import Filters, Page, Run
 
 __all__ = ["Filters", "Page", "Publication", "Published", "Run", "Store"]
-
-
-@dataclass(frozen=True)
-class Published:
-    """What came of publishing.
-
-    Attributes
-    ----------
-    run_id, revision, digest : str, int, str
-        The run that now stands for this input, and the digest of its content.
-    published : bool
-        Whether it was published now: False if this input was already, and if it is held.
-    scores_path : Path
-        The run's Parquet export.
-    held : tuple of str
-        Why a gate keeps the run back; empty where none does.
-    """
-
-    run_id: str
-    revision: int
-    digest: str
-    published: bool
-    scores_path: Path
-    held: tuple[str, ...] = ()
 
 
 def _nothing(_name: str) -> None:
@@ -59,9 +33,11 @@ class Store:
     Attributes
     ----------
     home : Path
-        The folder of state; the database is ``home/perennial.db``.
+        The folder of state, where exports are written.
     engine : sqlalchemy.Engine
-        The opened database.
+        The opened database: ``home/perennial.db``, or a PostgreSQL.
+    settings : StoreSettings
+        Section ``[store]``.
 
     Examples
     --------
@@ -73,11 +49,19 @@ class Store:
 
     home: Path
     engine: sa.Engine
+    settings: StoreSettings = field(default_factory=StoreSettings)
 
     @classmethod
-    def open(cls, home: Path) -> Store:
-        """Open the store of a home, created and migrated under a lock if need be."""
-        return cls(home, opened(home))
+    def open(cls, home: Path, settings: StoreSettings | None = None) -> Store:
+        """Open the store of a home, created and migrated if need be.
+
+        Raises
+        ------
+        ConfigurationRefused
+            ``store.revision``, ``config`` (exit code 78).
+        """
+        settings = settings or StoreSettings()
+        return cls(home, opened(home, settings), settings)
 
     def publish(
         self,
@@ -96,17 +80,16 @@ class Store:
         Raises
         ------
         Busy
-            ``busy`` if another run publishes (exit code 75).
+            ``busy`` if another job publishes; ``fenced`` if another took over while this one
+            stood still (exit code 75).
         CannotWrite
             ``cannot_write`` if the disk is full; the run before it still serves (exit code 73).
+        DependencyDown
+            ``store.unavailable`` if the database stays away (exit code 69).
         """
-        try:
-            with locked(self.home / "publish.lock", wait_seconds=30):
-                return self._publish(publication, now, checkpoint, tuple(held))
-        except OSError as refused:
-            cure = "free space" if refused.errno == errno.ENOSPC else "mend its permissions"
-            found = f"{self.home}: {refused.strerror}"
-            raise CannotWrite("cannot_write", found, cure) from refused
+        return published(
+            self.engine, self.home, self.settings, publication, now, checkpoint, tuple(held)
+        )
 
     def find(
         self, as_of: date, snapshot_id: str, model_digest: str, settings_digest: str
@@ -129,16 +112,7 @@ class Store:
             ``run.superseded`` if a newer run of its date serves (exit code 75).
         """
         with writing(self.engine) as connection:
-            run = queries.run(connection, run_id)
-            if run is None:
-                raise InputMissing("run.unknown", f"{run_id}: no such run", "`perennial score` names it")
-            if run.status == "published":
-                raise UsageFault("run.not_held", f"{run_id} is published", "nothing is to be done")
-            if run.held:
-                _refuse_superseded(run, queries.current_run(connection))
-                _approve(connection, run_id, now, by)
-                _flip(connection, run_id, run.as_of)
-            return queries.run(connection, run_id) or run
+            return ledger.approve(connection, run_id, now, by)
 
     def run(self, name: str) -> Run | None:
         """Give a run by its id."""
@@ -150,17 +124,15 @@ class Store:
         with reading(self.engine) as connection:
             return queries.current_run(connection)
 
-    def runs(self, limit: int = 100) -> list[Run]:
-        """List runs, newest date and revision first."""
+    def runs(self, limit: int = 100, *, held: bool = False) -> list[Run]:
+        """List runs, newest date and revision first; with ``held`` those that are held too."""
         with reading(self.engine) as connection:
-            return queries.runs(connection, limit)
+            return queries.runs(connection, limit, held=held)
 
     def attempts(self) -> list[tuple[str, str]]:
         """List run id and outcome of every attempt to publish, oldest first."""
-        columns = (tables.attempts.c.run_id, tables.attempts.c.outcome)
         with reading(self.engine) as connection:
-            found = connection.execute(sa.select(*columns).order_by(tables.attempts.c.attempt))
-            return [(row.run_id, row.outcome) for row in found]
+            return ledger.outcomes(connection)
 
     def scores(
         self,
@@ -235,123 +207,3 @@ class Store:
         """
         with reading(self.engine) as connection:
             return queries.previous(connection, before, runs)
-
-    def _publish(
-        self,
-        publication: Publication,
-        now: datetime,
-        checkpoint: Callable[[str], None],
-        held: tuple[str, ...],
-    ) -> Published:
-        with reading(self.engine) as connection:
-            newest = queries.newest_run(connection, publication.as_of)
-            standing = queries.standing_run(connection, publication.as_of, _key(publication))
-        if standing is not None:
-            why = tuple(standing.held_because or ()) if standing.held else ()
-            return self._published(standing.run_id, standing.revision, standing.digest, False, why)
-        revision = newest.revision + 1 if newest is not None else 1
-        run = run_id(publication, revision)
-        digest = publication.digest
-        clear_drafts(self.home / "exports")
-        attempt = self._begin(run, now)
-        checkpoint("begun")
-        write_exports(publication, run, self.home / "exports" / run, checkpoint)
-        with writing(self.engine) as connection:
-            _insert(connection, publication, run, revision, now, checkpoint, held)
-            if not held:
-                _flip(connection, run, publication.as_of)
-            _close(connection, attempt, "held" if held else "published")
-            checkpoint("before_commit")
-        checkpoint("committed")
-        return self._published(run, revision, digest, not held, held)
-
-    def _published(
-        self, run: str, revision: int, digest: str, new: bool, held: tuple[str, ...]
-    ) -> Published:
-        path = self.home / "exports" / run / "scores.parquet"
-        return Published(run, revision, digest, new, path, held)
-
-    def _begin(self, run: str, now: datetime) -> int:
-        table = tables.attempts
-        with writing(self.engine) as connection:  # the lock is ours: open attempts are dead
-            dead = sa.update(table).where(table.c.outcome == "running")
-            connection.execute(dead.values(outcome="interrupted"))
-            row = {"run_id": run, "started_at": now.isoformat(), "outcome": "running"}
-            made = connection.execute(sa.insert(table).values(row)).inserted_primary_key
-        return int(made[0]) if made else 0
-
-
-def _key(publication: Publication) -> tuple[str, str, str]:
-    return (publication.snapshot_id, publication.model_digest, publication.settings_digest)
-
-
-def _insert(
-    connection: sa.Connection,
-    publication: Publication,
-    run: str,
-    revision: int,
-    now: datetime,
-    checkpoint: Callable[[str], None],
-    held: tuple[str, ...] = (),
-) -> None:
-    scores = publication.score_columns | {"run_id": [run] * len(publication.scores)}
-    entry = {
-        "run_id": run,
-        "as_of": publication.as_of,
-        "revision": revision,
-        "snapshot_id": publication.snapshot_id,
-        "model_version": publication.model_version,
-        "model_digest": publication.model_digest,
-        "settings_digest": publication.settings_digest,
-        "digest": publication.digest,
-        "accounts": len(publication.scores),
-        "published_at": now.isoformat(),
-        "status": "held" if held else "published",
-        "held_because": list(held) or None,
-    }
-    _rows(connection, tables.runs, [entry])
-    _rows(connection, tables.scores, as_rows(scores))
-    checkpoint("scores_inserted")
-    _rows(connection, tables.firing, queries.firing_rows(run, scores))
-    memory = [
-        {"run_id": run, "account_id": account, "body": body}
-        for account, body in sorted(publication.memory.items())
-    ]
-    _rows(connection, tables.memories, memory)
-    listed = enumerate(as_rows(publication.outreach_columns), start=1)
-    _rows(connection, tables.outreach, [{"run_id": run, "position": n} | row for n, row in listed])
-    documents = [
-        {"run_id": run, "kind": kind, "key": key, "body": body}
-        for kind, key, body in publication.documents
-    ]
-    _rows(connection, tables.documents, documents)
-
-
-def _rows(connection: sa.Connection, table: sa.Table, rows: list[dict[str, Any]]) -> None:
-    if rows:
-        connection.execute(sa.insert(table), rows)
-
-
-def _flip(connection: sa.Connection, run: str, as_of: date) -> None:
-    standing = queries.current_run(connection)
-    if standing is not None and standing.as_of > as_of:
-        return
-    connection.execute(sa.delete(tables.current))
-    connection.execute(sa.insert(tables.current).values(slot=1, run_id=run))
-
-
-def _refuse_superseded(run: Run, standing: Run | None) -> None:
-    if standing and standing.as_of == run.as_of and standing.revision > run.revision:
-        found = f"{run.run_id}: {standing.run_id} serves since"
-        raise Busy("run.superseded", found, "approve nothing, or score again")
-
-
-def _approve(connection: sa.Connection, run: str, now: datetime, by: str | None) -> None:
-    held = sa.and_(tables.runs.c.run_id == run, tables.runs.c.status == "held")
-    values = {"status": "approved", "approved_at": now.isoformat(), "approved_by": by}
-    connection.execute(sa.update(tables.runs).where(held).values(values))
-
-
-def _close(connection: sa.Connection, attempt: int, outcome: str) -> None:
-    mine = tables.attempts.c.attempt == attempt
-    connection.execute(sa.update(tables.attempts).where(mine).values(outcome=outcome))

@@ -20,6 +20,7 @@ from models.forecast import ForecastSettings
 from models.guards import GuardSettings
 from models.matrix import MatrixSettings
 from models.outreach import OutreachSettings
+from serving.kept import StoreSettings
 from serving.settings import AlertSettings, MlflowSettings
 
 __all__ = ["SECTIONS", "configuration", "meanings"]
@@ -46,6 +47,7 @@ SECTIONS: Mapping[str, type[Section]] = {
     "forecast": ForecastSettings,
     "alerts": AlertSettings,
     "mlflow": MlflowSettings,
+    "store": StoreSettings,
 }
 """Name of each section to its declaration."""
 

@@ -1,0 +1,66 @@
+"""What a run writes into the store's tables, inside the transaction that publishes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from serving import queries, tables
+from serving.columns import as_rows
+from serving.publication import Publication
+
+__all__ = ["insert"]
+
+AT_ONCE = 2000
+"""Rows of one statement: between two of them a process that is asked to end can do so."""
+
+
+def insert(
+    connection: sa.Connection,
+    publication: Publication,
+    run: str,
+    revision: int,
+    now: datetime,
+    checkpoint: Callable[[str], None],
+    held: tuple[str, ...] = (),
+) -> None:
+    """Write a run: its line of the ledger, its scores, its list, its documents."""
+    scores = publication.score_columns | {"run_id": [run] * len(publication.scores)}
+    entry = {
+        "run_id": run,
+        "as_of": publication.as_of,
+        "revision": revision,
+        "snapshot_id": publication.snapshot_id,
+        "model_version": publication.model_version,
+        "model_digest": publication.model_digest,
+        "settings_digest": publication.settings_digest,
+        "digest": publication.digest,
+        "accounts": len(publication.scores),
+        "published_at": now.isoformat(),
+        "status": "held" if held else "published",
+        "held_because": list(held) or None,
+    }
+    _rows(connection, tables.runs, [entry])
+    _rows(connection, tables.scores, as_rows(scores))
+    checkpoint("scores_inserted")
+    _rows(connection, tables.firing, queries.firing_rows(run, scores))
+    memory = [
+        {"run_id": run, "account_id": account, "body": body}
+        for account, body in sorted(publication.memory.items())
+    ]
+    _rows(connection, tables.memories, memory)
+    listed = enumerate(as_rows(publication.outreach_columns), start=1)
+    _rows(connection, tables.outreach, [{"run_id": run, "position": n} | row for n, row in listed])
+    documents = [
+        {"run_id": run, "kind": kind, "key": key, "body": body}
+        for kind, key, body in publication.documents
+    ]
+    _rows(connection, tables.documents, documents)
+
+
+def _rows(connection: sa.Connection, table: sa.Table, rows: list[dict[str, Any]]) -> None:
+    for first in range(0, len(rows), AT_ONCE):
+        connection.execute(sa.insert(table), rows[first : first + AT_ONCE])
