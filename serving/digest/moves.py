@@ -1,0 +1,78 @@
+"""Who moved since the last run, grouped by kind, and why; who came, and who left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from serving.digest.lines import Line, Listing, Row, line, listing, sentences
+from serving.digest.reading import Week
+
+__all__ = ["arrivals", "departures", "moves", "moved_rows"]
+
+ORDER = "LMH"
+WHY = 4
+READIER = 2
+KINDS = (
+    ("Retention fell", "Retention health is lower than at the last run."),
+    ("Retention rose", "Retention health is higher than at the last run."),
+    ("Readier to expand", "Retention is as it was; expansion readiness is higher."),
+    ("Less ready to expand", "Retention is as it was; expansion readiness is lower."),
+)
+
+
+def moved_rows(week: Week) -> list[Row]:
+    """List the accounts whose cell is another than at the last run.
+
+    An account that no run before this one knew has no previous cell, and did not move.
+    """
+    rows = week.rows.values() if week.before is not None else ()
+    return [row for row in rows if row["previous_cell"] not in (None, row["cell"])]
+
+
+def moves(week: Week) -> tuple[Listing, ...]:
+    """Group the moves by kind, the gravest kind first, in each the largest accounts first."""
+    kinds: list[list[Line]] = [[] for _ in KINDS]
+    for row in moved_rows(week):
+        says, kind = sentences(row["moved_because"])[:WHY], _kind(row)
+        told = row if kind == READIER else row | {"guard": None}
+        kinds[kind].append(line(told, says, was=row["previous_cell"]))
+    told = zip(KINDS, kinds, strict=True)
+    return tuple(listing(title, what, _largest(lines)) for (title, what), lines in told if lines)
+
+
+def arrivals(week: Week) -> Listing:
+    """List the accounts that pay now and did not at the last run."""
+    new = [row for name, row in week.rows.items() if name not in week.past]
+    lines = [line(row | {"guard": None}) for row in (new if week.before is not None else [])]
+    what = "They pay now and did not at the last run."
+    return listing(
+        "New", what if week.csm is None else f"{what[:-1]}, or were taken over.", _largest(lines)
+    )
+
+
+def departures(week: Week) -> Listing:
+    """List the accounts that paid at the last run and do not now, as they stood then."""
+    gone = [row for name, row in week.past.items() if name not in week.rows]
+    lines = [line(row | {"guard": None}, _said(row), share=row["p_churn"]) for row in gone]
+    what = "They paid at the last run and pay nothing now"
+    told = f"{what}." if week.csm is None else f"{what}, or were handed over."
+    return listing("Gone", told, _largest(lines))
+
+
+def _said(row: Row) -> tuple[str, ...]:
+    """Say what the last run said of an account that left."""
+    months = row["horizon_months"]
+    chance = "less than 1" if row["p_churn"] < 0.005 else f"{100 * row['p_churn']:.0f}"
+    return (f"chance of leaving within {months} months, as said at the last run: {chance} %",)
+
+
+def _kind(row: Row) -> int:
+    """Give the kind of a move: by retention where it moved, else by expansion."""
+    before, now = row["previous_cell"], row["cell"]
+    axis = 0 if before[0] != now[0] else 1
+    rose = ORDER.index(now[axis]) > ORDER.index(before[axis])
+    return 2 * axis + (rose if axis == 0 else not rose)
+
+
+def _largest(lines: Iterable[Line]) -> list[Line]:
+    return sorted(lines, key=lambda one: (-one.mrr, one.account_id))
