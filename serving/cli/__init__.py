@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typer
 
-from serving.cli import backtest, book, forecast, learning, models, revenue, week
+from serving.cli import backtest, book, digest, forecast, learning, models, revenue, week
 from serving.cli.refusals import Refusals
 from serving.cli.stopping import stoppable
 
@@ -36,6 +36,7 @@ for _command in (
     week.score,
     week.outreach,
     forecast.forecast,
+    digest.digest,
     week.explain,
     week.serve,
 ):
