@@ -34,8 +34,8 @@ def moves(week: Week) -> tuple[Listing, ...]:
     kinds: list[list[Line]] = [[] for _ in KINDS]
     for row in moved_rows(week):
         says, kind = sentences(row["moved_because"])[:WHY], _kind(row)
-        told = row if kind == READIER else row | {"guard": None}
-        kinds[kind].append(line(told, says, was=row["previous_cell"]))
+        shown = row if kind == READIER else row | {"guard": None}
+        kinds[kind].append(line(shown, says, was=row["previous_cell"]))
     told = zip(KINDS, kinds, strict=True)
     return tuple(listing(title, what, _largest(lines)) for (title, what), lines in told if lines)
 
@@ -63,7 +63,7 @@ def _said(row: Row) -> tuple[str, ...]:
     """Say what the last run said of an account that left."""
     months = row["horizon_months"]
     chance = "less than 1" if row["p_churn"] < 0.005 else f"{100 * row['p_churn']:.0f}"
-    return (f"chance of leaving within {months} months, as said at the last run: {chance} %",)
+    return (f"chance of leaving in {months} months, as said at the last run: {chance} %",)
 
 
 def _kind(row: Row) -> int:

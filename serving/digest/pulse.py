@@ -12,7 +12,7 @@ __all__ = ["BEST", "Pulse", "pulse"]
 
 BEST = 10
 WHY = 3
-LEAST = 0.5
+LEAST = 1.0
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Pulse:
         Expected expansion MRR of all that are held back.
     by_lever : mapping of str to float
         Expected expansion MRR by lever, the largest first; empty for one desk. A lever with less
-        than half a unit of currency is left out.
+        than one unit of currency is left out.
     """
 
     months: int

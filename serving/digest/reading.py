@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -63,7 +64,8 @@ class Week:
     before : Run or None
         The newest run of an earlier date that was not held; None for a first run.
     rows, past : dict of str to dict
-        Each account's row in both runs (`COLUMNS`), by account, in order of account.
+        Each account's row in both runs (`COLUMNS`), by account, in order of account; and
+        ``parts``: what its two chances are made of, where the run kept that.
     listed, listed_before : list of dict
         The outreach lists of both.
     forecasts, past_forecasts : dict of int to mapping
@@ -135,11 +137,22 @@ def before(connection: sa.Connection, run: Run) -> Run | None:
 
 
 def _rows(connection: sa.Connection, run: str, csm: str | None) -> dict[str, Row]:
-    s = tables.scores.c
-    chosen = sa.select(*(s[name] for name in COLUMNS)).where(s.run_id == run)
-    found = connection.execute(chosen.order_by(s.account_id))
-    rows = {row.account_id: dict(zip(COLUMNS, row, strict=True)) for row in found}
-    return {name: row for name, row in rows.items() if csm is None or desk(row) == csm}
+    s, m = tables.scores.c, tables.memories.c
+    kept = sa.and_(m.run_id == s.run_id, m.account_id == s.account_id)
+    joined = tables.scores.outerjoin(tables.memories, kept)
+    chosen = sa.select(*(s[name] for name in COLUMNS), m.body).select_from(joined)
+    found = connection.execute(chosen.where(s.run_id == run).order_by(s.account_id))
+    rows = {}
+    for row in found:
+        told = dict(zip(COLUMNS, row[:-1], strict=True))
+        if csm is None or desk(told) == csm:
+            rows[row.account_id] = told | {"parts": _parts(row.body)}
+    return rows
+
+
+def _parts(memory: str | None) -> dict[str, dict[str, float]]:
+    """Give what an account's chances to renew and to expand are made of."""
+    return json.loads(memory).get("parts") or {} if memory else {}
 
 
 def _forecasts(store: Store, run: Run) -> dict[int, Body]:

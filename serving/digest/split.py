@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from serving.digest.lines import Line, Row, line
 from serving.digest.reading import Week
@@ -54,14 +54,15 @@ NAMED = 3
 class Side(NamedTuple):
     """One side of what is expected of an account: its reasons, and the money that they move."""
 
+    part: str
     reasons: str
     flow: str
     renewal: bool
 
 
 SIDES = (
-    Side("reasons_retention", "expected_loss_mrr", renewal=True),
-    Side("reasons_expansion", "expected_expansion_mrr", renewal=False),
+    Side("renew", "reasons_retention", "expected_loss_mrr", renewal=True),
+    Side("expand", "reasons_expansion", "expected_expansion_mrr", renewal=False),
 )
 
 
@@ -167,7 +168,7 @@ def _signals(row: Row, past: Row, mrr: float) -> Parts:
         if side.renewal and row["renew_basis"] != past["renew_basis"]:
             continue  # another question was answered: nothing to compare
         rate = _rate(side, row, past)
-        now, then = _effects(row[side.reasons]), _effects(past[side.reasons])
+        now, then = _effects(row, side), _effects(past, side)
         for group in sorted(now.keys() | then.keys()):
             moved = now.get(group, 0.0) - then.get(group, 0.0)
             key = f"signals:{group}"
@@ -182,10 +183,16 @@ def _rate(side: Side, row: Row, past: Row) -> float:
     return float(flows / sum(chances)) if sum(chances) > TINY else 0.0
 
 
-def _effects(reasons: Any) -> dict[str, float]:
-    """Add effects up per group of signals; what time does by itself is no signal's."""
+def _effects(row: Row, side: Side) -> dict[str, float]:
+    """Give each group of signals its effect on a chance; what time does by itself is no signal's.
+
+    A run that kept no parts has its account's main reasons alone.
+    """
+    kept = row.get("parts", {}).get(side.part)
+    if kept is not None:
+        return {group: effect for group, effect in kept.items() if group not in TIMELESS}
     found: dict[str, float] = {}
-    for one in reasons or ():
+    for one in row[side.reasons] or ():
         if isinstance(one, Mapping):
             group = str(one.get("group", one.get("signal")))
             if group not in TIMELESS:
@@ -194,6 +201,8 @@ def _effects(reasons: Any) -> dict[str, float]:
 
 
 def _settled(row: Row) -> bool:
+    if row.get("parts", {}).get("renew", {}).get(SETTLED):
+        return True
     told = row["reasons_retention"] or ()
     return any(isinstance(one, Mapping) and one.get("signal") == SETTLED for one in told)
 

@@ -159,7 +159,7 @@ def _desk(desk: Desk) -> Iterator[str]:
         )
         yield from _says(one, "   ")
     if desk.more:
-        yield f"\nand {many(desk.more, 'more place')}: see `perennial outreach`"
+        yield f"\nand {many(desk.more, 'more place')}: `perennial outreach` lists them"
 
 
 def _pulse(d: Digest) -> Iterator[str]:
