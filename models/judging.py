@@ -83,7 +83,6 @@ def _described(table: pd.DataFrame, frame: pd.DataFrame, choices: Choices) -> pd
         data_coverage=data_coverage(frame).to_numpy(),
         csm_call=None,
         status="scored",
-        status_reason=None,
     )
 
 

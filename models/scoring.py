@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from features.signal import Signal
+from models.amounts import amounts_at
+from models.metered import mostly_metered
 from models.moves import AXES
 from models.outcomes import Outlook
 from models.prediction import HealthModel, Prediction
@@ -25,6 +27,10 @@ HORIZON = 3
 """Months ahead of the states that a scored account carries."""
 
 
+BY_GROWTH = "billed by usage: amounts by its growth, probabilities by events (docs/usage-billed.md)"
+"""What is said of an account whose forecast is not made of its probabilities."""
+
+
 class Scored:
     """Scored accounts: the table, and the outlook that a forecast is made of.
 
@@ -33,7 +39,9 @@ class Scored:
     table : DataFrame
         One row per account, the columns of CONTRACT section 3 that a model gives, beside what
         the matrix and the lists read: ``risk`` (1 - p_renew), ``p_churn_by_decision_or_12m``,
-        ``notice``, ``parts`` (what p_renew and p_expand are made of).
+        ``notice``, ``parts`` (what p_renew and p_expand are made of), ``growth_mrr`` (expansion of
+        the account's own doing, without price and drift), ``status_reason`` (what its figures rest on; None as a
+        rule).
     outlook : Outlook
     """
 
@@ -69,7 +77,6 @@ def score_accounts(
     mrr = frame["mrr_micros"].to_numpy(dtype=float) / 1e6
     churn, expand = prediction.p_churn[:, column], prediction.p_expand[:, column]
     contract = prediction.p_contract[:, column]
-    up, down = outlook.up_moments[:, column, 0], outlook.down_moments[:, column, 0]
     table = frame.loc[:, ["account_id", "name", "segment", "csm", "currency", "tenure_days"]].copy()
     table["segment"] = table["segment"].where(table["segment"].notna(), frame["acv_segment"])
     table["mrr"] = mrr.round(2)
@@ -80,18 +87,16 @@ def score_accounts(
     table["renew_basis"] = told.basis
     table["p_expand"], table["p_contract"], table["p_churn"] = expand, contract, churn
     table["p_flat"] = np.clip(1 - churn - contract - expand, 0, 1)
+    for name, values in amounts_at(outlook, HORIZON).items():
+        table[name] = values.to_numpy()
     signed = prediction.booked.mrr_micros[:, column] / 1e6
-    open_, change = np.isnan(signed), np.nan_to_num(signed - mrr)
-    table["expected_expansion_mrr"] = np.where(open_, expand * up * mrr, np.maximum(change, 0))
-    loss = (churn + contract * down) * mrr
-    table["expected_loss_mrr"] = np.where(open_, loss, np.maximum(-change, 0))
-    table["expected_mrr"] = mrr + table["expected_expansion_mrr"] - table["expected_loss_mrr"]
-    for name, level in (("mrr_p10", 0.1), ("mrr_p50", 0.5), ("mrr_p90", 0.9)):
-        likely = _quantile(level, mrr, churn, contract, expand, up, down)
-        table[name] = np.where(open_, likely, signed)
+    grown = expand * outlook.up_moments[:, column, 0] * mrr
+    table["growth_mrr"] = np.where(np.isnan(signed), grown, np.maximum(signed - mrr, 0))
     table["risk"] = 1 - table["p_renew"]
     table["p_churn_by_decision_or_12m"] = told.leaves_within_a_year()
     table["notice"] = prediction.booked.noticed
+    grows = mostly_metered(frame) & (model.metered is not None)
+    table["status_reason"] = np.where(grows, BY_GROWTH, None)
     retention = _retention(model, prediction, told)
     expansion = _expansion(model, prediction)
     for name, explained, target in (
@@ -101,24 +106,6 @@ def score_accounts(
         table[name] = lines(explained, frame, used, stability.get(target, {}))
     table["parts"] = _both(retention, expansion, used)
     return Scored(table, outlook)
-
-
-def _quantile(
-    level: float,
-    mrr: Floats,
-    churn: Floats,
-    contract: Floats,
-    expand: Floats,
-    up: Floats,
-    down: Floats,
-) -> Floats:
-    """Quantile of an account's MRR at the horizon: gone, less, as it is, or more, at mean sizes."""
-    at = np.select(
-        [level <= churn, level <= churn + contract, level > 1 - expand],
-        [np.zeros_like(mrr), mrr * (1 - down), mrr * (1 + up)],
-        default=mrr,
-    )
-    return np.asarray(at)
 
 
 def parts_by(

@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from models.amounts import amounts_at
 from models.basis import Basis
 from models.carried import Carried
 from models.choices import Choices
@@ -24,6 +25,7 @@ from models.matrix import summary
 from models.outcomes import HORIZONS, Outlook
 from models.outreach import rank
 from models.record import Record
+from models.scoring import HORIZON
 
 __all__ = [
     "LEVERS",
@@ -91,8 +93,11 @@ def verdict(
     """
     record = record or Record()
     scored, table = judge_accounts(frame, carried, previous, as_of, choices, earlier)
-    listed = rank(table, choices.outreach, as_of=as_of)
     outlook, weighed = combined(scored.outlook, carried.combined, record.rivals)
+    if weighed:  # the amounts are those of the forecast, as combined
+        table = table.assign(**dict(amounts_at(outlook, HORIZON).items()))
+    own = table.assign(expected_expansion_mrr=table["growth_mrr"])  # a talk sells no price rise
+    listed = rank(own, choices.outreach, as_of=as_of)
     basis = basis_of(outlook, carried, as_of, choices)
     levers = table["lever"].tolist()
     told = forecasts(outlook, carried, as_of, choices, record=record, levers=levers, basis=basis)

@@ -56,11 +56,17 @@ SCORE_TABLE: tuple[Column, ...] = (
     Column("p_contract", "number", "Probability of paying at least 2 % less at the horizon."),
     Column("p_flat", "number", "Probability of paying about the same at the horizon."),
     Column("p_churn", "number", "Probability of not paying at the horizon."),
-    Column("expected_mrr", "number", "Mean MRR at the horizon, churn included."),
+    Column(
+        "expected_mrr", "number", "Mean MRR at the horizon; over a book the forecast's closing MRR."
+    ),
     Column("mrr_p10", "number", "MRR at the horizon: one chance in ten to be below."),
     Column("mrr_p50", "number", "Median MRR at the horizon."),
     Column("mrr_p90", "number", "MRR at the horizon: one chance in ten to be above."),
-    Column("expected_expansion_mrr", "number", "Mean expansion MRR at the horizon."),
+    Column(
+        "expected_expansion_mrr",
+        "number",
+        "Mean expansion MRR at the horizon, price and drift included.",
+    ),
     Column("expected_loss_mrr", "number", "Mean MRR lost to churn and contraction at the horizon."),
     Column("retention_health", "text", "High, Medium or Low, from p_renew."),
     Column("expansion_readiness", "text", "High, Medium or Low, from p_expand."),
@@ -79,7 +85,11 @@ SCORE_TABLE: tuple[Column, ...] = (
     Column("triggers", "list", "Triggers that fire for the account."),
     Column("csm_call", "text", "The CSM's own call, kept beside the machine's."),
     Column("status", "text", "scored or unscorable."),
-    Column("status_reason", "text", "Why the account could not be scored; empty when it was."),
+    Column(
+        "status_reason",
+        "text",
+        "Why it could not be scored, or what else its figures rest on; else empty.",
+    ),
     Column("model_version", "text", "Version of the model that scored it."),
 )
 SCORE_COLUMNS: tuple[str, ...] = tuple(column.name for column in SCORE_TABLE)

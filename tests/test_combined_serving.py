@@ -15,6 +15,7 @@ from features.contracts import canonical
 from features.ledger import account_months
 from features.rules import Rules
 from models import topdown
+from models.amounts import AMOUNTS
 from models.combined import OURS
 from models.flows import cohort_at, means
 from models.record import Record
@@ -85,7 +86,7 @@ def test_who_left_counts_in_the_segment_that_it_was_in() -> None:
 
 
 @pytest.mark.ci
-def test_the_verdict_is_of_the_combined_outlook_and_scores_stay() -> None:
+def test_the_verdict_is_of_the_combined_outlook_and_probabilities_stay() -> None:
     law = Law(accounts=180, months=21)
     frame, carried = latest(law), carried_of(law)
     day, choices = frame.loc[0, "as_of"], Choices()
@@ -99,7 +100,9 @@ def test_the_verdict_is_of_the_combined_outlook_and_scores_stay() -> None:
     assert both.forecast["3"]["combined"]["shift_points"] == pytest.approx(1.0, abs=1e-6)
     mean = both.forecast["3"]["nrr"]["mean"]
     assert mean == pytest.approx(alone.forecast["3"]["nrr"]["mean"] + 0.01, abs=1e-9)
-    assert both.scores.drop(columns="memory").equals(alone.scores.drop(columns="memory"))
+    moved = ["memory", *AMOUNTS]  # the amounts are the forecast's, the probabilities the model's
+    assert both.scores.drop(columns=moved).equals(alone.scores.drop(columns=moved))
+    assert both.scores["expected_mrr"].sum() > alone.scores["expected_mrr"].sum()
     cohort = cohort_at(both.outlook, 3)
     assert means(cohort)["closing"].sum() / cohort.mrr.sum() == pytest.approx(mean, abs=1e-9)
 

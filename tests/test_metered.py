@@ -1,12 +1,14 @@
 """Accounts that are billed by usage are forecast by their growth, and nothing else moves for it."""
 
 import json
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from features.catalog import CATALOG
 from features.consumption import PAST_MONTHS
 from models.flows import cohort_at, means
 from models.metered import (
@@ -17,6 +19,8 @@ from models.metered import (
 )
 from models.metered_fit import fit_metered, has_fallen
 from models.outcomes import LEADS, Outlook
+from models.scoring import score_accounts
+from tests.small_history import Law, latest, model_of
 
 SEEN, ALL = 25, 38
 H = np.arange(1, LEADS + 1)
@@ -215,3 +219,19 @@ def test_of_wild_accounts_the_mean_is_right_too():
     up, down = growth.moments(facts.take(np.array([0])))
     came = ratio[~has_fallen(ratio)[:, -1], -1].mean()
     assert 1 + up[0, -1, 0] - down[0, -1, 0] == pytest.approx(came, rel=0.02)
+
+
+def test_an_account_says_that_its_amounts_are_of_its_growth():
+    """Half of the rows are billed by usage: their amounts are the growth's, their chances not."""
+    law = Law(accounts=180, months=21)
+    frame, model = latest(law), replace(model_of(law), metered=learned(world(0)))
+    billed = np.arange(len(frame)) % 2 == 0
+    frame["usage_mrr_micros"] = np.where(billed, frame["mrr_micros"], np.nan)
+    table = score_accounts(model, frame, CATALOG, {}).table
+    assert (table["status_reason"].notna() == billed).all()
+    assert "usage" in table["status_reason"][0]
+    still = score_accounts(replace(model, metered=None), frame, CATALOG, {}).table
+    assert still["status_reason"].isna().all()
+    assert (still["p_expand"] == table["p_expand"]).all()
+    assert (still["expected_mrr"] != table["expected_mrr"])[billed].all()
+    assert (still["expected_mrr"] == table["expected_mrr"])[~billed].all()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from features.catalog import CATALOG
-from models.scoring import HORIZON, _quantile, score_accounts
+from models.scoring import HORIZON, score_accounts
 from tests.small_history import Law, latest, model_of, with_bookings
 
 LAW = Law(accounts=180, months=21)
@@ -80,13 +80,6 @@ def test_a_signed_amount_is_what_it_will_pay(scored):
     assert row["expected_mrr"] == pytest.approx(1.25 * row["mrr"], abs=0.01)
     for name in ("mrr_p10", "mrr_p50", "mrr_p90"):
         assert row[name] == pytest.approx(1.25 * row["mrr"], abs=0.01)
-
-
-def test_quantiles_by_hand():
-    """Gone 20 %, less 10 %, as it is 50 %, more 20 %; falls by .3, rises by .5, of 100."""
-    parts = [np.array([v]) for v in (100.0, 0.2, 0.1, 0.2, 0.5, 0.3)]
-    told = {level: _quantile(level, *parts)[0] for level in (0.1, 0.2, 0.25, 0.5, 0.79, 0.9)}
-    assert told == {0.1: 0, 0.2: 0, 0.25: 70, 0.5: 100, 0.79: 100, 0.9: 150}
 
 
 def test_an_account_is_scored_the_same_alone_and_in_its_book(scored):

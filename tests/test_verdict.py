@@ -1,5 +1,6 @@
 """The verdict: one cell, one list, one forecast a horizon, from a snapshot and a model."""
 
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -11,6 +12,7 @@ from models.judging import likely_lever
 from models.matrix import CELLS
 from models.outcomes import HORIZONS
 from models.past_periods import past_periods
+from models.record import Record
 from models.verdict import LEVERS, Choices, verdict
 from tests.small_history import Law, carried_of, latest, with_bookings
 
@@ -54,10 +56,35 @@ def test_the_forecast_is_made_of_the_accounts(told):
         assert told.forecast[str(horizon)]["nrr"]["mean"] == pytest.approx(nrr, rel=1e-6)
 
 
+def ties(told):
+    """Amounts of the accounts add up to the means of the forecast at their horizon."""
+    forecast, scores = told.forecast["3"], told.scores
+    parts = {
+        "expected_mrr": forecast["closing_mrr"]["mean"],
+        "expected_expansion_mrr": forecast["expansion_mrr"]["mean"],
+        "expected_loss_mrr": forecast["contraction_mrr"]["mean"] + forecast["churned_mrr"]["mean"],
+    }
+    for name, mean in parts.items():
+        assert scores[name].sum() == pytest.approx(mean, rel=1e-9)
+
+
 def test_at_three_months_the_accounts_expect_what_the_forecast_does(told):
-    opening = told.scores["mrr"].sum()
-    nrr = told.forecast["3"]["nrr"]["mean"]
-    assert told.scores["expected_mrr"].sum() / opening == pytest.approx(nrr, rel=1e-4)
+    ties(told)
+
+
+@pytest.mark.ci
+def test_a_combined_forecast_and_agreed_uplifts_are_in_the_accounts_amounts_too(told):
+    frame = with_bookings(latest(LAW))
+    frame["uplift_on"], frame["uplift_micros"] = frame["as_of"], 0.07 * frame["mrr_micros"]
+    weights = {"forecast": 0.5, "damped trend by segment": 0.5}
+    weighed = {"3": {"weights": weights, "periods": 6, "n_eff": 5.0}}
+    carried = replace(carried_of(LAW), combined=weighed)
+    said = Record(rivals={"damped trend by segment": {"3": 1.04}})
+    both = verdict(frame, carried, None, frame.loc[0, "as_of"], Choices(), said)
+    assert both.forecast["3"]["combined"]["shift_points"] != 0
+    ties(both)
+    assert both.scores["p_churn"].tolist() == told.scores["p_churn"].tolist()  # the model's own
+    assert (both.scores["mrr_p10"] <= both.scores["mrr_p90"]).all()
 
 
 @pytest.mark.ci

@@ -125,5 +125,7 @@ def account(body: Body) -> None:
         show(table)
     for trigger in body["triggers"] or ():
         write(f"trigger {trigger['trigger']} ({trigger['level']}): {trigger['evidence']}")
+    if body.get("status_reason"):
+        write(f"note: {body['status_reason']}")
     if body["guard"]:
         write(f"guard: {body['guard']}")
