@@ -96,7 +96,7 @@ def score_accounts(
     table["p_churn_by_decision_or_12m"] = told.leaves_within_a_year()
     table["notice"] = prediction.booked.noticed
     grows = mostly_metered(frame) & (model.metered is not None)
-    table["status_reason"] = np.where(grows, BY_GROWTH, None)
+    table["status_reason"] = [BY_GROWTH if one else None for one in grows]
     retention = _retention(model, prediction, told)
     expansion = _expansion(model, prediction)
     for name, explained, target in (
