@@ -12,6 +12,7 @@ from serving.api import accounts, actual, book, forecast, health, models, scorin
 from serving.api.state import Serving, trusted_host
 from serving.cursors import secret
 from serving.dashboard import routes
+from serving.kept import StoreSettings
 from serving.model_at_hand import ModelState
 from serving.problems import install
 from serving.protection import Protection
@@ -26,6 +27,7 @@ def create_app(
     score_accounts: Callable[[list[str]], list[dict[str, Any]]] | None = None,
     model: Callable[[], ModelState | None] | None = None,
     against_actual: Callable[[], dict[str, Any]] | None = None,
+    kept: StoreSettings | None = None,
 ) -> FastAPI:
     """Put the serving process together.
 
@@ -42,6 +44,8 @@ def create_app(
     against_actual : callable, optional
         Lays the kept forecasts beside what happened; without it ``GET /v1/forecast/actual``
         answers 503.
+    kept : StoreSettings, optional
+        Where published runs are kept; a file under the home unless it says otherwise.
 
     Examples
     --------
@@ -50,7 +54,7 @@ def create_app(
     >>> app.title
     'Perennial'
     """
-    store = Store.open(home)
+    store = Store.open(home, kept)
     app = FastAPI(
         title="Perennial",
         summary="Which customers will renew, which will grow, and what NRR will be.",

@@ -126,7 +126,7 @@ def score(
         required table is not what it usually is, unless that is accepted.
     """
     begun = time.monotonic()
-    store = Store.open(settings.home)
+    store = Store.open(settings.home, settings.store)
     done = store.find(as_of, book.snapshot_id, model.bundle.digest, settings.digest)
     if done is not None:
         return _already(store, done.run_id, as_of, begun, model)

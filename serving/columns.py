@@ -79,6 +79,7 @@ def _values(series: pd.Series, column: Column) -> list[Any]:
             return [convert(value) for value in series]
         if column.kind == "number":
             numbers = series.to_numpy(dtype=np.float64, na_value=np.nan)
+            numbers = numbers + 0.0  # -0.0 becomes 0.0: not every store tells them apart
             return [value if math.isfinite(value) else None for value in numbers.tolist()]
         return [
             None if missing else convert(value)

@@ -33,7 +33,8 @@ Rows = list[dict[str, Any]]
 
 def model_at_hand(settings: Settings, tell: Callable[[str], None]) -> ModelAtHand:
     """Give the keeper of a serving process's model: nothing is opened yet."""
-    return ModelAtHand(Store.open(settings.home), settings.home / "bundles", open_kept, tell)
+    store = Store.open(settings.home, settings.store)
+    return ModelAtHand(store, settings.home / "bundles", open_kept, tell)
 
 
 def _own_model(settings: Settings, run: Run) -> Champion:
@@ -46,7 +47,7 @@ class _Live:
 
     def __init__(self, settings: Settings, hand: ModelAtHand | None = None) -> None:
         self.settings = settings
-        self.store = Store.open(settings.home)
+        self.store = Store.open(settings.home, settings.store)
         run = self.store.current()
         if run is None:
             raise InputMissing("run.none", "nothing is published yet", "run `perennial score`")

@@ -15,8 +15,10 @@ from features.faults import InternalFault
 from serving.columns import Columns, native, plain
 from serving.schemas import CELLS, OUTREACH_TABLE, PROBABILITIES, SCORE_TABLE
 
-__all__ = ["Publication", "run_id"]
+__all__ = ["NOTES", "Publication", "content_digest", "run_id"]
 
+NOTES = "notes"
+"""Kind of the document that says what a run stands on."""
 _STATES = ("p_churn", "p_contract", "p_flat", "p_expand")
 _ROUNDING = 1e-6
 
@@ -49,6 +51,9 @@ class Publication:
         The run's outlook (`serving.outlooks.packed`), kept for scenarios; empty: none is kept.
     basis : dict
         What its forecast rests on beside the outlook (``models.basis``).
+    notes : dict
+        What the run says of its own footing: ``warnings``, and how far its ``tables`` reach. They
+        are told beside the content, and are no part of its digest.
     """
 
     as_of: date
@@ -63,6 +68,7 @@ class Publication:
     memory: dict[str, str] = field(default_factory=dict)
     outlook: bytes = b""
     basis: dict[str, Any] = field(default_factory=dict)
+    notes: dict[str, Any] = field(default_factory=dict)
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -88,7 +94,8 @@ class Publication:
         """Kind, key and body of each document."""
         forecast = [("forecast", h, plain(body)) for h, body in sorted(self.forecast.items())]
         kept = [("outlook", "", self.kept)] if self.outlook else []
-        return [("matrix", "", plain(self.matrix)), *forecast, *kept]
+        said = [(NOTES, "", plain(self.notes))] if self.notes else []
+        return [("matrix", "", plain(self.matrix)), *forecast, *kept, *said]
 
     @cached_property
     def kept(self) -> dict[str, Any]:
@@ -99,9 +106,35 @@ class Publication:
     @cached_property
     def digest(self) -> str:
         """Sha256 of the content: no clock, no run, no path."""
-        content = [self.as_of, self.model_version, self.score_columns]
-        content += [self.outreach_columns, self.documents, self.memory]
-        return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
+        of_what = (self.as_of, self.model_version)
+        tables = (self.score_columns, self.outreach_columns)
+        return content_digest(of_what, tables, self.documents, self.memory)
+
+
+def content_digest(
+    of_what: tuple[date, str],
+    tables: tuple[Columns, Columns],
+    documents: list[tuple[str, str, Any]],
+    memory: dict[str, str],
+) -> str:
+    """Digest what a run says: a column that is empty throughout says nothing.
+
+    So the digest of an old run stays what it was when a later version adds a column.
+
+    Examples
+    --------
+    >>> of_what = (date(2025, 7, 1), "3")
+    >>> old, new = {"mrr": [1.0]}, {"mrr": [1.0], "later": [None]}
+    >>> content_digest(of_what, (old, {}), [], {}) == content_digest(of_what, (new, {}), [], {})
+    True
+    """
+    told = [
+        {k: v for k, v in table.items() if any(one not in (None, []) for one in v)}
+        for table in tables
+    ]
+    bodies = sorted((one for one in documents if one[0] != NOTES), key=lambda one: one[:2])
+    content = [*of_what, *told, bodies, memory]
+    return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
 def run_id(publication: Publication, revision: int) -> str:

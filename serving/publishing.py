@@ -128,13 +128,13 @@ class _Job:
         self.checkpoint("begun")
         write_exports(self.publication, run, self.exports / run, self._still)
         with writing(self.engine) as connection:
+            self.lease.leave(connection)  # the fence: from here to the end nobody else may write
             insert(
                 connection, self.publication, run, revision, self.now, self.checkpoint, self.held
             )
             if not self.held:
                 ledger.flip(connection, run, self.publication.as_of)
             ledger.close(connection, self.attempts[-1:], "held" if self.held else "published")
-            self.lease.leave(connection)
             self.checkpoint("before_commit")
         self.lease.token, self.done = 0, True
         self.checkpoint("committed")

@@ -14,7 +14,7 @@ from serving import tables
 from serving.columns import Columns
 from serving.schemas import OUTREACH_COLUMNS, SCORE_COLUMNS
 
-__all__ = ["PREVIOUS", "SORTS", "Filters", "Page", "Run"]
+__all__ = ["HISTORY", "PREVIOUS", "SORTS", "Filters", "Page", "Run"]
 
 SORTS = (
     "account_id",
@@ -43,6 +43,24 @@ PREVIOUS = (
     "p_expand",
     "mrr",
     "next_renewal_on",
+)
+
+
+HISTORY = (
+    "as_of",
+    "run_id",
+    "mrr",
+    "p_renew",
+    "p_expand",
+    "p_churn",
+    "expected_mrr",
+    "cell",
+    "raw_cell",
+    "moved_because",
+    "maturity_score",
+    "data_coverage",
+    "status",
+    "model_version",
 )
 
 
@@ -202,6 +220,23 @@ def account(connection: sa.Connection, run: str | None, account_id: str) -> dict
         sa.select(tables.scores).where(s.run_id == run, s.account_id == account_id)
     ).first()
     return dict(zip(SCORE_COLUMNS, found, strict=True)) if found is not None else None
+
+
+def history(
+    connection: sa.Connection, account_id: str, before: date | None, limit: int
+) -> list[dict[str, Any]]:
+    """Give what an account was told to be, newest date first: of each date its newest revision."""
+    r, s = tables.runs.c, tables.scores.c
+    later = tables.runs.alias("later")
+    newest = sa.select(sa.func.max(later.c.revision)).where(
+        later.c.as_of == r.as_of, later.c.status != "held"
+    )
+    wanted = [s.account_id == account_id, r.status != "held"]
+    wanted += [s.as_of < before] if before is not None else []
+    told = sa.select(*(s[name] for name in HISTORY)).join(tables.runs, r.run_id == s.run_id)
+    chosen = told.where(*wanted, r.revision == newest.scalar_subquery())
+    found = connection.execute(chosen.order_by(s.as_of.desc()).limit(limit))
+    return [dict(zip(HISTORY, row, strict=True)) for row in found]
 
 
 def cohort(connection: sa.Connection, run: str) -> list[tuple[str, date | None]]:

@@ -74,6 +74,7 @@ class SettledAtHand:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._store: Store | None = None
         self._known: tuple[Any, ...] = ()
         self._told: dict[str, Any] = {}
         self._working = Lock()
@@ -82,7 +83,8 @@ class SettledAtHand:
         """Give what `against_actual` gives now."""
         home = self._settings.home
         with self._working:
-            store, snapshot = Store.open(home), latest_snapshot(home)
+            self._store = self._store or Store.open(home, self._settings.store)
+            store, snapshot = self._store, latest_snapshot(home)
             known = (snapshot, tuple(run.run_id for run in store.runs(_ALL)), *closed_months(home))
             if known != self._known:
                 book = open_book(home, snapshot)

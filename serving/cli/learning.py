@@ -60,7 +60,7 @@ def demo(
     else:
         from serving.store import Store
 
-        store = Store.open(settings.home)
+        store = Store.open(settings.home, settings.store)
         terminal.matrix(store.matrix() or {})
         terminal.outreach(store.outreach()[:8], batch.as_of)
         terminal.forecasts(batch.forecast)

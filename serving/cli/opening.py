@@ -84,7 +84,9 @@ def published(settings: Settings) -> tuple[Any, Any]:
     from features.faults import InputMissing  # heavy below: sqlalchemy
     from serving.store import Store
 
-    store = Store.open(settings.home) if settings.home.is_dir() else None
+    elsewhere = settings.store.url is not None
+    there = settings.home.is_dir() or elsewhere
+    store = Store.open(settings.home, settings.store) if there else None
     run = store.current() if store else None
     if run is None:
         raise InputMissing("run.none", "nothing is published yet", "run `perennial score`")

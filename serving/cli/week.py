@@ -125,7 +125,9 @@ def open_server(settings: Settings, host: str, port: int) -> None:
     hand = model_at_hand(settings, terminal.say)
     hand.state()  # verified before the first question
     actual = SettledAtHand(settings)
-    served = create_app(settings.home, live_scorer(settings, hand), hand.state, actual)
+    served = create_app(
+        settings.home, live_scorer(settings, hand), hand.state, actual, settings.store
+    )
     config = uvicorn.Config(served, log_level="warning", server_header=False)
     with listening(host, port) as door, _quiet():
         terminal.say(f"perennial: open on http://{host}:{port} (no key yet: this machine only)")
