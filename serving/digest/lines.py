@@ -178,7 +178,8 @@ def for_it(reasons: Iterable[Any] | None, *, up: bool) -> tuple[str, ...]:
 
 
 def line(row: Row, says: Sequence[str] = (), **more: Any) -> Line:
-    """Make a line of an account's row."""
+    """Make a line of an account's row; further fields are by their names in `Line`."""
+    named = {name: plain(more.pop(name)) for name in ("play", "lever") if more.get(name)}
     return Line(
         account_id=plain(row["account_id"]),
         name=plain(row["name"]) or None if row["name"] is not None else None,
@@ -190,7 +191,7 @@ def line(row: Row, says: Sequence[str] = (), **more: Any) -> Line:
         says=tuple(says),
         guard=plain(row["guard"]) if row.get("guard") else None,
         next_renewal_on=row["next_renewal_on"],
-        **more,
+        **(more | named),
     )
 
 

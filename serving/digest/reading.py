@@ -13,15 +13,14 @@ from models.outcomes import HORIZONS
 from serving import tables
 from serving.database import reading
 from serving.digest.lines import Row, desk
+from serving.publication import NOTES
 from serving.queries import Run
 from serving.store import Store
 
-__all__ = ["COLUMNS", "NOTES", "Week", "before", "read"]
+__all__ = ["COLUMNS", "Week", "before", "read"]
 
 Body = Mapping[str, Any]
 
-NOTES = "notes"
-"""Kind of the document that says what a run stands on: warnings, and how far its tables reach."""
 COLUMNS = (
     "account_id",
     "name",
