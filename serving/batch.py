@@ -21,6 +21,8 @@ from models.memory import scored_by
 from models.outcomes import HORIZONS
 from models.registry import Registry
 from models.verdict import Verdict, verdict
+from serving.digest import digested
+from serving.digest.freshness import notes
 from serving.outlooks import packed
 from serving.publication import Publication
 from serving.record import record_of
@@ -145,7 +147,11 @@ def score(
     told = verdict(frame, model.carried, past, as_of, settings.choices, record, earlier)
     step("publish")
     publication = _publication(told, book, model, as_of, settings)
+    footing = notes(book, as_of, (*unusual, *model.warnings))
+    publication = replace(publication, notes=footing)
     published = store.publish(publication, now=now, checkpoint=checkpoint)
+    step("digest")
+    digested(store, published.run_id)
     cells = {cell: entry["accounts"] for cell, entry in told.matrix["cells"].items()}
     seconds = time.monotonic() - begun
     accounts, warnings = len(frame), (*unusual, *model.warnings)
@@ -183,6 +189,7 @@ def _already(store: Store, run_id: str, as_of: date, begun: float, model: Champi
     run = store.run(run_id)
     if run is None:
         raise InputMissing("run.none", f"{run_id}: gone", "run `perennial score` again")
+    digested(store, run_id)
     path = store.home / "exports" / run_id / "scores.parquet"
     published = Published(run_id, run.revision, run.digest, False, path)
     matrix = store.matrix(run=run_id) or {"cells": {}}

@@ -12,7 +12,7 @@ from serving.digest.text import text
 from serving.queries import Run
 from serving.store import Store
 
-__all__ = ["FILES", "keep", "kept"]
+__all__ = ["FILES", "digested", "keep", "kept"]
 
 FILES = ("digest.html", "digest.md")
 
@@ -20,6 +20,13 @@ FILES = ("digest.html", "digest.md")
 def kept(home: Path, run: str) -> bool:
     """Say whether both files of a run's digest are there."""
     return all((home / "exports" / run / name).is_file() for name in FILES)
+
+
+def digested(store: Store, run: str) -> None:
+    """See to it that a run has its digest: one that a killed job left out is written now."""
+    found = store.run(run)
+    if found is not None and not kept(store.home, run):
+        keep(store, found)
 
 
 def keep(store: Store, run: Run) -> tuple[Path, Path]:
