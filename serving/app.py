@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import Depends, FastAPI
 
 from serving.api import accounts, actual, book, forecast, health, models, scoring
-from serving.api.state import Serving, trusted_host
+from serving.api.state import Serving, asked_once, trusted_host
 from serving.cursors import secret
 from serving.dashboard import routes
 from serving.kept import StoreSettings
@@ -62,7 +62,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        dependencies=[Depends(trusted_host)],
+        dependencies=[Depends(trusted_host), Depends(asked_once)],
     )
     app.state.serving = Serving(
         store,

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.faults import ConfigurationRefused, DependencyDown
+from serving.api.foretold import FORECAST, SCENARIO, ForecastReply, ScenarioReply
 from serving.app import create_app
 from serving.bodies import LARGEST, parse
 from serving.problems import Problem
@@ -146,6 +147,28 @@ def test_matrix_outreach_forecast_runs(api):
 def test_a_parameter_that_cannot_be_is_named(api, path, parameter):
     body = problem(api.get(path), 422, "validation")
     assert [error["parameter"] for error in body["errors"]] == [parameter]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/forecast?horizon=3&horizon=12",
+        "/v1/forecast?horizon=3&horizon=3",
+        "/v1/accounts?cell=HH&cell=HH",
+        "/v1/runs?limit=1&limit=2",
+        "/v1/forecast?horizon=3&hor%69zon=3",
+    ],
+)
+def test_a_parameter_that_is_given_twice_is_named(api, path):
+    (error,) = problem(api.get(path), 422, "validation")["errors"]
+    assert error["code"] == "duplicate_parameter"
+    assert error["parameter"] == path.partition("?")[2].partition("=")[0]
+
+
+@pytest.mark.parametrize("path", ["/v1/forecast", "/v1/accounts", "/v1/forecast/actual"])
+def test_an_unknown_parameter_is_named(api, path):
+    (error,) = problem(api.get(f"{path}?horizons=3"), 422, "validation")["errors"]
+    assert error["parameter"] == "horizons"
 
 
 @pytest.mark.fault("S27")
@@ -378,6 +401,42 @@ def test_open_api_tells_of_every_route_and_column(api):
     for path in schema["paths"].values():
         for route in path.values():
             assert "application/problem+json" in route["responses"]["default"]["content"]
+
+
+def _told(value):
+    """Leave out what is null, as OpenAPI does."""
+    if isinstance(value, list):
+        return [_told(one) for one in value]
+    if isinstance(value, dict):
+        return {name: _told(one) for name, one in value.items() if one is not None}
+    return value
+
+
+def test_examples_of_a_forecast_keep_its_laws_and_their_shape(api):
+    paths = api.get("/openapi.json").json()["paths"]
+    shown = {
+        (path, method): paths[path][method]["responses"]["200"]["content"]["application/json"]
+        for path, method in (("/v1/forecast", "get"), ("/v1/forecast/scenario", "post"))
+    }
+    assert all("schema" in content for content in shown.values())
+    one, other = (content["example"] for content in shown.values())
+    assert (one, other) == (_told(FORECAST), _told(SCENARIO))
+    ForecastReply.model_validate(one)
+    ScenarioReply.model_validate(other)
+    for told in (one, other["scenario"], *one["by_cut"]):
+        mean = {name: told[name]["mean"] for name in ("nrr", "grr", "closing_mrr")}
+        lost = told["contraction_mrr"]["mean"] + told["churned_mrr"]["mean"]
+        closing = told["opening_mrr"] + told["expansion_mrr"]["mean"] - lost
+        assert mean["closing_mrr"] == pytest.approx(closing)
+        assert mean["nrr"] == pytest.approx(closing / told["opening_mrr"])
+    for told in (one, other["scenario"]):
+        bridge = told["bridge"]
+        booked = sum(v for k, v in bridge["booked"].items() if k.endswith("_mrr"))
+        assert bridge["after_booked_mrr"] == bridge["opening_mrr"] + booked
+        walked = bridge["after_booked_mrr"] + sum(bridge["modelled"].values())
+        assert bridge["closing_mrr"] == walked == told["closing_mrr"]["mean"]
+    assert sum(one["expansion_by_lever"].values()) == one["expansion_mrr"]["mean"]
+    assert other["difference"]["closing_mrr"]["mean"] == 200.0
 
 
 def test_an_open_server_listens_on_this_machine_alone():

@@ -24,7 +24,7 @@ from serving.forecast_csv import forecast_csv
 from serving.settings import load
 from serving.settled import SettledAtHand
 from serving.terminal import against_actual, answered, scenario
-from serving.terminal.forecast import FIGURES
+from serving.terminal.forecast import FIGURES, forecasts
 from serving.terminal.paper import figures, percent, show
 from tests.command_line import copied, perennial, workspace
 
@@ -187,12 +187,26 @@ def test_the_csv_has_a_row_per_cut_and_figure_and_runs_no_formula(body: dict[str
     assert sum(parts) == pytest.approx(body["closing_mrr"]["mean"])
 
 
+def test_the_pages_say_what_a_forecast_is_combined_with(
+    body: dict[str, Any], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = {"forecast": 0.6, "ETS by segment": 0.4}
+    weighed = {"weights": weights, "nrr": {"forecast": 1.01}, "shift_points": -0.4}
+    both = body | {"combined": weighed}
+    said = page(capsys, monkeypatch, lambda: answered(both, "EUR"))
+    assert "combined with ETS by segment (40.0 %) by inverse past error; 101.0 % alone" in said
+    said = page(capsys, monkeypatch, lambda: forecasts({"3": both, "12": body}))
+    assert "next quarter: combined with ETS by segment (40.0 %)" in said
+    assert said.count("combined with") == 1
+
+
 @pytest.mark.parametrize(
     ("asked", "found"),
     [
         (("--horizon", "2"), "1, 3 or 12 months"),
         (("--format", "xlsx"), "table, json, csv"),
         (("--format", "csv", "--reach", "1.1"), "--reach as CSV"),
+        (("--format", "csv", "--json"), "give one of the two"),
         (("--reach", "-1"), "a ratio above 0"),
         (("--reach", "1000"), "at most 10"),
         (("--plot", "no-such-folder/a.svg"), "no such folder"),

@@ -54,6 +54,17 @@ def test_the_page_shows_the_nine_cells_with_counts_mrr_and_actions(shown):
     assert "1 account USD 15,250 40 % of MRR" in reader.text
 
 
+def test_the_page_says_what_a_forecast_is_combined_with(tmp_path, shown):
+    weights = {"forecast": 0.6, "ETS by segment": 0.3, "Theta by segment": 0.1}
+    forecast = {name: dict(one) for name, one in example().forecast.items()}
+    forecast["12"]["combined"] = {"weights": weights, "nrr": {"forecast": 1.0}}
+    _html, reader = page(tmp_path, example(forecast=forecast))
+    said = "12 months: combined with ETS by segment (30 %), Theta by segment (10 %), which"
+    assert said in reader.text
+    assert "3 months: combined" not in reader.text
+    assert "combined with" not in shown[1].text
+
+
 def test_the_page_shows_the_list_with_its_reasons(shown):
     _html, reader = shown
     assert "All 7 places" in reader.text

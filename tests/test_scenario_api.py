@@ -15,6 +15,7 @@ from fastapi.testclient import TestClient
 from features.faults import Busy, DataRejected, InputMissing
 from models.scenario import Scenario
 from serving.api.forecast import EXAMPLE
+from serving.api.foretold import FORECAST, ForecastReply, ScenarioReply
 from serving.app import create_app
 from serving.columns import plain
 from serving.outlooks import kept_outlook, packed, unpacked
@@ -103,6 +104,9 @@ def test_the_example_of_the_description_works(real: TestClient) -> None:
         60,
     ]
     assert told["scenario"]["as_of"] == told["baseline"]["as_of"]
+    for body in (told["baseline"], told["scenario"]):  # the shape told is the shape given
+        assert set(body) <= set(ForecastReply.model_fields) & set(FORECAST)
+    ScenarioReply.model_validate(told)
     described = real.get("/openapi.json").json()["paths"]["/v1/forecast/scenario"]["post"]
     content = described["requestBody"]["content"]["application/json"]
     assert content["example"] == EXAMPLE

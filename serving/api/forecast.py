@@ -14,12 +14,13 @@ from models.change import Name
 from models.outcomes import HORIZONS
 from models.scenario import Scenario
 from serving.api.book import Nothing
+from serving.api.foretold import FORECAST, SCENARIO, ForecastReply, ScenarioReply
 from serving.api.replies import Reply
 from serving.api.state import CurrentRun, State
 from serving.bodies import read_body
 from serving.problems import PROBLEM_RESPONSES, Problem
 
-__all__ = ["EXAMPLE", "ForecastQuery", "ScenarioReply", "ScenarioRequest", "router"]
+__all__ = ["EXAMPLE", "ForecastQuery", "ScenarioRequest", "router"]
 
 router = APIRouter(prefix="/v1", tags=["forecast"], responses=PROBLEM_RESPONSES)
 
@@ -49,19 +50,6 @@ class ScenarioRequest(Scenario):
     reach: float | None = Field(None, gt=0.0, le=10.0, description="NRR to reach, e.g. 1.1.")
 
 
-class ScenarioReply(BaseModel):
-    """Both forecasts, and what the assumptions do."""
-
-    run_id: str
-    baseline: dict[str, Any] = Field(description="The forecast as published.")
-    scenario: dict[str, Any] = Field(description="The same under the assumptions.")
-    difference: dict[str, Any] = Field(description="Scenario less baseline, figure by figure.")
-    changes: list[dict[str, Any]] = Field(
-        description="Per change: accounts and opening_mrr selected, reached, capped."
-    )
-    reach: dict[str, Any] | None = Field(None, description="What `reach` would take; if asked.")
-
-
 EXAMPLE: dict[str, Any] = {
     "horizon": 3,
     "changes": [
@@ -69,6 +57,11 @@ EXAMPLE: dict[str, Any] = {
         {"all": True, "price_at_renewal": {"rise": 0.05, "churn_multiply": 1.1}},
     ],
 }
+
+
+def _shown(example: dict[str, Any]) -> dict[str, Any]:
+    """Show an example of an answer."""
+    return {"content": {"application/json": {"example": example}}}
 
 
 def _whole(value: Any, named: dict[str, Any]) -> Any:
@@ -87,7 +80,7 @@ _CONTENT = {"schema": _whole(_SCHEMA, _SCHEMA.get("$defs", {})), "example": EXAM
 _BODY = {"requestBody": {"required": True, "content": {"application/json": _CONTENT}}}
 
 
-@router.get("/forecast", responses={200: {"model": dict[str, Any]}})
+@router.get("/forecast", responses={200: {"model": ForecastReply, **_shown(FORECAST)}})
 def forecast(query: Annotated[ForecastQuery, Query()], run: CurrentRun, state: State) -> Reply:
     """Give the forecast for a horizon (CONTRACT section 4)."""
     body = state.store.forecast(query.horizon, run=run.run_id)
@@ -96,7 +89,11 @@ def forecast(query: Annotated[ForecastQuery, Query()], run: CurrentRun, state: S
     return Reply(body)
 
 
-@router.post("/forecast/scenario", responses={200: {"model": ScenarioReply}}, openapi_extra=_BODY)
+@router.post(
+    "/forecast/scenario",
+    responses={200: {"model": ScenarioReply, **_shown(SCENARIO)}},
+    openapi_extra=_BODY,
+)
 async def scenario(
     _query: Annotated[Nothing, Query()], request: Request, run: CurrentRun, state: State
 ) -> Reply:

@@ -14,7 +14,10 @@ from serving.protection import host_of, is_loopback
 from serving.scenarios import Scenarios
 from serving.store import Run, Store
 
-__all__ = ["CurrentRun", "Serving", "State", "trusted_host"]
+__all__ = ["CurrentRun", "Serving", "State", "asked_once", "trusted_host"]
+
+LONGEST = 100
+"""How much of a parameter's name an answer repeats."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,18 @@ def trusted_host(request: Request) -> None:
     if not is_loopback(host_of(request.headers.get("host", ""))):
         at = {"header": "host", "code": "untrusted_host", "message": "use 127.0.0.1 or localhost"}
         raise Problem(400, "untrusted_host", "this server answers for this machine only", [at])
+
+
+def asked_once(request: Request) -> None:
+    """Refuse a query that gives a parameter twice: which of the two was meant cannot be told."""
+    names = [name for name, _ in request.query_params.multi_items()]
+    twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+    if twice:
+        raise Problem(422, "validation", "see errors", [_twice(name) for name in twice])
+
+
+def _twice(name: str) -> dict[str, str]:
+    return {"parameter": name[:LONGEST], "code": "duplicate_parameter", "message": "given twice"}
 
 
 State = Annotated[Serving, Depends(_serving)]

@@ -70,6 +70,8 @@ def forecast(
 
     if horizon not in (1, 3, 12):
         raise UsageFault("usage", f"--horizon {horizon}", "1, 3 or 12 months")
+    if json and as_format == "csv":
+        raise UsageFault("usage", "--format csv beside --json", "give one of the two")
     shape = "json" if json else as_format
     asked = {
         "--scenario": scenario,

@@ -72,6 +72,7 @@ def _view(store: Store, run: Run) -> dict[str, Any]:
         "outcomes": outcomes,
         "baselines": any(outcome.baselines for outcome in outcomes),
         "thin": _thin(outcomes),
+        "combined": _combined(outcomes),
     }
 
 
@@ -147,6 +148,18 @@ def _thin(outcomes: list[Outcome]) -> list[tuple[str, str]]:
                 outcome.span
             )
     return [(", ".join(found), reason) for reason, found in spans.items()]
+
+
+def _combined(outcomes: list[Outcome]) -> list[tuple[str, str]]:
+    """Name the rules that a horizon's mean is combined with, each with its weight."""
+    found = []
+    for outcome in outcomes:
+        weights = (outcome.body.get("combined") or {}).get("weights", {})
+        weights = {name: one for name, one in weights.items() if name != "forecast"}
+        others = [f"{name} ({percent(one, 0)})" for name, one in weights.items()]
+        if others:
+            found.append((outcome.span, ", ".join(others)))
+    return found
 
 
 @cache

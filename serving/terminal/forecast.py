@@ -86,6 +86,8 @@ def forecasts(bodies: Mapping[str, Body]) -> None:
             percent(one["grr"]["mean"]),
             interval(one["grr"]),
         )
+        if one.get("combined"):
+            notes.append(f"{PERIODS[horizon]}: combined with {_partners(one['combined'])}")
         if one["confidence"] == "thin":
             notes.append(f"{PERIODS[horizon]}: thin: {'; '.join(one['confidence_reasons'])}")
     show(table)
@@ -301,10 +303,10 @@ def _trust(body: Body, spelled: Amounts) -> None:
         tell(f"NRR by simpler rules: {told}")
     weighed = body.get("combined")
     if weighed:
-        named = ", ".join(f"{name} {percent(one)}" for name, one in weighed["weights"].items())
         alone = f"{percent(weighed['nrr']['forecast'])} alone"
         tell(
-            f"NRR combined by inverse past error: {named}; {alone}, {weighed['shift_points']:+.1f} points"
+            f"NRR combined with {_partners(weighed)} by inverse past error; {alone}, "
+            f"{weighed['shift_points']:+.1f} points"
         )
     largest = body.get("concentration") or {}
     if largest.get("largest_share") is not None:
@@ -319,6 +321,12 @@ def _trust(body: Body, spelled: Amounts) -> None:
     tell(f"intervals: {body['interval_note']} (n_eff {body['n_eff']:.1f})")
     _record(body.get("backtest") or {})
     tell(f"of the accounts that pay at the opening, new ones apart; rules: {rules_line(body['definition'])}")  # fmt: skip
+
+
+def _partners(weighed: Body) -> str:
+    """Name the rules that a forecast is combined with, each with its weight."""
+    others = {name: one for name, one in weighed["weights"].items() if name != "forecast"}
+    return ", ".join(f"{name} ({percent(one)})" for name, one in others.items())
 
 
 def _record(past: Body) -> None:
