@@ -100,7 +100,8 @@ SIGNALS = (
            "product which most of them own and it lacks",
            "{value:.0%} of similar accounts own a product that it lacks",
            nw.col("adjacency__share"),
-           missing="fewer than 5 similar accounts, or the book sells one product"),
+           missing="fewer than 5 similar accounts, or the book sells one product",
+           zero="similar accounts own nothing that it lacks"),
 )  # fmt: skip
 
 FAMILY = Family("adjacency", SIGNALS, facts=(_neighbour,), evidence=("adjacent_product",))

@@ -79,7 +79,8 @@ SIGNALS = (
     signal("billing_projected_ratio", "ratio", REACH, 0, 1,
            "bill at the pace of the last 28 days / its mean over the three spans of 28 days "
            "before: 1 + share of usage-priced lines in MRR x (billable quantity / mean of the "
-           "spans before - 1)", "the bill is heading for {value:.1f} times its mean",
+           "spans before - 1)",
+           "the bill at today's pace is {value:.1f} times its usual amount",
            nw.when(REACHES).then(1 + nw.col("billing__metered") * (TIMES - 1)),
            missing="no usage-priced line in force, or usage does not reach back 16 weeks",
            tables=("usage",)),
@@ -88,17 +89,20 @@ SIGNALS = (
            "the last 60 days came before the first such day or on it",
            "a limit overrun without a notice ({value:.0f})",
            nw.when(~OVERRAN.is_null()).then(UNANNOUNCED),
-           missing="no limits or no events, or their feed is behind", tables=("limits", "events")),
+           missing="no limits or no events, or their feed is behind", tables=("limits", "events"),
+           zero="no limit overrun without a notice"),
     signal("billing_commit_days", "days", 91, 0, -1,
            "days until the first commitment (a limit named commit, prepaid or credit) is used up "
            "at the pace of 28 days (365: not in sight)",
-           "its commitment is used up in {value:.0f} days",
+           "at today's pace its commitment lasts {value:.0f} more days",
            nw.when(IS_COMMIT).then("pace_days").min(), rows=ALLOWANCES,
-           missing="no commitment observed in 91 days"),
+           missing="no commitment observed in 91 days",
+           zero="its commitment is used up"),
     signal("billing_commit_unused", "share", 91, 1, -1,
            "share of the commitment that is not used yet, the smallest over all",
-           "{value:.0%} of its commitment is unused", (1 - nw.col("billing__committed")).clip(0.0),
-           missing="no commitment observed in 91 days", tables=("limits",)),
+           "{value:.0%} of its commitment not used yet", (1 - nw.col("billing__committed")).clip(0.0),
+           missing="no commitment observed in 91 days", tables=("limits",),
+           zero="its commitment is used up"),
 )  # fmt: skip
 
 FAMILY = Family("billing", SIGNALS, PARTS, (_priced,))

@@ -31,7 +31,8 @@ _FILES = (
 FAMILIES: tuple[Family, ...] = tuple(file.FAMILY for file in _FILES)
 CATALOG: tuple[Signal, ...] = tuple(signal for family in FAMILIES for signal in family.signals)
 
-_PLACE = re.compile(r"\{value[^}]*\}")
+_PLACE = re.compile(r"\{\w+[^}]*\}")
+_ANSWER = " (…)"
 _SIGNS = {-1: "−", 0: "", 1: "+"}
 _COLUMNS = (
     "signal", "what it measures", "unit", "days", "churn", "expansion", "needs",
@@ -88,9 +89,16 @@ def _cells(signal: Signal) -> tuple[str, ...]:
         _SIGNS[signal.expansion],
         ", ".join(signal.needs) or "contracts",
         signal.missing,
-        _PLACE.sub(lambda found: "…%" if "%" in found[0] else "…", signal.phrase),
+        _said(signal),
         signal.group,
     )
+
+
+def _said(signal: Signal) -> str:
+    """Give the words of a signal: those that quote its companions, and those of a zero."""
+    words = signal.fuller or signal.phrase
+    shown = _PLACE.sub(lambda found: "…%" if "%" in found[0] else "…", words).removesuffix(_ANSWER)
+    return f"{shown}; of none: {signal.zero}" if signal.zero else shown
 
 
 def _row(cells: Sequence[str]) -> str:

@@ -42,19 +42,20 @@ PARTS = (
 SIGNALS = (
     signal("growth_headcount_91d", "people", QUARTER, -1, 1,
            "changes of headcount seen in 91 days, added up (in the unit of the table's value)",
-           "headcount changed by {value:+,.2f} in 91 days",
+           "its own headcount changed by {value:+,.2f} in 91 days",
            nw.when(nw.col("growth__readings") > 0).then(nw.col("growth__change") / SCALE),
-           missing="no headcount seen in 91 days"),
+           missing="no headcount seen in 91 days",
+           zero="its own headcount unchanged in 91 days"),
     signal("growth_funding_91d", "signs", QUARTER, 0, 1, "rounds of funding seen in 91 days",
-           "{value:.0f} rounds of funding in 91 days", signs(["funding"]), rows=GROWTH),
+           "{value:.0f} funding rounds of the customer in 91 days", signs(["funding"]), rows=GROWTH),
     signal("growth_hiring_91d", "signs", QUARTER, 0, 1, "signs of hiring seen in 91 days",
-           "{value:.0f} signs of hiring in 91 days", signs(["hiring"]), rows=GROWTH),
+           "{value:.0f} signs of hiring at the customer in 91 days", signs(["hiring"]), rows=GROWTH),
     signal("growth_region_91d", "signs", QUARTER, 0, 1, "new regions seen in 91 days",
-           "{value:.0f} new regions in 91 days", signs(["region"]), rows=GROWTH),
+           "{value:.0f} new regions of the customer in 91 days", signs(["region"]), rows=GROWTH),
     signal("growth_intent_91d", "signs", QUARTER, 0, 1, "signs of buying intent seen in 91 days",
            "{value:.0f} signs of buying intent in 91 days", signs(["intent"]), rows=GROWTH),
     signal("growth_layoffs_91d", "signs", QUARTER, 1, -1, "layoffs seen in 91 days",
-           "{value:.0f} layoffs in 91 days", signs(["layoffs"]), rows=GROWTH),
+           "{value:.0f} layoffs at the customer in 91 days", signs(["layoffs"]), rows=GROWTH),
 )  # fmt: skip
 
 FAMILY = Family("growth", SIGNALS, PARTS)

@@ -147,11 +147,13 @@ def _or_zero(value: nw.Expr) -> nw.Expr:
 SIGNALS = (
     signal("maturity_reached", "stage", None, -1, 1,
            "stage of the maturity curve reached: 1 activation, 2 habit, 3 advanced exploration, 4 "
-           "integration, 5 advocacy", "at stage {value:.0f} of 5 of the maturity curve",
+           "integration, 5 advocacy",
+           "stage {value:.0f} of 5 on the maturity curve",
            _reached(MaturitySettings()), missing="no usage known"),
     signal("maturity_points", "points", None, -1, 1,
            "maturity score, 0 to 100, over activation, active weeks, core adoption, advanced "
-           "features, integrations and advocacy", "a maturity of {value:.0f} of 100",
+           "features, integrations and advocacy",
+           "maturity score {value:.0f} of 100",
            _score(MaturitySettings()), missing="no usage known"),
 )  # fmt: skip
 

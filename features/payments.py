@@ -60,8 +60,10 @@ SIGNALS = (
            missing=NO_INVOICE, zero="no invoice past due"),
     signal("payments_late_365d", "share", YEAR, 1, 0,
            "share of the invoices due in 365 days that were paid after their day, or are still "
-           "open", "{value:.0%} of its invoices paid late",
-           ratio("payments__late", "payments__due"), missing="no invoice due in 365 days"),
+           "open",
+           "{value:.0%} of the invoices of a year paid late",
+           ratio("payments__late", "payments__due"), missing="no invoice due in 365 days",
+           zero="every invoice of a year paid on time"),
 )  # fmt: skip
 
 FAMILY = Family("payments", SIGNALS, PARTS)

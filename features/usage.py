@@ -115,9 +115,11 @@ def _active_days(days: int) -> Signal:
 
 
 def _all_events(days: int) -> Signal:
+    said = f"{{value:,.0f}} events in the last {days} days"
+    beside = f"{said}, {{usage_ratio_28d:.0%}} of the 28 days before" if days == MONTH else ""
     return signal(f"usage_events_{days}d", "events", days, -1, 1, f"events in the last {days} days",
-                  f"{{value:,.0f}} events in the last {days} days",
-                  nw.when(seen).then(_added(totals[: days // 7])), missing=SILENT)  # fmt: skip
+                  said, nw.when(seen).then(_added(totals[: days // 7])), missing=SILENT,
+                  fuller=beside)  # fmt: skip
 
 
 def _users(days: int) -> Signal:
@@ -152,44 +154,62 @@ SIGNALS = (
            "usage of the last 28 days at {value:.0%} of the 28 days before",
            nw.when(nw.col("usage__first") + nw.col("usage__grain") >= 2 * MONTH).then(
                ratio("usage_events_28d", _added(totals[4:8]))),
-           missing="fewer than 56 days of usage, or none in the 28 days before"),
+           missing="fewer than 56 days of usage, or none in the 28 days before",
+           fuller="{usage_events_28d:,.0f} events in the last 28 days, {value:.0%} of the 28 days "
+                  "before"),
     signal("usage_slope_13w", "share a week", QUARTER, -1, 1,
            "slope of 13 weekly totals / their mean",
-           "usage moving by {value:+.1%} a week over 13 weeks",
+           "usage changing by {value:+.1%} of its mean a week over 13 weeks",
            ratio(_slope(totals), nw.col("usage_events_91d") / WEEKS),
-           missing="no usage in 13 weeks"),
+           missing="no usage in 13 weeks",
+           zero="usage level over 13 weeks"),
     signal("usage_trend_13w", "log a week", QUARTER, -1, 1,
            "slope of the logarithm of 13 weekly totals (each with 1 added): one wild week hardly "
-           "moves it", "usage trending by {value:+.1%} a week, whatever single weeks say",
-           nw.when(seen).then(_slope([(week + 1).log() for week in totals])), missing=SILENT),
+           "moves it",
+           "usage trending by {value:+.1%} a week over 13 weeks, single odd weeks aside",
+           nw.when(seen).then(_slope([(week + 1).log() for week in totals])), missing=SILENT,
+           zero="no trend in usage over 13 weeks"),
     signal("usage_days_since_last", "days", None, 1, -1, "days since the last event",
            "no activity for {value:.0f} days", nw.when(some).then(age).min(), rows=EVER,
-           missing=SILENT),
+           missing=SILENT,
+           zero="active to the last day seen"),
     signal("usage_gap_ratio", "ratio", HALF_YEAR, 1, -1,
            "days since the last event / the 95th percentile of the gaps between the account's "
-           "active days of 182 days", "quiet for {value:.1f} times its own usual gap",
+           "active days of 182 days",
+           "quiet for {value:.1f} times its own longest usual pause",
            nw.when(nw.col("usage__gaps") >= FEWEST_GAPS).then(
                ratio("usage_days_since_last", usual)),
-           missing="fewer than 3 gaps: too few active days to know the account's rhythm"),
+           missing="fewer than 3 gaps: too few active days to know the account's rhythm",
+           zero="active to the last day seen",
+           fuller="no activity for {usage_days_since_last:.0f} days, {value:.1f} times its own "
+                  "longest usual pause"),
     signal("usage_wau_before", "users", 35, -1, 1,
            "median weekly users of the four weeks before the last",
-           "{value:.0f} users in a usual week",
+           "{value:,.0f} active users in a usual week",
            _median_of_four([f"usage__users_week{k}" for k in range(1, 5)]), missing=NO_USERS),
     signal("usage_wau_ratio", "ratio", 35, -1, 1,
            "users of the last week / median of the four weeks before",
-           "weekly users at {value:.0%} of their 4-week level",
+           "weekly active users at {value:.0%} of their own 4-week median",
            ratio("usage_users_7d", "usage_wau_before"),
-           missing="nobody active in the four weeks before, or users not known"),
+           missing="nobody active in the four weeks before, or users not known",
+           fuller="weekly active users {usage_wau_before:,.0f} → {usage_users_7d:,.0f} against its "
+                  "own 4-week median"),
     signal("usage_wau_vs_segment", "ratio", 35, -1, 1,
            "usage_wau_ratio / the median of its peers (segment as dated in account_history, else "
            "band of contract value): a holiday of all is no drop of one",
-           "weekly users at {value:.0%} of what its segment's change would leave",
+           "weekly active users at {value:.0%} of what they would be had they moved with its "
+            "segment",
            ratio("usage_wau_ratio", nw.col("usage_wau_ratio").median().over("peers")),
-           missing="usage_wau_ratio is missing, or zero in the median of its peers", across=("usage_wau_ratio", "peers")),
+           missing="usage_wau_ratio is missing, or zero in the median of its peers", across=("usage_wau_ratio", "peers"),
+           fuller="weekly active users {usage_wau_before:,.0f} → {usage_users_7d:,.0f}, {value:.0%} "
+                  "of what moving with its segment would leave"),
     signal("usage_users_added_28d", "users", 56, -1, 1,
            "users of the last 28 days less those of the 28 days before",
-           "{value:+.0f} users against the 28 days before",
-           nw.col("usage_users_28d") - nw.col("usage__users_month1"), missing=NO_USERS),
+           "{value:+,.0f} active users against the 28 days before",
+           nw.col("usage_users_28d") - nw.col("usage__users_month1"), missing=NO_USERS,
+           zero="as many active users as in the 28 days before",
+           fuller="{usage_users_28d:,.0f} active users in the last 28 days, {value:+,.0f} against "
+                  "the 28 days before"),
     signal("usage_weeks_before_quiet", "weeks", None, -1, 1,
            "active weeks among the four that end with the last activity",
            "active in {value:.0f} of the 4 weeks up to its last activity",
@@ -199,25 +219,26 @@ SIGNALS = (
            missing=SILENT),
     signal("usage_year_on_year", "ratio", YEAR + QUARTER, -1, 1,
            "events of the last 91 days / the same 91 days a year before",
-           "usage at {value:.0%} of a year ago", ratio("usage_events_91d", "usage__year_ago"),
+           "usage of the last 91 days at {value:.0%} of a year ago", ratio("usage_events_91d", "usage__year_ago"),
            missing=NO_YEAR),
     signal("usage_users_year_on_year", "ratio", YEAR + QUARTER, -1, 1,
            "users of the last 91 days / the same 91 days a year before",
-           "active users at {value:.0%} of a year ago",
-           ratio("usage_users_91d", "usage__users_year_ago"), missing="no user a year before"),
+           "active users of the last 91 days at {value:.0%} of a year ago",
+           ratio("usage_users_91d", "usage__users_year_ago"), missing="no user a year before",
+           fuller="{usage_users_91d:,.0f} active users in 91 days, {value:.0%} of a year ago"),
     signal("usage_quantity_year_on_year", "ratio", YEAR + QUARTER, -1, 1,
            "quantity of the last 91 days / the same 91 days a year before",
-           "quantity at {value:.0%} of a year ago",
+           "quantity used in the last 91 days at {value:.0%} of a year ago",
            ratio("usage__quantity_91d", "usage__quantity_year_ago"),
            missing="no quantity a year before"),
     signal("usage_quantity_ratio_28d", "ratio", 56, -1, 1,
            "quantity of the last 28 days / the 28 days before",
-           "quantity of the last 28 days at {value:.0%} of the 28 days before",
+           "quantity used in the last 28 days at {value:.0%} of the 28 days before",
            ratio("usage__quantity", "usage__quantity_before"),
            missing="no quantity in the 28 days before"),
     signal("usage_billable_ratio_28d", "ratio", 56, -1, 1,
            "billable quantity of the last 28 days / the 28 days before, on usage-priced lines",
-           "billable usage at {value:.0%} of the 28 days before",
+           "billable quantity of the last 28 days at {value:.0%} of the 28 days before",
            nw.when(nw.col("usage_lines") > 0).then(nw.col("usage_quantity_ratio_28d")),
            missing="no usage-priced line in force, or no billable quantity in the 28 days before"),
 )  # fmt: skip
