@@ -43,7 +43,12 @@ CONTRACT = (
 
 
 def snapshot(
-    book: Book, as_of: date, rules: Rules | None = None, accounts: list[str] | None = None
+    book: Book,
+    as_of: date,
+    rules: Rules | None = None,
+    accounts: list[str] | None = None,
+    *,
+    finite: bool = True,
 ) -> pd.DataFrame:
     """Tell what was known of every paying account before an as-of date.
 
@@ -57,6 +62,9 @@ def snapshot(
         The choices of ``[revenue]``; the defaults if absent.
     accounts : list of str, optional
         Keep only these, after everything was measured on the whole book.
+    finite : bool
+        Whether an infinite signal refuses the book. The weekly job leaves it in, and says of
+        its account that it cannot be scored.
 
     Returns
     -------
@@ -80,7 +88,7 @@ def snapshot(
     """
     with memory_watched():
         view = view_of(book, as_of, rules or Rules())
-        signals, metered = _measured(view), consumption(view)
+        signals, metered = _measured(view, finite), consumption(view)
     view.forget()
     facts = view.standing.copy()
     facts["currency"] = facts["currency"].fillna(book.facts.currency)
@@ -126,11 +134,12 @@ def family_coverage(frame: pd.DataFrame) -> pd.DataFrame:
     return shares.set_axis(frame["account_id"])
 
 
-def _measured(view: View) -> pd.DataFrame:
+def _measured(view: View, finite: bool) -> pd.DataFrame:
     """Give the signals as floats, then what triggers quote."""
     accounts = account_frame(view, FAMILIES)
     signals = accounts[[signal.slug for signal in CATALOG]].astype(np.float64) + 0.0
-    _finite(signals)
+    if finite:
+        _finite(signals)
     return signals.join(accounts[list(EVIDENCE)])
 
 

@@ -18,11 +18,13 @@ from models.guards import guards
 from models.matrix import place
 from models.memory import short
 from models.scoring import Scored, parts_by, score_accounts
+from models.unscorable import bounded, out_of_bounds, unscorable
 
 __all__ = ["LEVERS", "judge_accounts", "likely_lever"]
 
 LEVERS: Mapping[str, str] = {each.name: each.lever for each in TRIGGERS if each.lever}
 """The lever that an expansion trigger points at."""
+SIGNALS = tuple(signal.slug for signal in CATALOG)
 
 
 def judge_accounts(
@@ -54,7 +56,10 @@ def judge_accounts(
     tuple of Scored and DataFrame
         The probabilities, and CONTRACT section 3 with ``memory``.
     """
-    scored = score_accounts(carried.model, frame, CATALOG, carried.stability)
+    why = unscorable(frame, SIGNALS)
+    read = out_of_bounds(frame, carried.model.signals, why)
+    scored = score_accounts(carried.model, read, CATALOG, carried.stability)
+    frame = bounded(frame, SIGNALS)
     table = scored.table.reset_index(drop=True)
     table["triggers"] = _triggers(frame, choices.triggers)
     table["lever"] = [likely_lever(fired) for fired in table["triggers"]]
@@ -71,7 +76,16 @@ def judge_accounts(
     )
     table = table.join(placed.drop(columns=["account_id"]))
     held = guards(_guard_facts(table, frame), as_of, choices.matrix.guards)
-    return scored, _described(table.join(held.drop(columns=["account_id"])), frame, choices)
+    table = _described(table.join(held.drop(columns=["account_id"])), frame, choices)
+    return scored, _with_status(table, why)
+
+
+def _with_status(table: pd.DataFrame, why: Sequence[str | None]) -> pd.DataFrame:
+    """Say which accounts could not be scored, and why; notes of the others stay."""
+    status = ["scored" if reason is None else "unscorable" for reason in why]
+    noted = zip(why, table["status_reason"], strict=True)
+    said = pd.Series([reason or note for reason, note in noted], index=table.index, dtype="object")
+    return table.assign(status=status, status_reason=said)
 
 
 def _described(table: pd.DataFrame, frame: pd.DataFrame, choices: Choices) -> pd.DataFrame:
@@ -82,7 +96,6 @@ def _described(table: pd.DataFrame, frame: pd.DataFrame, choices: Choices) -> pd
         maturity_score=grown["maturity_score"].to_numpy(),
         data_coverage=data_coverage(frame).to_numpy(),
         csm_call=None,
-        status="scored",
     )
 
 

@@ -54,20 +54,34 @@ class Score:
         line carries it.
         """
         total = np.zeros(values.shape)
+        read, wild = _bounded(values)
         if self.ridge is not None:
-            total += self.share * self.ridge.contributions(values)
+            total += self.share * self.ridge.contributions(read)
         if self.booster is not None:
-            total += self.share * _tree_contributions(self.booster, values)
+            total += self.share * _tree_contributions(self.booster, read)
+        total[wild] = 0.0
         return total
 
     def of(self, values: Floats) -> Floats:
-        """Give the score, (n,): half the ridge's logit and half the booster's."""
+        """Give the score, (n,): half the ridge's logit and half the booster's.
+
+        A row that holds an infinite value has no score: what stands is the calendar's line.
+        """
         total = np.zeros(len(values))
+        read, wild = _bounded(values)
         if self.ridge is not None:
-            total += self.share * self.ridge.contributions(values).sum(axis=1)
+            total += self.share * self.ridge.contributions(read).sum(axis=1)
         if self.booster is not None:
-            total += self.share * (raw_margin(self.booster, values) - expected_margin(self.booster))
+            total += self.share * (raw_margin(self.booster, read) - expected_margin(self.booster))
+        total[wild] = 0.0
         return total
+
+
+def _bounded(values: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+    """Give the values with infinite ones missing, and which rows held any."""
+    wild = np.isinf(values)
+    rows = np.asarray(wild.any(axis=1))
+    return (np.where(wild, np.nan, values) if rows.any() else values), rows
 
 
 def raw_margin(booster: Any, values: Floats) -> Floats:

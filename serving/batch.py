@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -21,13 +21,17 @@ from models.memory import scored_by
 from models.outcomes import HORIZONS
 from models.registry import Registry
 from models.verdict import Verdict, verdict
+from serving.backfill import missed_since
 from serving.digest import digested
 from serving.digest.freshness import notes
+from serving.gates import Judgement, causes, judge
 from serving.outlooks import packed
+from serving.past import past_runs, restated
 from serving.publication import Publication
 from serving.record import record_of
 from serving.schemas import SCORE_COLUMNS
 from serving.settings import Settings
+from serving.stages import Stages
 from serving.store import Published, Store
 from serving.topdown import rivals_now
 from serving.volume import judged
@@ -60,8 +64,13 @@ class Batch:
     model : Champion
         What it was scored with.
     warnings : tuple of str
-        What is unusual about the book's volume (``serving.volume``), and why another model than
-        the champion serves.
+        What is unusual about the book's volume (``serving.volume``) or this week
+        (``serving.gates``), weeks that were not scored, and why another model than the champion
+        serves.
+    gates : mapping
+        What the gates found (``serving.gates``).
+    stages : mapping of str to float
+        Seconds of each stage.
     """
 
     published: Published
@@ -72,6 +81,8 @@ class Batch:
     seconds: float
     model: Champion
     warnings: tuple[str, ...] = ()
+    gates: Mapping[str, Any] = field(default_factory=dict)
+    stages: Mapping[str, float] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Give the scoring in the shape of CONTRACT section 2."""
@@ -79,6 +90,7 @@ class Batch:
             "run_id": self.published.run_id,
             "as_of": self.as_of.isoformat(),
             "published": self.published.published,
+            "held": list(self.published.held),
             "revision": self.published.revision,
             "digest": self.published.digest,
             "accounts": self.accounts,
@@ -87,7 +99,12 @@ class Batch:
             "model_version": str(self.model.version),
             "degraded": bool(self.model.troubles),
             "forecast": self.forecast,
+            "cause": list(self.gates.get("cause", ())),
+            "moves": self.gates.get("moves"),
+            "unscorable": self.gates.get("unscorable", 0),
+            "restates": self.gates.get("restates"),
             "seconds": round(self.seconds, 2),
+            "stages": dict(self.stages),
             "warnings": list(self.warnings),
         }
 
@@ -118,8 +135,12 @@ def score(
     step: Step = lambda _: None,
     checkpoint: Callable[[str], None] = lambda _: None,
     accept_volume: bool = False,
+    backfill: bool = False,
 ) -> Batch:
     """Score the book and publish it, unless this very input was published already.
+
+    What the gates hold is kept whole and serves nobody until it is approved. A backfill is held
+    neither for moves nor for drift, and alerts nobody.
 
     Raises
     ------
@@ -127,35 +148,66 @@ def score(
         ``score.no_accounts`` where nobody pays at the as-of date; ``volume.anomaly`` where a
         required table is not what it usually is, unless that is accepted.
     """
-    begun = time.monotonic()
+    begun, stages = time.monotonic(), Stages(step)
     store = Store.open(settings.home, settings.store)
     done = store.find(as_of, book.snapshot_id, model.bundle.digest, settings.digest)
     if done is not None:
         return _already(store, done.run_id, as_of, begun, model)
     book, unusual = judged(settings.home, book, store, accept_volume)
-    step("signals")
-    frame = snapshot(book, as_of, settings.rules.by_account())
+    stages("signals")
+    rules = settings.rules.by_account()
+    frame = snapshot(book, as_of, rules, finite=False)
     if frame.empty:
         raise DataRejected("score.no_accounts", f"nobody pays on {as_of}", "see `perennial check`")
-    step("probabilities, cells, forecast")
-    previous = store.previous_cells(as_of)
-    past = None if previous.empty else previous.loc[:, ["account_id", "memory"]]
-    rules = settings.rules.by_account()
+    stages("record of the book")
     said = rivals_now(book, rules, as_of, frame, model.carried)
     record = replace(record_of(book, rules, as_of), rivals=said)
+    stages("probabilities, cells, forecast")
+    previous = store.previous_cells(as_of)
+    past = None if previous.empty else previous.loc[:, ["account_id", "memory"]]
     earlier = _earlier(settings.home, past, model)
     told = verdict(frame, model.carried, past, as_of, settings.choices, record, earlier)
-    step("publish")
-    publication = _publication(told, book, model, as_of, settings)
-    footing = notes(book, as_of, (*unusual, *model.warnings))
-    publication = replace(publication, notes=footing)
-    published = store.publish(publication, now=now, checkpoint=checkpoint)
-    step("digest")
+    stages("gates")
+    gated = _gated(store, told, frame, model, as_of, settings, backfill)
+    weekly = not backfill and not book.has("mrr_by_month")
+    missed = missed_since(store, as_of) if weekly else []
+    stages("publish")
+    warnings = (*unusual, *gated.warnings, *missed, *model.warnings)
+    publication = _publication(told, book, model, as_of, settings, gated)
+    publication = replace(publication, notes=notes(book, as_of, warnings))
+    published = store.publish(publication, now=now, checkpoint=checkpoint, held=gated.held)
+    stages("digest")
     digested(store, published.run_id)
     cells = {cell: entry["accounts"] for cell, entry in told.matrix["cells"].items()}
-    seconds = time.monotonic() - begun
-    accounts, warnings = len(frame), (*unusual, *model.warnings)
-    return Batch(published, as_of, accounts, cells, told.forecast, seconds, model, warnings)
+    return Batch(
+        published=published,
+        as_of=as_of,
+        accounts=len(frame),
+        cells=cells,
+        forecast=told.forecast,
+        stages=stages.ended(),
+        seconds=time.monotonic() - begun,
+        model=model,
+        warnings=warnings,
+        gates=gated.document,
+    )
+
+
+def _gated(
+    store: Store,
+    told: Verdict,
+    frame: pd.DataFrame,
+    model: Champion,
+    as_of: date,
+    settings: Settings,
+    backfill: bool,
+) -> Judgement:
+    """Ask the gates, and say what a revision changes of the run that stands for its date."""
+    past, standing = past_runs(store, as_of), restated(store, as_of, told.scores)
+    why = causes(past, model.bundle.digest, backfill=backfill, restates=standing is not None)
+    signals = model.carried.model.signals
+    found = judge(told.scores, frame, signals, past, as_of, why, settings.gates)
+    return replace(found, document=found.document | {"restates": standing})
 
 
 def _earlier(home: Path, past: pd.DataFrame | None, model: Champion) -> Carried | None:
@@ -165,7 +217,12 @@ def _earlier(home: Path, past: pd.DataFrame | None, model: Champion) -> Carried 
 
 
 def _publication(
-    told: Verdict, book: Book, model: Champion, as_of: date, settings: Settings
+    told: Verdict,
+    book: Book,
+    model: Champion,
+    as_of: date,
+    settings: Settings,
+    gated: Judgement,
 ) -> Publication:
     kept = [name for name in told.scores.columns if name in SCORE_COLUMNS]
     return Publication(
@@ -181,6 +238,8 @@ def _publication(
         memory=dict(zip(told.scores["account_id"], told.scores["memory"], strict=True)),
         outlook=packed(told.outlook, book.connection.table("accounts").df()),
         basis=told.basis.to_json(),
+        gates=gated.document,
+        bins=gated.bins,
     )
 
 
@@ -191,11 +250,12 @@ def _already(store: Store, run_id: str, as_of: date, begun: float, model: Champi
         raise InputMissing("run.none", f"{run_id}: gone", "run `perennial score` again")
     digested(store, run_id)
     path = store.home / "exports" / run_id / "scores.parquet"
-    published = Published(run_id, run.revision, run.digest, False, path)
+    held = tuple(run.held_because or ()) if run.held else ()
+    published = Published(run_id, run.revision, run.digest, False, path, held)
     matrix = store.matrix(run=run_id) or {"cells": {}}
     cells = {cell: entry["accounts"] for cell, entry in matrix["cells"].items()}
     forecast = {str(h): store.forecast(h, run=run_id) for h in HORIZONS}
     seconds = time.monotonic() - begun
-    warnings = tuple(model.warnings)
+    warnings, gates = tuple(model.warnings), store.document(run_id, "gates") or {}
     accounts = sum(cells.values())
-    return Batch(published, as_of, accounts, cells, forecast, seconds, model, warnings)
+    return Batch(published, as_of, accounts, cells, forecast, seconds, model, warnings, gates)

@@ -54,6 +54,8 @@ class Publication:
     notes : dict
         What the run says of its own footing: ``warnings``, and how far its ``tables`` reach. They
         are told beside the content, and are no part of its digest.
+    gates, bins : dict
+        What the gates found, and how the signals are spread: later runs are held beside it.
     """
 
     as_of: date
@@ -69,6 +71,8 @@ class Publication:
     outlook: bytes = b""
     basis: dict[str, Any] = field(default_factory=dict)
     notes: dict[str, Any] = field(default_factory=dict)
+    gates: dict[str, Any] = field(default_factory=dict)
+    bins: dict[str, Any] = field(default_factory=dict)
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -95,7 +99,9 @@ class Publication:
         forecast = [("forecast", h, plain(body)) for h, body in sorted(self.forecast.items())]
         kept = [("outlook", "", self.kept)] if self.outlook else []
         said = [(NOTES, "", plain(self.notes))] if self.notes else []
-        return [("matrix", "", plain(self.matrix)), *forecast, *kept, *said]
+        beside = (("bins", self.bins), ("gates", self.gates))
+        told = [(kind, "", plain(body)) for kind, body in beside if body]
+        return [("matrix", "", plain(self.matrix)), *forecast, *kept, *said, *told]
 
     @cached_property
     def kept(self) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from models.forecast import ForecastSettings
 from models.matrix import MatrixSettings
 from models.outreach import OutreachSettings
 from models.verdict import Choices
+from serving.gate_settings import GateSettings
 from serving.kept import StoreSettings
 
 __all__ = ["AlertSettings", "MlflowSettings", "Settings", "load"]
@@ -65,6 +66,8 @@ class Settings:
         What the book is summed with; nothing depends on it.
     store : StoreSettings
         Where published runs are kept; none depends on it.
+    gates : GateSettings
+        When a run is held: its scores do not depend on it, only whether they serve.
     """
 
     workspace: Workspace
@@ -75,6 +78,7 @@ class Settings:
     benchmarks: BenchmarkSettings
     engine: EngineSettings
     store: StoreSettings = field(default_factory=StoreSettings)
+    gates: GateSettings = field(default_factory=GateSettings)
 
     @property
     def digest(self) -> str:
@@ -88,6 +92,7 @@ class Settings:
             "triggers": c.triggers.model_dump(mode="json"),
             "maturity": c.maturity.model_dump(mode="json"),
             "cuts": list(c.cuts),
+            "gates": self.gates.model_dump(mode="json"),
         }
         return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()
 
@@ -137,7 +142,8 @@ def _owned(workspace: Workspace, home: Path | None) -> Settings:
     state = home or workspace.directory / ".perennial"
     engine = _read(EngineSettings, workspace, "engine")
     store = _read(StoreSettings, workspace, "store")
-    return Settings(workspace, state, rules, choices, mlflow, benchmarks, engine, store)
+    gates = _read(GateSettings, workspace, "gates")
+    return Settings(workspace, state, rules, choices, mlflow, benchmarks, engine, store, gates)
 
 
 def _read(kind: type[S], workspace: Workspace, name: str) -> S:

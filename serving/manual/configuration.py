@@ -20,6 +20,7 @@ from models.forecast import ForecastSettings
 from models.guards import GuardSettings
 from models.matrix import MatrixSettings
 from models.outreach import OutreachSettings
+from serving.gate_settings import GateSettings
 from serving.kept import StoreSettings
 from serving.settings import AlertSettings, MlflowSettings
 
@@ -45,6 +46,7 @@ SECTIONS: Mapping[str, type[Section]] = {
     "matrix.guards": GuardSettings,
     "outreach": OutreachSettings,
     "forecast": ForecastSettings,
+    "gates": GateSettings,
     "alerts": AlertSettings,
     "mlflow": MlflowSettings,
     "store": StoreSettings,
