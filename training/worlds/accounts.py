@@ -12,7 +12,7 @@ from training.worlds.names import company_names, person_name
 from training.worlds.parameters import SEGMENTS, TERMS, Laws
 from training.worlds.timeline import Days, Timeline, as_dates
 
-__all__ = ["Roster", "accounts_table", "enlist"]
+__all__ = ["Roster", "accounts_table", "enlist", "traits"]
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -37,7 +37,7 @@ class Roster:
     signed : array of int
         Day number of signing, which may lie before the book opens.
     month, day_of_month : array of int
-        When it starts to pay (month -1: a customer when the book opens).
+        When it starts to pay (a negative month: a customer when the book opens).
     soundness, growth : array of float
         Hidden traits: lasting part of health, and appetite for more.
     aligned : array of bool
@@ -86,6 +86,7 @@ def enlist(accounts: int, time: Timeline, laws: Laws, rng: np.random.Generator) 
     age = np.minimum(rng.exponential(600.0, size=accounts).astype(np.int64) + 20, 2_200)
     signed_before = rng.integers(0, 25, size=accounts)
     starts = time.day(np.maximum(month, 0), day_of_month)
+    soundness, growth = traits(channel, rng)
     return Roster(
         segment=segment,
         term=term,
@@ -95,11 +96,17 @@ def enlist(accounts: int, time: Timeline, laws: Laws, rng: np.random.Generator) 
         signed=np.where(month < 0, time.start(0) - age, starts - signed_before),
         month=month,
         day_of_month=day_of_month,
-        soundness=np.array(list(CHANNELS.values()))[channel] + 0.5 * rng.standard_normal(accounts),
-        growth=rng.standard_normal(accounts),
+        soundness=soundness,
+        growth=growth,
         aligned=aligned,
         has_feed=rng.random(accounts) >= laws.no_feed_share,
     )
+
+
+def traits(channel: Integers, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    """Draw the hidden traits of accounts that sign: soundness (better in some channels), growth."""
+    better = np.array(list(CHANNELS.values()))[channel]
+    return better + 0.5 * rng.standard_normal(len(channel)), rng.standard_normal(len(channel))
 
 
 def accounts_table(roster: Roster, last: int, rng: np.random.Generator) -> pd.DataFrame:

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.worlds.accounts import Roster
-from training.worlds.contracts import Contracts, first_contracts
-from training.worlds.hidden import State, first_state
+from training.worlds.before import opening
+from training.worlds.hidden import State
 from training.worlds.life import Life
 from training.worlds.parameters import Laws
-from training.worlds.past import FOREVER, History
+from training.worlds.past import History
 from training.worlds.timeline import BEYOND, Timeline
 
 __all__ = ["live_through", "opened", "resumed"]
@@ -50,15 +50,12 @@ def opened(
     rng: np.random.Generator,
     luck: np.random.Generator,
 ) -> Life:
-    """Set up the book as it opens: its customers have had time to fade, explore and grow."""
-    n = len(roster)
-    state = first_state(n, rng)
-    opening = roster.month < 0
-    state.gap = np.where(opening, state.gap + 0.08 * rng.standard_normal(n), state.gap)
-    state.fading = opening & (rng.random(n) < 0.10)
-    first = np.where(opening, time.month_of(roster.signed), roster.month)
-    contracts = first_contracts(roster, time, laws, rng)
-    return _life(roster, time, laws, (rng, luck), contracts, state, opening, first)
+    """Set up the book as it opens, its first customers as they have come to be."""
+    book = opening(roster, time, laws, rng)
+    there = roster.month < 0
+    first = np.where(there, time.month_of(book.roster.signed), roster.month)
+    chance = (rng, luck)
+    return Life.begun(book.roster, time, laws, chance, book.contracts, book.state, there, first)
 
 
 def resumed(
@@ -82,39 +79,10 @@ def resumed(
         gap=history.gap[row, who],
     )
     first, alive = history.first_month[who], history.alive[row, who]
-    life = _life(roster.copies(who), time, laws, (rng, rng), contracts, state, alive, first)
+    named, chance = roster.copies(who), (rng, rng)
+    life = Life.begun(named, time, laws, chance, contracts, state, alive, first)
     life.treated = history.treated[row, who]
     return life
-
-
-def _life(
-    roster: Roster,
-    time: Timeline,
-    laws: Laws,
-    chance: tuple[np.random.Generator, np.random.Generator],
-    contracts: Contracts,
-    state: State,
-    alive: NDArray[np.bool_],
-    first: Integers,
-) -> Life:
-    n = len(roster)
-    return Life(
-        roster=roster,
-        time=time,
-        book_laws=laws,
-        rng=chance[0],
-        luck=chance[1],
-        contracts=contracts,
-        state=state,
-        alive=alive.copy(),
-        organic=np.zeros(n),
-        left_month=np.full(n, -1, dtype=np.int64),
-        first_month=first,
-        champion_lost=np.zeros(n, dtype=bool),
-        until=np.full(n, FOREVER),
-        treated=np.zeros(n, dtype=bool),
-        before=contracts.mrr(),
-    )
 
 
 def _seen(life: Life, month: int) -> dict[str, Any]:

@@ -116,7 +116,7 @@ def first_contracts(
     seats = np.maximum(1, np.rint(monthly_cents / (unit * (1.0 - discount)))).astype(np.int64)
     has_addon = rng.random((n, 2)) < np.array([0.15, 0.08])
     share = rng.uniform(0.12, 0.22, size=(n, 2))
-    start, end = _first_term(roster, time, laws, rng)
+    start, end = _first_term(roster, time, laws)
     return Contracts(
         term=roster.term.copy(),
         plan=plan,
@@ -131,21 +131,13 @@ def first_contracts(
     )
 
 
-def _first_term(
-    roster: Roster, time: Timeline, laws: Laws, rng: np.random.Generator
-) -> tuple[Days, Days]:
+def _first_term(roster: Roster, time: Timeline, laws: Laws) -> tuple[Days, Days]:
     """Place the first term; a share of them is aligned with the fiscal year's end."""
-    n = len(roster)
-    new = roster.month >= 0
-    day = roster.day_of_month
-    month = np.maximum(roster.month, 0)
+    day, month = roster.day_of_month, roster.month
     to_fiscal = (laws.fiscal_year_starts - time.calendar_month(month)) % 12
-    to_fiscal = to_fiscal + np.where(new & (to_fiscal < 6), 12, 0) + np.where(to_fiscal == 0, 12, 0)
-    left = np.where(new, roster.term, 1 + (rng.random(n) * roster.term).astype(np.int64))
-    later_years = np.maximum(left - 1, 0) // 12 * 12
-    ends = np.where(roster.aligned, to_fiscal + np.where(new, roster.term - 12, later_years), left)
-    start = np.where(new, time.day(month, day), time.start(0))
-    return start, np.where(roster.term > 1, time.day(month + ends, day), -1)
+    to_fiscal = to_fiscal + np.where(to_fiscal < 6, 12, 0) + np.where(to_fiscal == 0, 12, 0)
+    ends = np.where(roster.aligned, to_fiscal + roster.term - 12, roster.term)
+    return time.day(month, day), np.where(roster.term > 1, time.day(month + ends, day), -1)
 
 
 def subscriptions_table(

@@ -240,7 +240,7 @@ def wishes(
     """Move what an account wants, given its new health: the next plan, and more seats."""
     opens = fate.opens < expit(-3.3 + 0.5 * growth + 0.4 * health)
     closes = fate.closes < 0.30
-    drift = np.array(laws.drift)[segment] + 0.016 * growth + 0.010 * health
+    drift = np.array(laws.drift)[segment] + laws.growth_pull * growth + 0.010 * health
     gap = state.gap + drift - 0.03 * fading + 0.03 * fate.gap
     return np.where(state.exploring, ~closes, opens), np.clip(gap, -1.2, 0.8)
 

@@ -51,6 +51,38 @@ class Life:
     factor: Any = 0.0
     plays: list[dict[str, Any]] = field(default_factory=list)
 
+    @classmethod
+    def begun(
+        cls,
+        roster: Roster,
+        time: Timeline,
+        laws: Laws,
+        chance: tuple[np.random.Generator, np.random.Generator],
+        contracts: Contracts,
+        state: State,
+        alive: Booleans,
+        first_month: Integers,
+    ) -> Life:
+        """Begin a life: who is there, on which contracts, in which state; nothing happened yet."""
+        n = len(roster)
+        return cls(
+            roster=roster,
+            time=time,
+            book_laws=laws,
+            rng=chance[0],
+            luck=chance[1],
+            contracts=contracts,
+            state=state,
+            alive=alive.copy(),
+            organic=np.zeros(n),
+            left_month=np.full(n, -1, dtype=np.int64),
+            first_month=first_month,
+            champion_lost=np.zeros(n, dtype=bool),
+            until=np.full(n, FOREVER),
+            treated=np.zeros(n, dtype=bool),
+            before=contracts.mrr(),
+        )
+
     def month(self, month: int, factor: Any) -> None:
         """Live one month, from the state at the month-end before."""
         self.factor = factor
@@ -166,6 +198,7 @@ class Life:
         return stays & ((renews & (draw < 0.6)) | (yearly & ~busy & (draw < 0.5)))
 
     def _start_lines(self, who: Integers, ends: Days, renewing: Booleans) -> None:
+        """Start the lines after ``ends``, some renewals late; aligned terms end when they should."""
         contracts = self.contracts
         late = renewing & (self.rng.random(len(who)) < self.laws.late_renewal_share)
         gap = np.where(late, self.rng.integers(1, 21, size=len(who)), 0)
@@ -173,7 +206,8 @@ class Life:
         contracts.start[who] = start
         contracts.signed[who] = start
         renewed = who[renewing]
-        contracts.end[renewed] = self._term_end(start[renewing], contracts.term[renewed])
+        counts = np.where(self.roster.aligned[who], ends, start)[renewing]
+        contracts.end[renewed] = self._term_end(counts, contracts.term[renewed])
         expired = renewed[self.rng.random(len(renewed)) < 0.25]
         contracts.discount[expired] = 0.0
 

@@ -39,6 +39,8 @@ class Laws:
         How strongly health and fading move that logit: 0 in the null world.
     gap_pull
         How strongly the gap between demand and seats moves seat changes: 0 in the null world.
+    drift, growth_pull
+        Monthly growth of demand (log): of an average account, and by its appetite for more.
     shock
         Loading of the common factor on the churn logit.
     turn_at, turned
@@ -62,7 +64,7 @@ class Laws:
 
     segment_share: Three = (0.62, 0.28, 0.10)
     acv_median: Three = (3_600.0, 21_000.0, 110_000.0)
-    acv_sigma: Three = (0.60, 0.55, 0.50)
+    acv_sigma: Three = (0.56, 0.48, 0.36)
     term_share: tuple[tuple[float, ...], ...] = (
         (0.60, 0.38, 0.02, 0.00),
         (0.20, 0.62, 0.13, 0.05),
@@ -88,7 +90,8 @@ class Laws:
     gap_pull: float = 6.0
     upgrade_exploring: float = 0.07
     upgrade_otherwise: float = 0.003
-    drift: Three = (0.0126, 0.0114, 0.0148)
+    drift: Three = (0.0072, 0.0094, 0.0136)
+    growth_pull: float = 0.009
     shock: float = 0.25
     currencies: tuple[str, ...] = ("USD",)
     turn_at: float = 1.0

@@ -170,7 +170,8 @@ def _lived(
     luck, walk, log = (np.random.default_rng((*seed, part)) for part in (LUCK, WALK, LOG))
     roster = enlist(accounts, time, laws, rng)
     factor = macro_path(time.months + BEYOND + 1, rng) if factor is None else factor
-    history = live_through(opened(roster, time, laws, rng, luck), factor, progress)
+    life = opened(roster, time, laws, rng, luck)
+    roster, history = life.roster, live_through(life, factor, progress)
     truth = truth_table(roster, history, time, laws, Chance(rng, walk))
     tables = _tables(roster, history, time, laws, rng)
     if laws.effect != "none":
