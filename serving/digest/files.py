@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from features.durable import replace
+from features.durable import disk_watched, replace
 from serving.digest.content import digest_of
 from serving.digest.page import page
 from serving.digest.reading import read
@@ -33,8 +33,9 @@ def keep(store: Store, run: Run) -> tuple[Path, Path]:
     """Write a run's digest beside its exports, readable by its owner alone."""
     told = digest_of(read(store, run))
     folder = store.home / "exports" / run.run_id
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     paths = folder / FILES[0], folder / FILES[1]
-    for path, written in zip(paths, (page(told), text(told)), strict=True):
-        replace(path, written.encode("utf-8"))
+    with disk_watched(folder):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for path, written in zip(paths, (page(told), text(told)), strict=True):
+            replace(path, written.encode("utf-8"))
     return paths

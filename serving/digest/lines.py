@@ -26,7 +26,7 @@ __all__ = [
 Row = dict[str, Any]
 
 SHOWN = 10
-LONGEST = 120
+LONGEST, LONGEST_SENTENCE = 120, 400
 REST = ("other", "calendar", "leaves_first")
 """Lines that only make an account's sum complete: no reason to tell."""
 JOINERS = ("\u200c", "\u200d")
@@ -122,8 +122,8 @@ class Listing:
         return self.mrr - sum(one.mrr for one in self.lines)
 
 
-def plain(text: Any) -> str:
-    """Make a text of the book safe to print: one line, nothing invisible, at most 120 characters.
+def plain(text: Any, longest: int = LONGEST) -> str:
+    """Make a text of the book safe to print: one line, nothing invisible, not too long.
 
     Examples
     --------
@@ -132,7 +132,7 @@ def plain(text: Any) -> str:
     """
     kept = "".join(_seen(each) for each in str(text))
     told = " ".join(kept.split())
-    return told if len(told) <= LONGEST else f"{told[: LONGEST - 1]}…"
+    return told if len(told) <= longest else f"{told[: longest - 1]}…"
 
 
 def _seen(each: str) -> str:
@@ -158,7 +158,7 @@ def sentences(items: Iterable[Any] | None) -> tuple[str, ...]:
     ('a renewal was passed', 'usage fell')
     """
     said = [one if isinstance(one, str) else _phrase(one) for one in items or ()]
-    return tuple(dict.fromkeys(plain(one) for one in said if one))
+    return tuple(dict.fromkeys(plain(one, LONGEST_SENTENCE) for one in said if one))
 
 
 def for_it(reasons: Iterable[Any] | None, *, up: bool) -> tuple[str, ...]:
@@ -189,7 +189,7 @@ def line(row: Row, says: Sequence[str] = (), **more: Any) -> Line:
         was=more.pop("was", None),
         mrr=float(row["mrr"] or 0.0),
         says=tuple(says),
-        guard=plain(row["guard"]) if row.get("guard") else None,
+        guard=plain(row["guard"], LONGEST_SENTENCE) if row.get("guard") else None,
         next_renewal_on=row["next_renewal_on"],
         **(more | named),
     )
