@@ -1,6 +1,7 @@
 """The model at hand: what a serving process scores with, verified once and then held in memory.
 
-It is the model of the published run. Where its kept copy is damaged, what was held before serves
+It is the model of the published run, or the one that was chosen by hand since (a rollback, a
+promotion): a running server turns to it at the next question. Where its kept copy is damaged, what was held before serves
 on, or the model of an earlier run; that is told as ``degraded`` until the copy is whole again. A
 copy that is damaged later does not reach what is held.
 """
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from features.faults import DataRejected, Fault
+from serving.chosen import chosen_since
 
 if TYPE_CHECKING:
     from models.keeper import Champion
@@ -94,17 +96,25 @@ class ModelAtHand:
             What the run's model was refused for, where no other can be opened.
         """
         with self._lock:
-            seen = (run.model_digest, *self._stamps(run.model_digest))
+            version, digest = self._wanted(run)
+            seen = (version, digest, *self._stamps(digest))
             if self._held is None or seen != self._seen:
-                self._look(run)
+                self._look(run, version, digest)
                 self._seen = seen
             if self._held is None:
                 raise self._trouble or DataRejected("model.none", "no model can be opened")
             return self._held
 
-    def _look(self, run: Run) -> None:
+    def _wanted(self, run: Run) -> tuple[int, str]:
+        """Say which model is to serve: the run's, or what was chosen after it was published."""
+        choice = chosen_since(self._folder, run)
+        if choice is not None:
+            return choice.version, choice.digest
+        return int(run.model_version), run.model_digest
+
+    def _look(self, run: Run, version: int, digest: str) -> None:
         try:
-            found = self._opened(self._folder, int(run.model_version), run.model_digest)
+            found = self._opened(self._folder, version, digest)
         except DataRejected as refused:
             if str(refused) != str(self._trouble):
                 self._tell(f"perennial: model refused: {refused}")
@@ -113,6 +123,8 @@ class ModelAtHand:
             return
         if self._trouble is not None:
             self._tell(f"perennial: model version {found.version} is whole again")
+        elif self._held is not None and self._held.bundle.digest != digest:
+            self._tell(f"perennial: model version {found.version} serves now")
         self._held, self._trouble = found, None
 
     def _earlier(self, run: Run) -> Iterator[Champion]:

@@ -9,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from tests.small_history import Law, history_of, past_of
+from tests.small_history import Law, history_of, model_of, past_of
 from training import canaries
 from training.backtest import Backtest, backtest
 from training.canaries import permuted, permuted_skill, surely_skilled, suspected_leaks
@@ -18,6 +18,7 @@ from training.gate import _permuted, gate
 from training.history import History
 from training.origins import origins
 from training.replay import Replay
+from training.run import _tags
 
 LAW = Law(accounts=180, months=21)
 
@@ -39,7 +40,15 @@ def test_next_months_revenue_as_a_signal_is_held() -> None:
     """It knows nothing of the months after: at three months alone it would pass."""
     history = smuggled()
     assert suspected_leaks(history) == ["usage_wau_ratio"]
-    assert failed(history, past_of(LAW)) == ["single signals with AUC > .95 at risk"]
+    checks = gate(history, past_of(LAW))
+    (held,) = [check for check in checks if not check.passed]
+    assert held.check == "single signals with AUC > .95 at risk"
+    assert (held.code, held.value) == ("train.leak_suspected", "usage_wau_ratio")
+    assert held.to_json()["code"] == "train.leak_suspected"
+    assert all("code" not in one.to_json() for one in checks if one.passed)
+    tags = _tags(model_of(LAW), tuple(checks))  # MLflow's page of the version
+    assert tags["train.leak_suspected"] == "usage_wau_ratio"
+    assert "AUC > .95" in tags["gate"]
     gone, free = history.outcomes().gone[:, 2], history.facts.free()[:, :3].any(axis=1)
     kept = free & history.outcomes().closed[:, 2]
     area = auc(-history.frame["usage_wau_ratio"].to_numpy()[kept], gone[kept].astype(int))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +14,7 @@ from fastapi.testclient import TestClient
 
 from features.faults import DataRejected
 from serving.app import create_app
+from serving.chosen import NOTE, Choice, choose
 from serving.model_at_hand import ModelAtHand
 from serving.store import Store
 from tests.example_publication import NOW, example
@@ -137,3 +139,31 @@ def test_models_are_those_of_the_published_runs(store: Store) -> None:
         ("2", 1, False),
     ]
     assert api.get("/v1/models?x=1").status_code == 422
+
+
+@pytest.mark.fault("R15", partly=True)
+def test_a_choice_counts_at_the_next_question_until_a_run_is_published(
+    store: Store, shelf: Shelf
+) -> None:
+    told: list[str] = []
+    hand = ModelAtHand(store, shelf.folder, shelf.opened, told.append)
+    for one in (digest(store), "bb"):
+        shelf.put(one)
+
+    def serving() -> tuple[str, str]:
+        state = hand.state()
+        assert state is not None
+        return state.version, state.digest
+
+    published = serving()
+    choose(shelf.folder, Choice(2, "bb", NOW + timedelta(hours=1)))
+    assert serving() == ("2", "bb")
+    assert told == ["perennial: model version 2 serves now"]
+    (shelf.folder / NOTE).write_text("torn")
+    assert serving() == published
+    choose(shelf.folder, Choice(2, "bb", NOW - timedelta(hours=1)))
+    assert serving() == published  # the run was published after it
+    choose(shelf.folder, Choice(7, "gone", NOW + timedelta(hours=2)))
+    state = hand.state()
+    assert state is not None
+    assert (state.version, state.status) == ("3", "degraded")

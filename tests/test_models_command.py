@@ -6,10 +6,13 @@ import json
 import os
 import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
 import time
+import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -202,3 +205,62 @@ def test_a_list_is_not_ranked_again_by_a_damaged_model_until_a_scoring_has_mende
     scored = perennial(folder, "score", "--json").body
     assert (scored["published"], scored["degraded"]) == (False, False)
     assert perennial(folder, *again).code == 0
+
+
+def at_door(port: int, path: str, body: Any = None) -> Any:
+    """Ask a server; None while it does not answer."""
+    data = None if body is None else json.dumps(body).encode()
+    kind = {"content-type": "application/json"}
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", data, kind)
+    try:
+        with urllib.request.urlopen(request, timeout=30) as reply:
+            return json.loads(reply.read())
+    except OSError:
+        return None
+
+
+def until(seconds: float, found: Callable[[], bool]) -> float:
+    """Wait until something is so, and say how long it took."""
+    begun = time.monotonic()
+    while not found():
+        assert time.monotonic() - begun < seconds
+        time.sleep(0.05)
+    return time.monotonic() - begun
+
+
+@pytest.mark.fault("R15")
+def test_a_rollback_reaches_a_server_that_runs_within_five_seconds(folder: Path) -> None:
+    """Its very process scores with the model before, ``/readyz`` says so, and a line is written."""
+    champion = str(listed(folder)["champion"])
+    account = perennial(folder, "outreach", "--json").body["items"][0]["account_id"]
+    with socket.socket() as door:
+        door.bind(("127.0.0.1", 0))
+        port = door.getsockname()[1]
+    command = [sys.executable, "-m", "serving.cli", "serve", "--port", str(port)]
+    server = subprocess.Popen(
+        command, cwd=folder, env=os.environ | {"PYTHONPATH": str(ROOT)}, stderr=subprocess.DEVNULL
+    )
+
+    def served() -> str | None:
+        told = at_door(port, "/readyz")
+        return told and told["model_version"]
+
+    def scored() -> str:
+        row = at_door(port, "/v1/score", {"account_ids": [account]})["items"][0]
+        return str(row["model_version"])
+
+    try:
+        until(60, lambda: served() is not None)
+        assert served() == scored() == champion
+        back = perennial(folder, "models", "rollback", "--json").body
+        assert until(5, lambda: served() == str(back["champion"])) < 5
+        assert scored() == str(back["champion"]) != champion
+        (line,) = (folder / ".perennial" / "models.jsonl").read_text().splitlines()[-1:]
+        told = json.loads(line)
+        assert (told["action"], told["champion"]) == ("rollback", back["champion"])
+        assert (str(told["former"]), told["digest"]) == (champion, back["digest"])
+        perennial(folder, "models", "promote", champion)
+        until(5, lambda: served() == champion)
+    finally:
+        server.terminate()
+        server.wait(20)

@@ -43,16 +43,22 @@ class Check:
         What it must be.
     passed : bool
         True also where it is not applicable, which ``value`` None says.
+    code : str, optional
+        Name of the fault where it did not pass and has one.
     """
 
     check: str
     value: float | str | None
     limit: str
     passed: bool
+    code: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Give the check as JSON."""
-        return asdict(self)
+        """Give the check as JSON, with a ``code`` where it has one and did not pass."""
+        told = asdict(self)
+        if self.passed or self.code is None:
+            del told["code"]
+        return told
 
 
 def gate(history: History, past: Backtest, seed: int = 0) -> list[Check]:
@@ -61,10 +67,14 @@ def gate(history: History, past: Backtest, seed: int = 0) -> list[Check]:
     Each is judged on the sealed quarters, on which nothing was chosen, where they hold enough
     events; else on all of them, which the record says.
     """
-    leaks = suspected_leaks(history)
+    leaks = ", ".join(suspected_leaks(history))
     checks = [
         Check(
-            "single signals with AUC > .95 at risk", ", ".join(leaks) or "none", "none", not leaks
+            "single signals with AUC > .95 at risk",
+            leaks or "none",
+            "none",
+            not leaks,
+            "train.leak_suspected",
         ),
         _permuted(permuted_skill(history, past, seed)),
     ]

@@ -41,6 +41,7 @@ __all__ = ["Trained", "train"]
 Progress = Callable[[str, int, int], None]
 GOLDEN_ROWS = 8
 CALENDAR = "calendar"
+LONGEST_TAG = 1000
 
 
 @dataclass(frozen=True)
@@ -342,7 +343,12 @@ def _tags(model: HealthModel, checks: tuple[Check, ...]) -> dict[str, str]:
     rungs = {f"rung.{name}": target.rung for name, target in model.targets.items()}
     serves = {f"serves.{name}": target.serves for name, target in model.targets.items()}
     failed = ", ".join(check.check for check in checks if not check.passed)
-    return {"kind": "health", "gate": failed or "passed"} | rungs | serves
+    held = {
+        check.code: str(check.value)[:LONGEST_TAG]
+        for check in checks
+        if check.code and not check.passed
+    }
+    return {"kind": "health", "gate": failed or "passed"} | held | rungs | serves
 
 
 def _register(

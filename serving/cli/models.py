@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from features.faults import UsageFault
+from serving.chosen import Choice, choose
 from serving.cli.opening import now, registry
 from serving.cli.options import BookDir, Home, Json
 from serving.model_log import write_down
@@ -35,7 +36,10 @@ def models(
     home: Home = None,
     json: Json = False,
 ) -> None:
-    """The registry: list the models, show one, let another serve, or go back."""
+    """The registry: list the models, show one, let another serve, or go back.
+
+    Servers that run turn to another model at once; the next scoring takes it too.
+    """
     from serving import terminal  # heavy: rich
     from serving.settings import load
 
@@ -98,6 +102,15 @@ def _shown(known: Registry, one: Version) -> dict[str, Any]:
     }
 
 
+def _serve_at_once(settings: Settings, known: Registry, serving: Version) -> None:
+    """Let the servers that run turn to a version at their next question."""
+    from models.keeper import keep  # heavy: lightgbm
+
+    folder = settings.home / "bundles"
+    keep(known, serving, folder)
+    choose(folder, Choice(serving.number, serving.digest, now()))
+
+
 def _changed(
     settings: Settings, known: Registry, action: str, version: int | None
 ) -> dict[str, Any]:
@@ -120,4 +133,5 @@ def _changed(
     told |= {"changed": serving.number != former, "digest": serving.digest}
     if told["changed"]:
         write_down(settings.home, now(), told)
+        _serve_at_once(settings, known, serving)
     return told | {"gate": serving.tags.get("gate")}

@@ -45,9 +45,12 @@ def training(body: Body) -> None:
         tell(
             f"{len(dropped)} signals say nothing in this book, and were left out (--json lists them)"
         )
-    for check in body["gate"]:
-        if not check["passed"]:
-            write(f"gate: {check['check']} = {check['value']}, must be {check['limit']}")
+    held = [check for check in body["gate"] if not check["passed"]]
+    passed = len(body["gate"]) - len(held)
+    write(f"gate: {passed} of {len(body['gate'])} checks passed (--json lists them)")
+    for check in held:
+        code = f"{check['code']}: " if check.get("code") else ""
+        tell(f"gate: {code}{check['check']} = {check['value']}, must be {check['limit']}")
 
 
 def scored(body: Body) -> None:
