@@ -7,6 +7,7 @@ included. What the book then really did is one more path, so its rank among them
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -93,8 +94,11 @@ def oracle_table(
     rates: pd.DataFrame | None,
     seed: tuple[int, ...],
     paths: int | None = None,
+    rows: Sequence[int] | None = None,
 ) -> pd.DataFrame:
     """Give the distribution of NRR and GRR at each quarter end, 1, 3 and 12 months ahead.
+
+    ``rows`` of the history may be asked for instead of the quarter ends.
 
     The ratios are those of the ledger: the customers of the month-end, what they pay later over
     what they pay now (GRR: no more than they pay now), returns at what they pay then.
@@ -107,7 +111,7 @@ def oracle_table(
         ``_p05``, ``_p10``, ``_p25``, ``_p50``, ``_p75``, ``_p90``, ``_p95``, ``_real`` (what
         came of it; beyond the book's last day too) and ``_rank`` (share of paths below it).
     """
-    rows = origins(time, laws.fiscal_year_starts)
+    rows = origins(time, laws.fiscal_year_starts) if rows is None else list(rows)
     count = paths or _paths(history, rows)
     world = (roster, history, time, laws)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
@@ -69,17 +69,20 @@ class World:
     history: History = field(repr=False)
     seed: tuple[int, ...]
 
-    def oracle(self, paths: int | None = None) -> pd.DataFrame:
+    def oracle(self, paths: int | None = None, as_of: Sequence[date] | None = None) -> pd.DataFrame:
         """Forecast NRR and GRR as one would who knows the hidden state (``oracle_table``).
 
         Parameters
         ----------
         paths : int, optional
-            Futures drawn at each quarter end; by default 100 to 1,000, fewer for larger books.
+            Futures drawn at each date; by default 100 to 1,000, fewer for larger books.
+        as_of : sequence of date, optional
+            First days of months; by default those after a quarter of the fiscal year.
         """
         rates = self.tables.get("fx_rates")
         book = (self.roster, self.history, self.time, self.laws)
-        return oracle_table(*book, rates, (*self.seed, ORACLE), paths)
+        rows = None if as_of is None else [int(self.time.month_of(np.datetime64(d))) for d in as_of]
+        return oracle_table(*book, rates, (*self.seed, ORACLE), paths, rows)
 
     def fresh(self, accounts: int, draw: int = 0) -> World:
         """Simulate other accounts of the same world: same laws, same common factor, other luck.
