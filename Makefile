@@ -9,7 +9,7 @@ ROWS ?= 20m
 PYTEST := $(BIN)/python -m pytest
 unexport PYTHONDONTWRITEBYTECODE  # every process of a test run would compile all modules again
 
-.PHONY: help demo serve test ci slow check lint format docs faults shown pins bench-ledger bench-features bench-signals bench-training bench-attainable bench-small bench-books bench-coverage bench-sponsors bench-forecast bench-scenarios clean
+.PHONY: help demo serve test ci slow check lint format docs faults shown pins bench-ledger bench-features bench-signals bench-training bench-attainable bench-small bench-books bench-coverage bench-sponsors bench-forecast bench-scenarios bench-stability clean
 .DEFAULT_GOAL := help
 
 help:  ## List these commands
@@ -99,6 +99,9 @@ bench-forecast: $(STAMP)  ## Time the forecast of 100,000 accounts beside plain 
 
 bench-scenarios: $(STAMP)  ## Time a stored forecast and a scenario of a server, beside a bare echo
 	@$(BIN)/python -m benchmarks.forecast_latency
+
+bench-stability: $(STAMP)  ## Score a simulated year week by week: how often cells move, and how late
+	@$(BIN)/python -m benchmarks.stability
 
 clean:  ## Remove what was built, trained and simulated (.venv stays)
 	rm -rf build dist demo .perennial .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
