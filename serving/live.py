@@ -58,7 +58,9 @@ class _Live:
 
     def judged(self, accounts: list[str] | None = None) -> tuple[Any, pd.DataFrame]:
         """Judge accounts (all unless named) as the run did."""
-        frame = snapshot(self.book, self.run.as_of, self.settings.rules.by_account(), accounts)
+        frame = snapshot(
+            self.book, self.run.as_of, self.settings.rules.by_account(), accounts, finite=False
+        )
         if frame.empty:
             return None, frame
         previous = self.store.previous_cells(self.run.as_of)

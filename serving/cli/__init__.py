@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typer
 
-from serving.cli import backtest, book, digest, forecast, learning, models, revenue, week
+from serving.cli import backtest, book, digest, forecast, job, learning, models, revenue, week
 from serving.cli.refusals import Refusals
 from serving.cli.stopping import stoppable
 
@@ -33,7 +33,9 @@ for _command in (
     learning.train,
     backtest.backtest,
     models.models,
-    week.score,
+    job.score,
+    job.approve,
+    job.runs,
     week.outreach,
     forecast.forecast,
     digest.digest,

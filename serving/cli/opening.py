@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from features.faults import Fault, UsageFault
+from features.faults import DataRejected, Fault, UsageFault
 
 if TYPE_CHECKING:
     from features.book import Book
@@ -42,11 +42,19 @@ def leave(refusals: tuple[Fault, ...]) -> None:
         raise typer.Exit(refusals[0].exit_code)
 
 
-def opened(settings: Settings, step: Step, engine: str = "duckdb", *, asking: bool = False) -> Book:
+def opened(
+    settings: Settings,
+    step: Step,
+    engine: str = "duckdb",
+    *,
+    asking: bool = False,
+    strict: bool = False,
+) -> Book:
     """Open the latest snapshot on an engine, after ingesting the book if it has changed since.
 
     A database is asked again only where ``asking`` (the weekly job), or if nothing was ingested
-    yet. What the figures lack is said each time: by the ingest, later by the rows it set aside.
+    yet. What the figures lack is said each time: by the ingest, later by the rows it set aside;
+    where ``strict``, a book of which a row was set aside is refused (``feed.strict``).
     """
     from features.book import open_book  # heavy: duckdb
     from features.ingest import ingest as publish
@@ -55,7 +63,7 @@ def opened(settings: Settings, step: Step, engine: str = "duckdb", *, asking: bo
 
     if not is_current(settings.workspace, settings.home, asking=asking):
         step("ingest")
-        report = publish(settings.workspace, settings.home, now())
+        report = publish(settings.workspace, settings.home, now(), strict=strict)
         terminal.say(f"perennial: the book has changed: ingested as snapshot {report.snapshot}")
         for warning in report.warnings:
             terminal.say(f"perennial: ingest: {warning}")
@@ -68,6 +76,10 @@ def opened(settings: Settings, step: Step, engine: str = "duckdb", *, asking: bo
         )
     aside = settings.home / "quarantine" / book.snapshot_id / "errors.jsonl"
     if aside.is_file():
+        if strict:
+            raise DataRejected(
+                "feed.strict", f"rows set aside: {aside}", "mend them, or drop --strict"
+            )
         terminal.say(f"perennial: rows were set aside, the figures lack them: {aside}")
     return book
 

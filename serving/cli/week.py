@@ -1,4 +1,4 @@
-"""Commands of the week: score, the list, an account's reasons, the server."""
+"""Commands of the week: the list, an account's reasons, the server."""
 
 from __future__ import annotations
 
@@ -10,37 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from features.faults import InputMissing, UsageFault
-from serving.cli.opening import asked_day, opened, published, scored
-from serving.cli.options import AsOf, BookDir, Engine, Home, Json
+from serving.cli.opening import published
+from serving.cli.options import BookDir, Home, Json
 from serving.cli.stopping import Stopped
 
 if TYPE_CHECKING:
     from serving.settings import Settings
 
-__all__ = ["explain", "open_server", "outreach", "score", "serve"]
-
-
-def score(
-    as_of: AsOf = None,
-    accept_volume: Annotated[
-        bool, typer.Option("--accept-volume", help="Take tables of an unusual size as they are.")
-    ] = False,
-    engine: Engine = "duckdb",
-    book: BookDir = None,
-    home: Home = None,
-    json: Json = False,
-) -> None:
-    """The weekly job: signals, probabilities, matrix, list, forecast, published at once."""
-    from serving import terminal  # heavy: rich
-    from serving.settings import load
-
-    settings = load(book, home)
-    day = asked_day(as_of)
-    with terminal.steps(json) as step:
-        batch = scored(
-            settings, opened(settings, step, engine, asking=True), day, step, accept_volume
-        )
-    terminal.answer(batch.to_json(), json, terminal.scored)
+__all__ = ["explain", "open_server", "outreach", "serve"]
 
 
 def outreach(

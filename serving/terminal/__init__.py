@@ -10,6 +10,7 @@ from serving.terminal.paper import answer, emit, say, steps
 from serving.terminal.reconciliation import reconciled
 from serving.terminal.revenue import metrics
 from serving.terminal.run import account, matrix, outreach, scored, training
+from serving.terminal.runs import approved, backfilled, ran
 from serving.terminal.signals import signals
 from serving.terminal.what_if import answered, scenario
 
@@ -17,7 +18,9 @@ __all__ = [
     "account",
     "against_actual",
     "answer",
+    "approved",
     "answered",
+    "backfilled",
     "backtest",
     "closed",
     "emit",
@@ -29,6 +32,7 @@ __all__ = [
     "model_change",
     "models",
     "outreach",
+    "ran",
     "reconciled",
     "say",
     "scenario",
