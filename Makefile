@@ -9,7 +9,7 @@ ROWS ?= 20m
 PYTEST := $(BIN)/python -m pytest
 unexport PYTHONDONTWRITEBYTECODE  # every process of a test run would compile all modules again
 
-.PHONY: help demo serve test ci slow check lint format docs faults shown pins bench-ledger bench-features bench-signals bench-training bench-attainable bench-small bench-books bench-coverage bench-sponsors bench-forecast bench-scenarios bench-stability clean
+.PHONY: help demo serve test ci slow check lint format docs faults shown pins bench-ledger bench-features bench-signals bench-training bench-attainable bench-small bench-books bench-coverage bench-error bench-sponsors bench-forecast bench-scenarios bench-stability clean
 .DEFAULT_GOAL := help
 
 help:  ## List these commands
@@ -90,6 +90,9 @@ bench-books: $(STAMP)  ## Judge books that we did not write, out of time, beside
 
 bench-coverage: $(STAMP)  ## Count how often intervals hold, in nine cells of simulated books
 	@$(BIN)/python -m benchmarks.coverage
+
+bench-error: $(STAMP)  ## Measure NRR's error on simulated books beside the oracle and the baselines
+	@$(BIN)/python -m benchmarks.forecast_error
 
 bench-sponsors: $(STAMP)  ## Forecast real money from every past quarter, beside what happened
 	@$(BIN)/python -m benchmarks.sponsors_forecast
