@@ -33,7 +33,7 @@ HOSTILE = (
     "1. one\n2. two",
     "http://evil.example www.evil.example @everyone",
     "\u202egnp.exe\x00\x1b[31m",
-    "Ж" * 400,
+    "Ж" * 900,
 )
 
 
@@ -354,7 +354,7 @@ def test_names_are_text_on_the_page_whatever_they_say(hostile: Digest) -> None:
     ):
         assert said in reader.text
     assert "\u202e" not in reader.text
-    assert "Ж" * 120 not in reader.text
+    assert "Ж" * 400 not in reader.text
 
 
 @pytest.mark.fault("D01")

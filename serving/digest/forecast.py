@@ -83,6 +83,11 @@ class ForecastChange:
         """What is expected now less what was expected then, as shown."""
         return None if self.now is None or self.then is None else sum(p.mrr for p in self.parts)
 
+    @property
+    def told(self) -> tuple[Part, ...]:
+        """The parts that are more than nothing as they are shown."""
+        return tuple(part for part in self.parts if part.mrr)
+
 
 def forecast_change(week: Week) -> ForecastChange:
     """Compare the forecast with the last run's.

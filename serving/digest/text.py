@@ -157,7 +157,7 @@ def _desk(desk: Desk) -> Iterator[str]:
             f"{'expands' if expansion else 'leaves'} {chance(one.share)}, MRR {money(one.mrr)}, "
             f"worth {money(one.amount)} a year{renews}{again}"
         )
-        yield from _says(one, "   ")
+        yield from _says(one, "    ")
     if desk.more:
         yield f"\nand {many(desk.more, 'more place')}: `perennial outreach` lists them"
 
@@ -176,7 +176,7 @@ def _pulse(d: Digest) -> Iterator[str]:
             f"{at}. {_who(one)}: {safe(one.lever or 'no lever seen')}, expands {chance(one.share)}, "
             f"MRR {money(one.mrr)}, expected added MRR {money(one.amount)}"
         )
-        yield from _says(one, "   ")
+        yield from _says(one, "    ")
     if not p.best.lines:
         yield "Nothing is ready."
     if p.held.accounts:
@@ -209,7 +209,7 @@ def _forecast(d: Digest) -> Iterator[str]:
     )
     yield "| part | MRR | what it is | most of it |"
     yield "|---|---:|---|---|"
-    for part in f.parts:
+    for part in f.told:
         most = ", ".join(
             f"{safe(one.label)} {exact(one.amount, f.decimals, sign=True)}" for one in part.largest
         )
