@@ -51,11 +51,14 @@ class Months:
         Of each account, "unknown" where none is known.
     unsettled : int
         Last months that late renewals may still mend.
+    passed : float
+        Share of the month after the last one that is over at the opening, 0 to 1.
     """
 
     mrr: NDArray[np.int64]
     segments: Sequence[str]
     unsettled: int = 0
+    passed: float = 0.0
 
 
 def months_of(ledger: pd.DataFrame, segments: Mapping[str, str], as_of: date) -> Months:
@@ -85,7 +88,19 @@ def months_of(ledger: pd.DataFrame, segments: Mapping[str, str], as_of: date) ->
     mrr = np.zeros((len(ids), months_between(first, last) + 1), dtype=np.int64)
     column = np.array([months_between(first, day) for day in days], dtype=np.int64)
     mrr[ids.get_indexer(pd.Index(ledger["account_id"])), column] = ledger["closing_micros"]
-    return Months(mrr, [segments.get(each, "unknown") for each in ids], unsettled(as_of))
+    named = [segments.get(each, "unknown") for each in ids]
+    return Months(mrr, named, unsettled(as_of), passed(as_of))
+
+
+def passed(as_of: date) -> float:
+    """Give the share of its month that is over when a forecast opens within a month.
+
+    Examples
+    --------
+    >>> passed(date(2025, 7, 1)), passed(date(2025, 6, 16))
+    (0.0, 0.5)
+    """
+    return (as_of.day - 1) / month_end(as_of).day
 
 
 def unsettled(as_of: date) -> int:
@@ -105,6 +120,10 @@ def unsettled(as_of: date) -> int:
 def rivals(months: Months) -> dict[str, dict[str, float | None]]:
     """Say NRR of the opening cohort by every rule, at every horizon.
 
+    The rules carry month-ends on. Of a forecast that opens within a month, what they say of the
+    days that are over is taken out, and as many days of a last month are put on: months come
+    evenly over their days.
+
     Returns
     -------
     dict
@@ -122,7 +141,7 @@ def rivals(months: Months) -> dict[str, dict[str, float | None]]:
     told = {}
     with threadpool_limits(limits=1):  # tiny matrices: threads of BLAS would wait for one another
         for name, rule in RIVALS.items():
-            path = _path(rule, parts, whole, months.unsettled)
+            path = _path(rule, parts, whole, months)
             told[name] = {
                 str(h): None if path is None else round(float(path[h - 1]), 9) for h in HORIZONS
             }
@@ -162,31 +181,48 @@ def _parts(months: Months) -> list[_Part]:
     return [_Part(months.mrr[one]) for one in who]
 
 
-def _path(rule: Rule, parts: list[_Part], whole: _Part, unsettled: int) -> Floats | None:
+def _path(rule: Rule, parts: list[_Part], whole: _Part, months: Months) -> Floats | None:
     """Compound a rule over twelve months, by segment; by the whole book where one cannot be fitted."""
     total = sum(part.opening for part in parts)
     if total <= 0:
         return None
-    book = whole.settled(unsettled)
-    paths = [_compounded(rule, part.settled(unsettled), book, unsettled) for part in parts]
+    book = whole.settled(months.unsettled)
+    own = [part.settled(months.unsettled) for part in parts]
+    paths = [_compounded(rule, series, book, months) for series in own]
     known = [path for path in paths if path is not None]
     if len(known) < len(paths):
-        return _compounded(rule, book, book, unsettled)
+        return _compounded(rule, book, book, months)
     weighed = [part.opening * path for part, path in zip(parts, known, strict=True)]
     return np.asarray(np.sum(weighed, axis=0) / total)
 
 
-def _compounded(rule: Rule, series: Floats, book: Floats, unsettled: int) -> Floats | None:
+def _compounded(rule: Rule, series: Floats, book: Floats, months: Months) -> Floats | None:
     """Carry a series on, over the unsettled months too, and compound from the opening."""
     if len(series) < LEAST_MONTHS or np.ptp(series) < STILL:
         return None
-    said = rule(series, book, LEADS + unsettled)
-    if said is None or len(said) != LEADS + unsettled or not np.isfinite(said).all():
+    ahead = LEADS + months.unsettled + (months.passed > 0.0)
+    said = rule(series, book, ahead)
+    if said is None or len(said) != ahead or not np.isfinite(said).all():
         return None
     reach = float(np.ptp(series))
     if said.min() < max(series.min() - reach, 0.0) or said.max() > series.max() + reach:
         return None
-    return np.asarray(np.cumprod(said[unsettled:]))
+    path = np.asarray(np.cumprod(said[months.unsettled :]), dtype=np.float64)
+    return _opened_within(path, months.passed)
+
+
+def _opened_within(path: Floats, passed: float) -> Floats | None:
+    """Open a path of month-ends some way into its first month.
+
+    Examples
+    --------
+    >>> _opened_within(np.array([0.5, 0.25, 0.125]), 0.5).round(6).tolist()  # from .75 on
+    [0.5, 0.25]
+    """
+    if passed == 0.0:
+        return path
+    start = 1.0 - passed + passed * path[0]
+    return np.asarray(((1.0 - passed) * path[:-1] + passed * path[1:]) / start)
 
 
 def _damped(series: Floats, book: Floats, ahead: int) -> Floats | None:

@@ -147,3 +147,26 @@ def test_only_the_largest_segments_are_told_alone(plain):
     assert len(topdown._parts(Months(mrr, many))) == topdown.MOST_SEGMENTS + 1
     assert len(topdown._parts(Months(mrr[:30], ["one"] * 20 + ["two"] * 10))) == 2
     assert len(topdown._parts(Months(mrr[:40], ["one"] * 20 + ["two"] * 20))) == 2
+
+
+def test_a_forecast_that_opens_within_a_month_is_met_where_it_opens(plain) -> None:
+    """A book that keeps 98 % a month keeps as much over any three months, wherever they begin."""
+    steady = np.cumprod(np.full(24, 0.98) + 1e-4 * (-1.0) ** np.arange(24))
+    mrr = np.tile((1e9 * steady).astype(np.int64), (30, 1))
+    for passed in (0.0, 0.25, 0.9):
+        told = rivals(Months(mrr, ["smb"] * 30, 0, passed))[DAMPED]
+        for months in (1, 3, 12):
+            assert told[str(months)] == pytest.approx(0.98**months, abs=3e-4)
+    falling = np.linspace(1.0, 0.95, 14)  # each month ends worse than the one before
+    later = topdown._opened_within(np.cumprod(falling), 0.5)
+    assert later is not None
+    assert (later < np.cumprod(falling)[:-1]).all()
+    assert later[0] == pytest.approx((0.5 + 0.5 * falling[1]) / 1.0, abs=1e-12)
+
+
+def test_the_share_of_the_month_that_is_over() -> None:
+    ledger = pd.DataFrame(
+        {"account_id": ["a"], "closing_micros": [5], "month_end": [date(2025, 5, 31)]}
+    )
+    assert months_of(ledger, {}, date(2025, 6, 16)).passed == 0.5
+    assert months_of(ledger, {}, date(2025, 6, 1)).passed == 0.0
