@@ -56,12 +56,22 @@ def training(body: Body) -> None:
 def scored(body: Body) -> None:
     """Show what a scoring published."""
     state = "published" if body["published"] else "published already: nothing to do"
+    state = "held, nobody is served by it" if body["held"] else state
     write(f"run {body['run_id']}: {state}, {body['accounts']:,} accounts as of {body['as_of']}")
     write("cells: " + "  ".join(f"{cell} {count}" for cell, count in body["cells"].items()))
     forecasts(body["forecast"])
     write(f"scores: {body['scores_path']}")
     for warning in body.get("warnings", ()):
         tell(f"unusual: {warning}")
+    for why in body["held"]:
+        tell(f"held: {why}")
+    if body["held"]:
+        tell(
+            f"look at it, then `perennial approve {body['run_id']}`, or mend the data and score again"
+        )
+    if restates := body.get("restates"):
+        cells = restates["cells_changed"]
+        write(f"revision {body['revision']}: {cells} accounts stand in another cell than before")
 
 
 def matrix(body: Body) -> None:
