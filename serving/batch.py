@@ -21,6 +21,7 @@ from models.memory import scored_by
 from models.outcomes import HORIZONS
 from models.registry import Registry
 from models.verdict import Verdict, verdict
+from serving.alerts.past import news
 from serving.backfill import missed_since
 from serving.digest import digested
 from serving.digest.freshness import notes
@@ -174,7 +175,8 @@ def score(
     stages("publish")
     warnings = (*unusual, *gated.warnings, *missed, *model.warnings)
     publication = _publication(told, book, model, as_of, settings, gated)
-    publication = replace(publication, notes=notes(book, as_of, warnings))
+    said_to = () if backfill else _alerts(store, told, model, as_of, now, settings)
+    publication = replace(publication, notes=notes(book, as_of, warnings), alerts=said_to)
     published = store.publish(publication, now=now, checkpoint=checkpoint, held=gated.held)
     stages("digest")
     digested(store, published.run_id)
@@ -208,6 +210,15 @@ def _gated(
     signals = model.carried.model.signals
     found = judge(told.scores, frame, signals, past, as_of, why, settings.gates)
     return replace(found, document=found.document | {"restates": standing})
+
+
+def _alerts(
+    store: Store, told: Verdict, model: Champion, as_of: date, now: datetime, settings: Settings
+) -> tuple[dict[str, Any], ...]:
+    """Say whom this run tells of what."""
+    asked = {"as_of": as_of, "today": now.date()}
+    digest = model.bundle.digest
+    return news(store.engine, told.scores, settings.alerts, model_digest=digest, **asked)
 
 
 def _earlier(home: Path, past: pd.DataFrame | None, model: Champion) -> Carried | None:

@@ -8,7 +8,7 @@ from datetime import date, datetime
 import sqlalchemy as sa
 
 from features.faults import Busy, InputMissing, UsageFault
-from serving import queries, tables
+from serving import outbox, queries, tables
 from serving.queries import Run
 
 __all__ = ["abandoned", "approve", "begin", "close", "flip", "outcomes", "published_by"]
@@ -78,6 +78,8 @@ def approve(connection: sa.Connection, run_id: str, now: datetime, by: str | Non
         mine = tables.runs.c.run_id == run_id
         connection.execute(sa.update(tables.runs).where(mine).values(values))
         flip(connection, run_id, run.as_of)
+        if queries.current_name(connection) == run_id:
+            outbox.release(connection, run_id, now)
     return queries.run(connection, run_id) or run
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
@@ -56,6 +57,8 @@ class Publication:
         are told beside the content, and are no part of its digest.
     gates, bins : dict
         What the gates found, and how the signals are spread: later runs are held beside it.
+    alerts : tuple of mapping
+        Whom it tells of what (``serving.alerts.news``): queued with it, and no part of its digest.
     """
 
     as_of: date
@@ -73,6 +76,7 @@ class Publication:
     notes: dict[str, Any] = field(default_factory=dict)
     gates: dict[str, Any] = field(default_factory=dict)
     bins: dict[str, Any] = field(default_factory=dict)
+    alerts: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def key(self) -> tuple[str, str, str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from serving import queries, tables
+from serving import outbox, queries, tables
 from serving.columns import as_rows
 from serving.publication import Publication
 
@@ -27,7 +27,7 @@ def insert(
     checkpoint: Callable[[str], None],
     held: tuple[str, ...] = (),
 ) -> None:
-    """Write a run: its line of the ledger, its scores, its list, its documents."""
+    """Write a run: its line of the ledger, its scores, its list, its documents, its messages."""
     scores = publication.score_columns | {"run_id": [run] * len(publication.scores)}
     entry = {
         "run_id": run,
@@ -59,6 +59,7 @@ def insert(
         for kind, key, body in publication.documents
     ]
     _rows(connection, tables.documents, documents)
+    outbox.queue(connection, run, publication.alerts, now, held=bool(held))
 
 
 def _rows(connection: sa.Connection, table: sa.Table, rows: list[dict[str, Any]]) -> None:

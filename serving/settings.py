@@ -22,6 +22,7 @@ from models.forecast import ForecastSettings
 from models.matrix import MatrixSettings
 from models.outreach import OutreachSettings
 from models.verdict import Choices
+from serving.alerts.settings import AlertSettings
 from serving.gate_settings import GateSettings
 from serving.kept import StoreSettings
 
@@ -41,10 +42,6 @@ class MlflowSettings(Section):
     """
 
     tracking_uri: str | None = None
-
-
-class AlertSettings(Section):
-    """Section ``[alerts]``: it has no key yet."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +65,8 @@ class Settings:
         Where published runs are kept; none depends on it.
     gates : GateSettings
         When a run is held: its scores do not depend on it, only whether they serve.
+    alerts : AlertSettings
+        Who is told of what; no published run depends on it.
     """
 
     workspace: Workspace
@@ -79,6 +78,7 @@ class Settings:
     engine: EngineSettings
     store: StoreSettings = field(default_factory=StoreSettings)
     gates: GateSettings = field(default_factory=GateSettings)
+    alerts: AlertSettings = field(default_factory=lambda: AlertSettings())
 
     @property
     def digest(self) -> str:
@@ -128,7 +128,8 @@ def _owned(workspace: Workspace, home: Path | None) -> Settings:
     """Let every section be read by its owner."""
     _read(IngestSettings, workspace, "ingest")
     rules = _read(Rules, workspace, "revenue")
-    _read(AlertSettings, workspace, "alerts")
+    alerts = _read(AlertSettings, workspace, "alerts")
+    alerts.refuse_private()
     choices = Choices(
         matrix=_read(MatrixSettings, workspace, "matrix"),
         outreach=_read(OutreachSettings, workspace, "outreach"),
@@ -143,7 +144,8 @@ def _owned(workspace: Workspace, home: Path | None) -> Settings:
     engine = _read(EngineSettings, workspace, "engine")
     store = _read(StoreSettings, workspace, "store")
     gates = _read(GateSettings, workspace, "gates")
-    return Settings(workspace, state, rules, choices, mlflow, benchmarks, engine, store, gates)
+    kept = (store, gates, alerts)
+    return Settings(workspace, state, rules, choices, mlflow, benchmarks, engine, *kept)
 
 
 def _read(kind: type[S], workspace: Workspace, name: str) -> S:

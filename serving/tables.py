@@ -11,15 +11,18 @@ from serving.schemas import OUTREACH_TABLE, SCORE_TABLE, Column
 
 __all__ = [
     "attempts",
+    "channels",
     "current",
     "documents",
     "firing",
     "leases",
     "memories",
     "metadata",
+    "outbox",
     "outreach",
     "runs",
     "scores",
+    "told",
 ]
 
 metadata = sa.MetaData(naming_convention={"ix": "ix_%(table_name)s_%(column_0_N_name)s"})
@@ -131,4 +134,40 @@ outreach = sa.Table(
     sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
     *_typed(OUTREACH_TABLE, frozenset()),
     sa.Index(None, "run_id", "csm"),
+)
+
+outbox = sa.Table(
+    "outbox",
+    metadata,
+    sa.Column("delivery_id", sa.Text, primary_key=True),
+    sa.Column("run_id", sa.Text, nullable=False),
+    sa.Column("sink", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("account_id", sa.Text),
+    sa.Column("body", sa.JSON, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("tries", sa.Integer, nullable=False),
+    sa.Column("queued_at", sa.Text, nullable=False),
+    sa.Column("due_at", sa.Text, nullable=False),
+    sa.Column("first_tried_at", sa.Text),
+    sa.Column("settled_at", sa.Text),
+    sa.Column("said", sa.Text),
+    sa.Index(None, "state", "due_at"),
+    sa.Index(None, "account_id"),
+)
+
+channels = sa.Table(
+    "channels",
+    metadata,
+    sa.Column("sink", sa.Text, primary_key=True),
+    sa.Column("free_at", sa.Text, nullable=False),
+)
+
+told = sa.Table(
+    "told",
+    metadata,
+    sa.Column("sink", sa.Text, primary_key=True),
+    sa.Column("account_id", sa.Text, primary_key=True),
+    sa.Column("told_at", sa.Text, nullable=False),
+    sa.Column("facts", sa.JSON, nullable=False),
 )

@@ -7,7 +7,18 @@ from __future__ import annotations
 
 import typer
 
-from serving.cli import backtest, book, digest, forecast, job, learning, models, revenue, week
+from serving.cli import (
+    alerts,
+    backtest,
+    book,
+    digest,
+    forecast,
+    job,
+    learning,
+    models,
+    revenue,
+    week,
+)
 from serving.cli.refusals import Refusals
 from serving.cli.stopping import stoppable
 
@@ -41,6 +52,8 @@ for _command in (
     digest.digest,
     week.explain,
     week.serve,
+    alerts.alerts,
+    alerts.export,
 ):
     app.command()(_command)
 

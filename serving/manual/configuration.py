@@ -20,6 +20,7 @@ from models.forecast import ForecastSettings
 from models.guards import GuardSettings
 from models.matrix import MatrixSettings
 from models.outreach import OutreachSettings
+from serving.alerts.settings import Sink
 from serving.gate_settings import GateSettings
 from serving.kept import StoreSettings
 from serving.settings import AlertSettings, MlflowSettings
@@ -48,6 +49,7 @@ SECTIONS: Mapping[str, type[Section]] = {
     "forecast": ForecastSettings,
     "gates": GateSettings,
     "alerts": AlertSettings,
+    "alerts.sinks": Sink,
     "mlflow": MlflowSettings,
     "store": StoreSettings,
 }

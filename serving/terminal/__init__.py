@@ -1,6 +1,7 @@
 """What a person reads on the terminal: tables with units, periods and definitions."""
 
 from serving.terminal.actual import against_actual
+from serving.terminal.alerts import alerts, crm_export
 from serving.terminal.backtest import backtest
 from serving.terminal.book import ingested, simulated
 from serving.terminal.closing import closed
@@ -17,12 +18,14 @@ from serving.terminal.what_if import answered, scenario
 __all__ = [
     "account",
     "against_actual",
+    "alerts",
     "answer",
     "approved",
     "answered",
     "backfilled",
     "backtest",
     "closed",
+    "crm_export",
     "emit",
     "forecasts",
     "ingested",

@@ -1,0 +1,85 @@
+"""The past that a run's news are told against: the runs published before it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+import pandas as pd
+import sqlalchemy as sa
+
+from serving import queries, tables
+from serving.alerts.news import Past, alerts
+from serving.alerts.settings import AlertSettings
+from serving.columns import native
+from serving.database import reading
+from serving.schemas import SCORE_TABLE
+
+__all__ = ["news", "past"]
+
+_ASKED = ("account_id", "name", "csm", "mrr", "currency", "cell")
+_TOLD = ("triggers", "moved_because", "action")
+
+
+def news(
+    engine: sa.Engine,
+    scores: pd.DataFrame,
+    settings: AlertSettings,
+    *,
+    as_of: date,
+    today: date,
+    model_digest: str,
+) -> tuple[dict[str, Any], ...]:
+    """Say what a run is to tell, given its scores and what the store holds.
+
+    Examples
+    --------
+    >>> engine = sa.create_engine("sqlite://")
+    >>> day = date(2025, 7, 1)
+    >>> news(engine, pd.DataFrame(), AlertSettings(), as_of=day, today=day, model_digest="m")
+    ()
+    """
+    if not settings.sinks:
+        return ()
+    before = past(engine, as_of, settings.dwell_runs)
+    table = tuple(column for column in SCORE_TABLE if column.name in _ASKED + _TOLD)
+    columns = native(scores, table)
+    rows = [
+        dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)
+    ]
+    return alerts(rows, before, settings, as_of=as_of, today=today, model_digest=model_digest)
+
+
+def past(engine: sa.Engine, as_of: date, runs: int) -> Past:
+    """Read the latest runs of earlier dates, and what serves now."""
+    with reading(engine) as connection:
+        current = queries.current_run(connection)
+        before = _latest(connection, as_of, runs)
+        return Past(
+            runs=[_told(connection, row.run_id) for row in before],
+            model_digest=before[0].model_digest if before else None,
+            current=current.as_of if current is not None else None,
+            revised=_revised(connection, as_of),
+        )
+
+
+def _latest(connection: sa.Connection, before: date, count: int) -> list[sa.Row[Any]]:
+    r = tables.runs.c
+    of_date = sa.func.row_number().over(partition_by=r.as_of, order_by=r.revision.desc())
+    chosen = sa.select(r.run_id, r.as_of, r.model_digest, of_date.label("place"))
+    standing = chosen.where(r.as_of < before, r.status != "held").subquery()
+    newest = sa.select(standing).where(standing.c.place == 1).order_by(standing.c.as_of.desc())
+    return list(connection.execute(newest.limit(count)))
+
+
+def _told(connection: sa.Connection, run: str) -> Mapping[str, tuple[str, Any]]:
+    s = tables.scores.c
+    rows = connection.execute(sa.select(s.account_id, s.cell, s.triggers).where(s.run_id == run))
+    return {account: (cell, triggers or ()) for account, cell, triggers in rows}
+
+
+def _revised(connection: sa.Connection, as_of: date) -> bool:
+    r = tables.runs.c
+    same = sa.select(r.run_id).where(r.as_of == as_of, r.status != "held").limit(1)
+    return connection.scalar(same) is not None
