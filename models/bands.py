@@ -7,6 +7,8 @@ and Low, Medium, High for Expansion Readiness.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +19,7 @@ from numpy.typing import NDArray
 from features.configuration import Section
 from features.faults import InternalFault
 
-__all__ = ["BandSettings", "Bands", "Cut", "carry_over", "fit_bands", "log_odds"]
+__all__ = ["BandSettings", "Bands", "Cut", "carry_over", "fit_bands", "log_odds", "rule_of"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -92,6 +94,8 @@ class Bands:
         For p_expand.
     quarter : str
         The quarter that they are frozen for, e.g. ``"2025-Q3"``.
+    rule : str
+        The settings that they were found by (`rule_of`): other settings, other cut-offs.
 
     Examples
     --------
@@ -105,6 +109,7 @@ class Bands:
     risk: Mapping[str, Cut]
     expansion: Cut
     quarter: str = field(default="")
+    rule: str = field(default="")
 
     def to_json(self) -> dict[str, Any]:
         """Give the cut-offs as plain values."""
@@ -112,13 +117,15 @@ class Bands:
             "risk": {basis: [cut.medium, cut.high] for basis, cut in sorted(self.risk.items())},
             "expansion": [self.expansion.medium, self.expansion.high],
             "quarter": self.quarter,
+            "rule": self.rule,
         }
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Bands:
         """Read what `to_json` gave."""
         risk = {basis: Cut(*pair) for basis, pair in values["risk"].items()}
-        return cls(risk, Cut(*values["expansion"]), values.get("quarter", ""))
+        named = {name: str(values.get(name, "")) for name in ("quarter", "rule")}
+        return cls(risk, Cut(*values["expansion"]), **named)
 
     def risk_distance(self, risk: Floats, basis: NDArray[Any]) -> Floats:
         """Give how far each risk lies beyond both cut-offs of its basis, in log odds, (n, 2)."""
@@ -204,15 +211,32 @@ def fit_bands(
         base = given.get(name, float(own.mean()) if len(own) else 0.0)
         found[name] = _risk_cut(own, base, break_even_risk, chosen)
     base = float(expand.mean()) if base_expand is None and len(expand) else (base_expand or 0.0)
-    return Bands(found, _expansion_cut(expand, base, break_even_expand, chosen), quarter)
+    ready = _expansion_cut(expand, base, break_even_expand, chosen)
+    return Bands(found, ready, quarter, rule_of(chosen))
+
+
+def rule_of(settings: BandSettings | None) -> str:
+    """Name the settings that cut-offs are found by, so that a change of them is seen.
+
+    Examples
+    --------
+    >>> rule_of(None) == rule_of(BandSettings()) != rule_of(BandSettings(risk_high=0.4))
+    True
+    """
+    chosen = settings or BandSettings()
+    values = {name: getattr(chosen, name) for name in sorted(BandSettings.model_fields)}
+    return hashlib.sha256(json.dumps(values).encode("ascii")).hexdigest()[:12]
 
 
 def carry_over(
     bands: Bands,
     before: tuple[Floats, NDArray[Any], Floats],
     after: tuple[Floats, NDArray[Any], Floats],
+    settings: BandSettings | None = None,
 ) -> Bands:
     """Map a quarter's cut-offs onto a retrained model, by quantile: the same share stays beyond.
+
+    The absolute floors, and cut-offs set by hand, hold for the new model as for the old one.
 
     Parameters
     ----------
@@ -220,6 +244,8 @@ def carry_over(
         The cut-offs of the quarter.
     before, after : tuple of arrays (risk, basis, expand)
         The same accounts as the old and as the new model score them.
+    settings : BandSettings, optional
+        Floors, and cut-offs set by hand.
 
     Examples
     --------
@@ -229,16 +255,22 @@ def carry_over(
     >>> round(new.expansion.medium, 3), round(new.expansion.high, 3)
     (0.1, 0.2)
     """
+    chosen = settings or BandSettings()
     risk = {}
     for name, cut in bands.risk.items():
         old = before[0] if name == POOLED else before[0][before[1] == name]
         new = after[0] if name == POOLED else after[0][after[1] == name]
-        risk[name] = _mapped(cut, old, new)
-    return Bands(risk, _mapped(bands.expansion, before[2], after[2]), bands.quarter)
+        risk[name] = _risk_floors(*_mapped(cut, old, new), chosen)
+    ready = _expansion_floors(*_mapped(bands.expansion, before[2], after[2]), chosen)
+    return Bands(risk, ready, bands.quarter, bands.rule)
 
 
 def _risk_cut(risk: Floats, base: float, break_even: float, settings: BandSettings) -> Cut:
-    medium, high = _rule(risk, base, break_even, settings)
+    return _risk_floors(*_rule(risk, base, break_even, settings), settings)
+
+
+def _risk_floors(medium: float, high: float, settings: BandSettings) -> Cut:
+    """Keep the absolute floors, and what was set by hand."""
     medium = min(medium, 1.0 - settings.retention_never_high_below)
     high = max(high, 1.0 - settings.retention_never_low_above)
     medium = settings.risk_medium if settings.risk_medium is not None else medium
@@ -247,7 +279,11 @@ def _risk_cut(risk: Floats, base: float, break_even: float, settings: BandSettin
 
 
 def _expansion_cut(expand: Floats, base: float, break_even: float, settings: BandSettings) -> Cut:
-    medium, high = _rule(expand, base, break_even, settings)
+    return _expansion_floors(*_rule(expand, base, break_even, settings), settings)
+
+
+def _expansion_floors(medium: float, high: float, settings: BandSettings) -> Cut:
+    """Keep the absolute floors, and what was set by hand."""
     medium = min(medium, settings.expansion_never_low_above)
     high = max(high, settings.expansion_never_high_below)
     medium = settings.expansion_medium if settings.expansion_medium is not None else medium
@@ -270,13 +306,13 @@ def _ordered(medium: float, high: float) -> Cut:
     return Cut(low, float(np.clip(high, low, 1.0 - EDGE)))
 
 
-def _mapped(cut: Cut, old: Floats, new: Floats) -> Cut:
+def _mapped(cut: Cut, old: Floats, new: Floats) -> tuple[float, float]:
     """Move both cut-offs to the value with as large a share of accounts below it."""
     if len(old) == 0 or len(new) == 0:
-        return cut
+        return cut.medium, cut.high
     rank = np.linspace(0.0, 1.0, len(old)) if len(old) > 1 else np.array([0.5])
     share = np.interp([cut.medium, cut.high], np.sort(old), rank)
     medium, high = np.quantile(new, share)
     beyond = np.array([cut.medium, cut.high]) > old.max()
     medium, high = np.where(beyond, np.maximum([cut.medium, cut.high], new.max()), [medium, high])
-    return _ordered(float(medium), float(high))
+    return float(medium), float(high)

@@ -122,6 +122,7 @@ class _Bands(_Part):
     risk: dict[str, Annotated[list[Inside], Field(min_length=2, max_length=2)]]
     expansion: Annotated[list[Inside], Field(min_length=2, max_length=2)]
     quarter: str
+    rule: str = ""
 
 
 class _Factor(_Part):

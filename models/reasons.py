@@ -23,6 +23,8 @@ Floats = NDArray[np.float64]
 
 SHOWN = 3
 LEAST_LOGIT = 0.1
+LEAST_EFFECT = 0.0005
+"""Below a twentieth of a point a line would read as zero: it is part of the rest."""
 LEAST_STABILITY = 0.8
 TINY = 1e-6
 KEPT = 8
@@ -154,9 +156,10 @@ def _one(
         usable = columns[steady[columns] & known[columns]]
         whole = float(logit[columns].sum())
         same = usable[np.sign(logit[usable]) == np.sign(whole)] if len(usable) else usable
-        if len(same) and abs(whole) >= LEAST_LOGIT:
+        part = float(effect[columns].sum())
+        if len(same) and abs(whole) >= LEAST_LOGIT and abs(part) >= LEAST_EFFECT:
             leading = int(same[np.argmax(np.abs(logit[same]))])
-            candidates.append((abs(whole), leading, float(effect[columns].sum())))
+            candidates.append((abs(whole), leading, part))
     told = sorted(candidates, reverse=True)[:SHOWN]
     shown = [_named(signals[at], facts, row, part) for _, at, part in told]
     other = float(effect.sum()) - sum(part for _, _, part in told)

@@ -112,6 +112,17 @@ def test_a_retrained_model_keeps_the_share_beyond_each_cut_off() -> None:
         )
 
 
+def test_mapped_cut_offs_keep_the_floors_and_what_was_set_by_hand() -> None:
+    risk, basis = np.linspace(0.01, 0.3, 200), np.array(["decision"] * 200)
+    bands = fit_bands(risk, basis, risk)
+    worse = carry_over(bands, (risk, basis, risk), (3 * risk, basis, 3 * risk))
+    assert worse.risk["decision"].medium == pytest.approx(0.15)
+    hand = BandSettings(risk_medium=0.1, expansion_medium=0.2, expansion_high=0.4)
+    kept = carry_over(bands, (risk, basis, risk), (3 * risk, basis, 3 * risk), hand)
+    assert (kept.risk["decision"].medium, kept.expansion.high) == (0.1, 0.4)
+    assert (kept.quarter, kept.rule) == (bands.quarter, bands.rule)
+
+
 def test_up_at_once_only_when_clearly_beyond() -> None:
     calm = 0.05
     assert weekly([calm, beyond(0.1, 0.25)]) == ["H", "M"]

@@ -1,6 +1,7 @@
 """The story of a training: first the calendar, then what passes the gate, the same every time."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from functools import lru_cache
 
@@ -13,6 +14,7 @@ from features.ingest import ingest
 from features.mapping import read_workspace
 from features.rules import Rules
 from features.snapshot import snapshot
+from models.bands import BandSettings
 from models.bundle import open_bundle
 from models.carried import read_bundle
 from models.registry import Registry, Version
@@ -252,6 +254,25 @@ def test_bands_and_stability_travel_with_the_model():
     assert told.carried.bands.quarter == "2024-Q4"
     for shares in told.carried.stability.values():
         assert all(0.5 <= share <= 1 for share in shares.values())
+
+
+@pytest.mark.ci
+def test_within_a_quarter_a_retrained_model_keeps_the_cut_offs_mapped_by_quantile():
+    history, champion = history_of(LAW), trained(LAW)[1].carried
+    weaker = past_of(LAW).replays[-1].model
+    kept = run._bands(weaker, history, None, champion)
+    frame = history.frame[history.frame["as_of"].isin(history.dates[-12:])].reset_index(drop=True)
+    (_, _, before), (_, _, after) = (run._chances(m, frame) for m in (champion.model, weaker))
+    for name in ("medium", "high"):
+        old, new = (getattr(bands.expansion, name) for bands in (champion.bands, kept))
+        assert np.mean(after >= new) == pytest.approx(np.mean(before >= old), abs=0.02)
+    same = run._bands(champion.model, history, None, champion)
+    assert same.expansion.high == pytest.approx(champion.bands.expansion.high, abs=1e-3)
+    fresh_ones = run._bands(weaker, history, None)
+    later = replace(champion, bands=replace(champion.bands, quarter="2024-Q3"))
+    assert run._bands(weaker, history, None, later) == fresh_ones
+    other = BandSettings(medium_odds=2.0)
+    assert run._bands(weaker, history, other, champion) == run._bands(weaker, history, other)
 
 
 @pytest.mark.ci

@@ -2,12 +2,17 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from features.catalog import CATALOG
-from models.scoring import HORIZON, score_accounts
+from models.moves import split
+from models.scoring import HORIZON, parts_by, score_accounts
+from models.target import TARGETS
 from tests.small_history import Law, latest, model_of, with_bookings
 
 LAW = Law(accounts=180, months=21)
+OTHER = Law(accounts=100, months=20, seed=5)
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +35,47 @@ def test_expansion_reasons_sum_to_the_probability_of_expanding(scored):
     assert total(table["reasons_expansion"]) == pytest.approx(
         table["p_expand"].to_numpy(), abs=1e-6
     )
+
+
+def shaken(seed, missing, width):
+    """Give the last rows with signals of any size, some of them not known."""
+    frame, rng = with_bookings(latest(LAW)), np.random.default_rng(seed)
+    slugs = [signal.slug for signal in CATALOG]
+    values = frame[slugs].to_numpy() + width * rng.normal(size=(len(frame), len(slugs)))
+    values[rng.random(values.shape) < missing] = np.nan
+    frame[slugs] = values
+    return frame
+
+
+@settings(deadline=None, max_examples=5)
+@given(st.integers(0, 10**6), st.floats(0, 1), st.sampled_from([0.1, 3.0, 1000.0]))
+def test_reasons_and_parts_add_up_whatever_an_account_looks_like(seed, missing, width):
+    model = model_of(LAW)
+    assert model.targets["churn"].score.booster is not None
+    table = score_accounts(model, shaken(seed, missing, width), CATALOG, {}).table
+    for reasons, axis, p in (
+        ("reasons_retention", "renew", "p_renew"),
+        ("reasons_expansion", "expand", "p_expand"),
+    ):
+        expected = pytest.approx(table[p].to_numpy(), abs=1e-6)
+        assert total(table[reasons]) == expected
+        assert np.array([sum(one[axis].values()) for one in table["parts"]]) == expected
+
+
+def test_a_change_between_runs_and_models_is_the_sum_of_its_parts():
+    old, new = (model_of(law).served_by(dict.fromkeys(TARGETS, "score")) for law in (LAW, OTHER))
+    monday, next_monday = shaken(1, 0.1, 0.5), shaken(2, 0.1, 0.5)
+    before, between = (parts_by(old, frame, CATALOG) for frame in (monday, next_monday))
+    then = score_accounts(old, monday, CATALOG, {}).table
+    table = score_accounts(new, next_monday, CATALOG, {}).table
+    for axis, p in (("renew", "p_renew"), ("expand", "p_expand")):
+        told = [
+            split(b[axis], now[axis], mid[axis])
+            for b, now, mid in zip(before, table["parts"], between, strict=True)
+        ]
+        change = (table[p] - then[p]).to_numpy()
+        assert np.array([sum(one.values()) for one in told]) == pytest.approx(change, abs=1e-6)
+        assert max(abs(one["model"]) for one in told) > 0.01
 
 
 def test_what_is_booked_is_a_line_of_its_own(scored):

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from models.bands import Bands, carry_over
+from models.bands import Bands, BandSettings, carry_over
 from models.carried import Carried
 from models.hysteresis import HysteresisSettings, follow, start
 from models.prediction import HealthModel
@@ -44,7 +44,8 @@ def moved(
         return 0.0, 0.0
     chosen = settings or HysteresisSettings()
     before, after = _scored(frame, champion.model), _scored(frame, model)
-    bands = carry_over(champion.bands, before, after)
+    floors = settings if isinstance(settings, BandSettings) else None
+    bands = carry_over(champion.bands, before, after, floors)
     old, new = (_distances(champion.bands, before), _distances(bands, after))
     weeks = (1, max(chosen.up_weeks, chosen.back_weeks))
     at_once, settled = (

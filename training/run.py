@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from features.book import Book
 from features.faults import Busy, DataRejected, DependencyDown
 from features.rules import Rules
-from models.bands import Bands, BandSettings, fit_bands
+from models.bands import Bands, BandSettings, carry_over, fit_bands, rule_of
 from models.bundle import open_bundle, write_bundle
 from models.carried import Carried, read_bundle
 from models.combined import combination
@@ -169,9 +171,9 @@ def _train(
     progress("fits", 1, 2)
     model = fit_health(history, as_of, options, seed)
     model = calibrated(model, past.replays, history, as_of, past.sealed).served_by(past.serves)
-    carried = _carry(model, history, past, bands)
-    clock.lap("fit")
     champion = _opened(registry, serving)
+    carried = _carry(model, history, past, bands, champion)
+    clock.lap("fit")
     against = challenge(history, past, champion, seed, model, _following(bands))
     checks = (*gate(history, past, seed), *against)
     clock.lap("gate")
@@ -293,11 +295,15 @@ def _renew_calendar(
 
 
 def _carry(
-    model: HealthModel, history: History, past: Backtest, settings: BandSettings | None
+    model: HealthModel,
+    history: History,
+    past: Backtest,
+    settings: BandSettings | None,
+    champion: Carried | None = None,
 ) -> Carried:
     return Carried(
         model=model,
-        bands=_bands(model, history, settings),
+        bands=_bands(model, history, settings, champion),
         stability=_stability(past, history),
         factor={str(h): one for h, one in factor_of(past.periods).items()},
         periods=past.periods,
@@ -307,21 +313,41 @@ def _carry(
     )
 
 
-def _bands(model: HealthModel, history: History, settings: BandSettings | None) -> Bands:
-    """Find the cut-offs on the last twelve snapshots of the history, by its own base rates."""
+def _bands(
+    model: HealthModel,
+    history: History,
+    settings: BandSettings | None,
+    champion: Carried | None = None,
+) -> Bands:
+    """Find the cut-offs on the last twelve snapshots of the history, by its own base rates.
+
+    Within a quarter a retrained model keeps the champion's cut-offs, mapped by quantile: a cell
+    means the same share of the book as before. A new quarter, or other settings, finds new ones.
+    """
     rows = np.concatenate([history.at(day) for day in history.dates[-12:]])
     frame = history.frame.iloc[rows].reset_index(drop=True)
-    prediction = model.predict(frame)
-    told = Renewal(model, prediction)
+    risk, basis, expand = _chances(model, frame)
     day = history.known_until
     quarter = f"{day.year}-Q{(day.month - 1) // 3 + 1}"
-    return fit_bands(
-        1 - told.modelled(),
-        told.basis,
-        prediction.p_expand[:, 2],
-        settings=settings,
-        quarter=quarter,
-    )
+    if champion is not None and _frozen(champion, quarter, settings):
+        before = _chances(champion.model, frame)
+        return carry_over(champion.bands, before, (risk, basis, expand), settings)
+    return fit_bands(risk, basis, expand, settings=settings, quarter=quarter)
+
+
+def _chances(
+    model: HealthModel, frame: pd.DataFrame
+) -> tuple[NDArray[np.float64], NDArray[Any], NDArray[np.float64]]:
+    """Give risk, its basis and readiness as a model says them, nothing booked."""
+    prediction = model.predict(frame)
+    told = Renewal(model, prediction)
+    return 1 - told.modelled(), told.basis, prediction.p_expand[:, 2]
+
+
+def _frozen(champion: Carried, quarter: str, settings: BandSettings | None) -> bool:
+    """Say whether the champion's cut-offs hold on: same quarter, same settings, no rules."""
+    bands = champion.bands
+    return (bands.quarter, bands.rule, champion.rule_based) == (quarter, rule_of(settings), False)
 
 
 def _stability(past: Backtest, history: History) -> dict[str, dict[str, float]]:
