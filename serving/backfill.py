@@ -89,7 +89,7 @@ def planned(store: Store, days: Iterable[date], until: date) -> list[Week]:
     until : date
         As-of date of the book: later ones have no data.
     """
-    runs = sorted(store.runs(EVERY), key=lambda run: (run.as_of, run.revision))
+    runs = sorted(store.runs(EVERY, held=True), key=lambda run: (run.as_of, run.revision))
     of_week: dict[str, Run] = {}
     for run in runs:
         if not run.held or iso_week(run.as_of) not in of_week:
@@ -164,7 +164,7 @@ def missed_weeks(days: Iterable[date], since: date | None = None) -> list[date]:
 
 def missed_since(store: Store, as_of: date) -> list[str]:
     """Say which weeks between the run before and an as-of date were not scored, if any."""
-    earlier = [run.as_of for run in store.runs(EVERY) if not run.held and run.as_of < as_of]
+    earlier = [run.as_of for run in store.runs(EVERY) if run.as_of < as_of]
     if not earlier:
         return []
     missed = missed_weeks([max(earlier), as_of])

@@ -21,7 +21,6 @@ import pyarrow.parquet as pq
 from features.book import Book
 from features.faults import DataRejected
 from features.rollup import FEEDS
-from serving.queries import Run
 from serving.store import Store
 
 __all__ = ["Odd", "Volume", "judged", "odd_tables", "volumes"]
@@ -87,7 +86,7 @@ def judged(home: Path, book: Book, store: Store, accept: bool) -> tuple[Book, li
     DataRejected
         ``volume.anomaly`` (exit code 65).
     """
-    earlier = [run.snapshot_id for run in _scored(store)]
+    earlier = [run.snapshot_id for run in sorted(store.runs(), key=lambda run: run.published_at)]
     if book.snapshot_id in earlier:
         earlier = earlier[: earlier.index(book.snapshot_id)]
     past = [volumes(home, name) for name in list(dict.fromkeys(earlier))[-MOST - FEWEST :]]
@@ -102,12 +101,6 @@ def judged(home: Path, book: Book, store: Store, accept: bool) -> tuple[Book, li
     marks = {name: ": its signals are left out" if name in behind else "" for name in FEEDS}
     said = [each.said + marks.get(each.table, "") for each in odd]
     return (replace(book, provided=provided) if behind else book), said
-
-
-def _scored(store: Store) -> list[Run]:
-    """List the runs in the order of their publication; a held one says nothing of what is usual."""
-    told = [run for run in store.runs() if not run.held]
-    return sorted(told, key=lambda run: run.published_at)
 
 
 def odd_tables(past: Sequence[Mapping[str, Volume]], now: Mapping[str, Volume]) -> list[Odd]:

@@ -40,9 +40,7 @@ def judge(home: Path, weeks: list[Counts], accept: bool = False) -> tuple[Book, 
     for number, counts in enumerate(weeks):
         snapshot(home, f"s{number}", counts)
     runs = [
-        SimpleNamespace(
-            snapshot_id=f"s{number}", published_at=f"2025-07-{number + 1:02}", held=False
-        )
+        SimpleNamespace(snapshot_id=f"s{number}", published_at=f"2025-07-{number + 1:02}")
         for number in reversed(range(len(weeks) - 1))
     ]
     book = Book.of({name: pd.DataFrame({"account_id": ["a"]}) for name in weeks[-1]})

@@ -147,7 +147,7 @@ def runs(
     from serving.settings import load
 
     store = _store(load(book, home))
-    every = store.runs(EVERY)
+    every = store.runs(EVERY, held=True)
     current = store.current()
     told = {
         "current": current.run_id if current else None,
