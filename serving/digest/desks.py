@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from models.outreach import UNASSIGNED
-from serving.digest.lines import Line, Row, desk, for_it, line, sentences
+from serving.digest.lines import ALONE, Line, Row, alarms, desk, for_it, line, sentences
 from serving.digest.reading import Week
 
 __all__ = ["TOP", "Desk", "desks"]
@@ -91,9 +91,13 @@ def _line(row: Row, before: set[tuple[Any, Any]], scored: Mapping[str, Row]) -> 
     expansion = row["kind"] == "expansion"
     says = for_it(row["reasons"], up=expansion)
     was = scored.get(row["account_id"], {}).get("previous_cell")
+    said = (
+        says[:WHY] if len(says) >= ENOUGH else tuple(dict.fromkeys((*says, *_seen(row))))[:ENOUGH]
+    )
     return line(
-        row,
-        says[:WHY] if len(says) >= ENOUGH else tuple(dict.fromkeys((*says, *_seen(row))))[:ENOUGH],
+        row if expansion else row | {"guard": None},
+        said or (ALONE,),
+        against=alarms(row) if expansion else (),
         was=was if was not in (None, row["cell"]) else None,
         amount=row["expected_value"],
         share=row["p_event"],

@@ -11,6 +11,8 @@ from typing import Any
 from models.outreach import UNASSIGNED
 
 __all__ = [
+    "ALONE",
+    "alarms",
     "HELD",
     "SHOWN",
     "Line",
@@ -29,6 +31,9 @@ SHOWN = 10
 LONGEST, LONGEST_SENTENCE = 120, 400
 REST = ("other", "calendar", "leaves_first")
 """Lines that only make an account's sum complete: no reason to tell."""
+GRAVE = ("hard", "red")
+ALONE = "no signal stands out: its contract, tenure and size say so by themselves"
+"""What is said where only the calendar speaks for something."""
 JOINERS = ("\u200c", "\u200d")
 HELD = "no expansion play"
 """How a guard says that it holds an expansion talk back."""
@@ -52,6 +57,8 @@ class Line:
         Why it is told of, in short sentences.
     guard : str or None
         What holds an expansion talk back.
+    against : tuple of str
+        What speaks of leaving where growth is talked of: evidence of hard and red triggers.
     next_renewal_on : date or None
         Its next contract decision.
     amount, share : float or None
@@ -71,6 +78,7 @@ class Line:
     mrr: float
     says: tuple[str, ...] = ()
     guard: str | None = None
+    against: tuple[str, ...] = ()
     next_renewal_on: date | None = None
     amount: float | None = None
     share: float | None = None
@@ -175,6 +183,18 @@ def for_it(reasons: Iterable[Any] | None, *, up: bool) -> tuple[str, ...]:
     told = [one for one in objects if one.get("signal") not in REST]
     sign = 1.0 if up else -1.0
     return sentences(one for one in told if sign * float(one.get("effect") or 0.0) > 0.0)
+
+
+def alarms(row: Row) -> tuple[str, ...]:
+    """Give what an account's hard and red triggers have seen, two at most.
+
+    Examples
+    --------
+    >>> alarms({"triggers": [{"trigger": "a", "level": "red", "evidence": "quiet"}, "b"]})
+    ('quiet',)
+    """
+    told = [one for one in row["triggers"] or () if isinstance(one, Mapping)]
+    return sentences(one.get("evidence") for one in told if one.get("level") in GRAVE)[:2]
 
 
 def line(row: Row, says: Sequence[str] = (), **more: Any) -> Line:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from serving.digest.lines import Line, Listing, Row, for_it, line, listing
+from serving.digest.lines import ALONE, Line, Listing, Row, alarms, for_it, line, listing
 from serving.digest.reading import Week
 
 __all__ = ["BEST", "Pulse", "pulse"]
@@ -62,9 +62,9 @@ def pulse(week: Week) -> Pulse:
 
 
 def _line(row: Row) -> Line:
-    says = for_it(row["reasons_expansion"], up=True)[:WHY]
+    says = for_it(row["reasons_expansion"], up=True)[:WHY] or (ALONE,)
     amount, share = row["expected_expansion_mrr"], row["p_expand"]
-    return line(row, says, amount=amount, share=share, lever=row["lever"])
+    return line(row, says, amount=amount, share=share, lever=row["lever"], against=alarms(row))
 
 
 def _levers(told: Mapping[str, float]) -> dict[str, float]:

@@ -252,6 +252,7 @@ def _cells(one: Line) -> str:
 
 def _says(one: Line, indent: str = "  ") -> Iterator[str]:
     yield from (f"{indent}- {safe(said)}" for said in one.says)
+    yield from (f"{indent}- but: {safe(said)}" for said in one.against)
     if one.guard:
         yield f"{indent}- {'held back' if one.held else 'mind'}: {safe(one.guard)}"
 

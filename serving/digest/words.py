@@ -14,7 +14,7 @@ MINUS = "\N{MINUS SIGN}"
 SPACE = "\N{NO-BREAK SPACE}"
 
 LEVEL_WORDS = {
-    "hard": "moves its cell at once",
+    "hard": "may move its cell at once",
     "red": "speaks of leaving",
     "act": "asks for action",
     "attention": "worth knowing",
