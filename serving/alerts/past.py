@@ -44,7 +44,7 @@ def news(
         return ()
     before = past(engine, as_of, settings.dwell_runs)
     table = tuple(column for column in SCORE_TABLE if column.name in _ASKED + _TOLD)
-    columns = native(scores, table)
+    columns = native(scores.loc[:, [column.name for column in table]], table)
     rows = [
         dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)
     ]
