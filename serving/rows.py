@@ -65,3 +65,6 @@ def insert(
 def _rows(connection: sa.Connection, table: sa.Table, rows: list[dict[str, Any]]) -> None:
     for first in range(0, len(rows), AT_ONCE):
         connection.execute(sa.insert(table), rows[first : first + AT_ONCE])
+        connection.exec_driver_sql(
+            "SELECT 1"
+        )  # alone: only then does PostgreSQL time how long we idle
