@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from serving.digest import Digest, digest_of, keep, kept, page, read, text
-from serving.digest.lines import HELD
+from serving.digest.lines import ALONE, HELD
 from serving.digest.rounding import apportion, micros, rounded
 from serving.digest.split import parts_of
 from serving.queries import Run
@@ -108,6 +108,7 @@ def test_each_desk_has_its_first_places_and_says_what_is_repeated() -> None:
         reason("seats", 0.05, "seats up"),
     ]
     listed = [place(row, rank) for rank, row in enumerate(rows, 1)]
+    listed[1] |= {"evidence": "use fell by half", "note": "listed 3 times before"}
     digest = digest_of(week(rows, rows, listed=listed, listed_before=listed[:1]))
     assert [(d.csm, d.places, len(d.lines), d.value) for d in digest.desks] == [
         ("Bea", 7, 5, 7000.0),
@@ -115,7 +116,13 @@ def test_each_desk_has_its_first_places_and_says_what_is_repeated() -> None:
     ]
     first = digest.desks[0].lines[0]
     assert (first.again, first.says) == (True, ("use fell",))  # what speaks against it is left out
-    assert not digest.desks[0].lines[1].again
+    second = digest.desks[0].lines[1]
+    assert (second.again, second.says, second.note) == (
+        False,
+        ("use fell by half",),
+        "listed 3 times before",
+    )
+    assert digest.desks[0].lines[2].says == (ALONE,)
     assert "Without a CSM 2 places worth 2,000 a year, of 2 accounts, MRR 200" in shown(digest)
 
 

@@ -87,9 +87,9 @@ def _desk(
 
 
 def _line(row: Row, before: set[tuple[Any, Any]], scored: Mapping[str, Row]) -> Line:
-    """Say why: reasons that speak for the play first, then what its triggers have seen."""
+    """Say why: what the play goes by, reasons that speak for it, then what its triggers saw."""
     expansion = row["kind"] == "expansion"
-    says = for_it(row["reasons"], up=expansion)
+    says = (*sentences([row.get("evidence")]), *for_it(row["reasons"], up=expansion))
     was = scored.get(row["account_id"], {}).get("previous_cell")
     said = (
         says[:WHY] if len(says) >= ENOUGH else tuple(dict.fromkeys((*says, *_seen(row))))[:ENOUGH]
@@ -105,6 +105,7 @@ def _line(row: Row, before: set[tuple[Any, Any]], scored: Mapping[str, Row]) -> 
         kind=row["kind"],
         lever=row["lever"] if expansion else None,
         again=(row["account_id"], row["play"]) in before,
+        note=row.get("note"),
     )
 
 

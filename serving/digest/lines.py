@@ -67,6 +67,8 @@ class Line:
         What to do, of which kind, and what would likely grow.
     again : bool
         Whether it was on the list of the last run for the same play.
+    note : str or None
+        What the list itself notes of it.
     """
 
     account_id: str
@@ -86,6 +88,7 @@ class Line:
     kind: str | None = None
     lever: str | None = None
     again: bool = False
+    note: str | None = None
 
     @property
     def held(self) -> bool:
@@ -199,7 +202,7 @@ def alarms(row: Row) -> tuple[str, ...]:
 
 def line(row: Row, says: Sequence[str] = (), **more: Any) -> Line:
     """Make a line of an account's row; further fields are by their names in `Line`."""
-    named = {name: plain(more.pop(name)) for name in ("play", "lever") if more.get(name)}
+    named = {name: plain(more.pop(name)) for name in ("play", "lever", "note") if more.get(name)}
     return Line(
         account_id=plain(row["account_id"]),
         name=plain(row["name"]) or None if row["name"] is not None else None,

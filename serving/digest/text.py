@@ -151,7 +151,7 @@ def _desk(desk: Desk) -> Iterator[str]:
         expansion = one.kind == "expansion"
         by = f" by {safe(one.lever)}" if one.lever else ""
         renews = f", renewal {day(one.next_renewal_on)}" if one.next_renewal_on else ""
-        again = "; listed last time too" if one.again else ""
+        again = f"; {safe(one.note)}" if one.note else "; listed last time too" if one.again else ""
         yield (
             f"{at}. {_who(one)}: **{safe(one.play or '')}**{by} ({_cells(one)}); "
             f"{'expands' if expansion else 'leaves'} {chance(one.share)}, MRR {money(one.mrr)}, "
