@@ -478,3 +478,23 @@ def test_before_the_first_run_the_command_names_the_next_step(tmp_path: Path) ->
     answer = perennial(tmp_path, "digest", "--home", "state")
     assert answer.code == 66
     assert "perennial score" in answer.err
+
+
+def _light(colour: str) -> float:
+    shares = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [s / 12.92 if s <= 0.04045 else ((s + 0.055) / 1.055) ** 2.4 for s in shares]
+    return sum(k * s for k, s in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_pair_of_colours_can_be_read(scheme: str) -> None:
+    light, dark = re.findall(
+        r":root \{(.*?)\n *\}", page(digest_of(week(None, [account("a")]))), re.S
+    )[:2]
+    colours = dict(re.findall(r"--([\w-]+): (#\w{6})", light if scheme == "light" else dark))
+    pairs = [("ink", "sheet"), ("soft", "sheet"), ("accent", "sheet"), ("watch-ink", "sheet"),
+             ("ink", "watch"), ("ink", "bad"), ("ink", "paper")]  # fmt: skip
+    pairs += [(f"{kind}-ink", kind) for kind in ("good", "fair", "watch", "warn", "bad")]
+    for ink, ground in pairs:
+        dim, bright = sorted((_light(colours[ink]), _light(colours[ground])))
+        assert (bright + 0.05) / (dim + 0.05) >= 4.5, (ink, ground)
