@@ -123,6 +123,8 @@ def _accepted(kind: type[Section], key: str) -> list[str]:
 
 
 def _default(kind: type[Section], key: str) -> str:
+    if kind.model_fields[key].is_required():
+        return "required"
     default = kind.model_fields[key].get_default(call_default_factory=True)
     if default is None:
         return "unset"
