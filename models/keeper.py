@@ -20,6 +20,7 @@ from features.faults import DataRejected, DependencyDown, Fault, InputMissing
 from models.bundle import Bundle, copy_verified, open_bundle
 from models.carried import Carried, read_bundle
 from models.registry import Registry
+from models.signing import Signer
 from models.version import Version
 
 __all__ = ["Champion", "keep", "open_champion", "open_earlier", "open_kept"]
@@ -90,19 +91,27 @@ def open_champion(registry: Registry, folder: Path) -> Champion:
     raise InputMissing("model.none", "no model serves yet", "run `perennial train`")
 
 
-def open_kept(folder: Path, version: int, digest: str) -> Champion:
-    """Open a kept copy by its digest.
+def open_kept(folder: Path, version: int, digest: str, signer: Signer | None = None) -> Champion:
+    """Open a kept copy by its digest, its signature checked where models are signed.
 
     Raises
     ------
     DataRejected
         What it is refused for.
     """
-    bundle = open_bundle(folder / digest, digest)
+    bundle = _copy(folder, digest, signer)
     return Champion(version, bundle, read_bundle(bundle))
 
 
-def open_earlier(folder: Path, start: str, serves: Carried) -> Carried | None:
+def _copy(folder: Path, digest: str, signer: Signer | None) -> Bundle:
+    if signer is not None:
+        signer.check_kept(folder, digest)
+    return open_bundle(folder / digest, digest)
+
+
+def open_earlier(
+    folder: Path, start: str, serves: Carried, signer: Signer | None = None
+) -> Carried | None:
     """Open the model of the last run, by the start of its digest, where another serves now.
 
     None where the same serves, or where it is not kept or cannot be opened any more: a move is
@@ -112,7 +121,7 @@ def open_earlier(folder: Path, start: str, serves: Carried) -> Carried | None:
         return None
     for found in sorted(folder.glob(f"{start}*")):
         try:
-            return read_bundle(open_bundle(found, found.name))
+            return read_bundle(_copy(folder, found.name, signer))
         except DataRejected:
             continue
     return None
@@ -120,17 +129,20 @@ def open_earlier(folder: Path, start: str, serves: Carried) -> Carried | None:
 
 def keep(registry: Registry, version: Version, folder: Path) -> Bundle:
     """Fetch a version, verify it, and keep a copy."""
-    return copy_verified(registry.fetch(version), folder, version.digest)
+    kept = copy_verified(registry.fetch(version), folder, version.digest)
+    if registry.signer is not None:
+        registry.signer.note(folder, version.digest)
+    return kept
 
 
 def _attempts(registry: Registry, folder: Path, troubles: list[Fault]) -> Iterator[Attempt]:
     for version in _succession(registry, folder, troubles):
         yield version.number, partial(keep, registry, version, folder)
         if (folder / version.digest).is_dir():
-            yield version.number, partial(open_bundle, folder / version.digest, version.digest)
+            yield version.number, partial(_copy, folder, version.digest, registry.signer)
     noted = _noted(folder)
     if noted is not None and troubles:
-        yield noted.number, partial(open_bundle, folder / noted.digest, noted.digest)
+        yield noted.number, partial(_copy, folder, noted.digest, registry.signer)
 
 
 def _succession(registry: Registry, folder: Path, troubles: list[Fault]) -> Sequence[Version]:

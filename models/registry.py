@@ -20,6 +20,7 @@ from models.bundle import Bundle, open_bundle, read_contract
 from models.champions import ALIAS, champion_number, crown, former_champions, search
 from models.mlmodel import BUNDLE, check_mlmodel, write_mlmodel
 from models.sealed import read_sealed, write_sealed
+from models.signing import SIGNATURE, Signer
 from models.tracking import NAME, Tracking, or_none, start_run
 from models.version import DIGEST, Version, version_of
 from models.waiting import leave, waiting
@@ -40,6 +41,8 @@ class Registry:
     tracking_uri : str, optional
         Another MLflow than the workspace's own ``mlruns/mlflow.db``. Artifacts stay in the
         workspace's ``mlruns/artifacts``, a directory that such a server must share.
+    signer : Signer, optional
+        Signs what is registered; a version without its signature is then refused.
 
     Examples
     --------
@@ -48,10 +51,13 @@ class Registry:
     (True, [])
     """
 
-    def __init__(self, workspace: Path, tracking_uri: str | None = None) -> None:
+    def __init__(
+        self, workspace: Path, tracking_uri: str | None = None, signer: Signer | None = None
+    ) -> None:
         self.root = (workspace / "mlruns").resolve()
         self.artifacts = self.root / "artifacts"
         self.tracking = Tracking(self.root, tracking_uri)
+        self.signer = signer
 
     def register(
         self,
@@ -83,10 +89,11 @@ class Registry:
         """
         _check_metrics(metrics)
         bundle = open_bundle(bundle_dir)
+        tags = self._signed(bundle.digest, tags)
         with self.tracking.asking() as client, self.tracking.locked():
             known = search(client, f" and tags.`{DIGEST}` = '{bundle.digest}'")
             if known:
-                return _version(client, known[0])
+                return self._known(client, known[0], tags)
             experiment = self._experiment(client)
             _fail_abandoned_runs(client, experiment)
             said = {**tags, DIGEST: bundle.digest}
@@ -116,7 +123,8 @@ class Registry:
             return self.register(bundle_dir, params=params, metrics=metrics, tags=tags, **more)
         except DependencyDown as down:
             digest = open_bundle(bundle_dir).digest
-            folder = leave(self.root, bundle_dir, digest, params, metrics, tags, artifacts)
+            signed = self._signed(digest, tags)
+            folder = leave(self.root, bundle_dir, digest, params, metrics, signed, artifacts)
             said = f"{down.message}; the model waits in {folder}"
             cure = "run `perennial models register` when it answers"
             raise DependencyDown(down.code, said, cure) from down
@@ -126,6 +134,8 @@ class Registry:
         found = []
         for one in sorted(waiting(self.root), key=lambda one: one.folder.stat().st_mtime_ns):
             more: dict[str, Any] = {"artifacts": one.artifacts} if one.artifacts else {}
+            if self.signer is not None:  # it lay about: what waits is signed, or refused
+                self.signer.check(one.folder.name, one.tags.get(SIGNATURE))
             said = {"params": one.params, "metrics": one.metrics, "tags": one.tags}
             found.append(self.register(one.bundle, **said, **more))
             one.done()
@@ -225,8 +235,11 @@ class Registry:
         DataRejected
             ``model.path`` for a source that is not in this workspace's artifacts, ``model.format``
             where ``MLmodel`` names anything but the bundle's LightGBM text, ``model.digest``
-            where the bundle is not the one that was registered.
+            where the bundle is not the one that was registered, ``model.signature`` where
+            models are signed and this one is not, or not rightly.
         """
+        if self.signer is not None:
+            self.signer.check(version.digest, version.tags.get(SIGNATURE))
         with self.tracking.asking() as client:
             source = str(client.get_model_version(NAME, str(version.number)).source)
         folder = model_folder(self.artifacts, source, version.run_id)
@@ -235,6 +248,16 @@ class Registry:
         return folder / BUNDLE
 
     # Writing a version
+
+    def _signed(self, digest: str, tags: Mapping[str, str]) -> Mapping[str, str]:
+        return tags if self.signer is None else self.signer.signed(digest, tags)
+
+    def _known(self, client: MlflowClient, found: ModelVersion, tags: Mapping[str, str]) -> Version:
+        """Give a version that is there already, signed now if it was not: it was made again."""
+        if SIGNATURE in tags and found.tags.get(SIGNATURE) != tags[SIGNATURE]:
+            client.set_model_version_tag(NAME, found.version, SIGNATURE, tags[SIGNATURE])
+            found = client.get_model_version(NAME, found.version)
+        return _version(client, found)
 
     def _experiment(self, client: MlflowClient) -> str:
         there = client.get_experiment_by_name(NAME)

@@ -166,7 +166,7 @@ def score(
     stages("probabilities, cells, forecast")
     previous = store.previous_cells(as_of)
     past = None if previous.empty else previous.loc[:, ["account_id", "memory"]]
-    earlier = _earlier(settings.home, past, model)
+    earlier = _earlier(settings, past, model)
     told = verdict(frame, model.carried, past, as_of, settings.choices, record, earlier)
     stages("gates")
     gated = _gated(store, told, frame, model, as_of, settings, backfill)
@@ -221,10 +221,11 @@ def _alerts(
     return news(store.engine, told.scores, settings.alerts, model_digest=digest, **asked)
 
 
-def _earlier(home: Path, past: pd.DataFrame | None, model: Champion) -> Carried | None:
+def _earlier(settings: Settings, past: pd.DataFrame | None, model: Champion) -> Carried | None:
     """Open the model of the last run where another serves now: moves are told apart by it."""
     start = "" if past is None else scored_by(past["memory"])
-    return open_earlier(home / "bundles", start, model.carried)
+    folder, signer = settings.home / "bundles", settings.models.signer()
+    return open_earlier(folder, start, model.carried, signer)
 
 
 def _publication(

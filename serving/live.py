@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -34,12 +35,14 @@ Rows = list[dict[str, Any]]
 def model_at_hand(settings: Settings, tell: Callable[[str], None]) -> ModelAtHand:
     """Give the keeper of a serving process's model: nothing is opened yet."""
     store = Store.open(settings.home, settings.store)
-    return ModelAtHand(store, settings.home / "bundles", open_kept, tell)
+    opened = partial(open_kept, signer=settings.models.signer())
+    return ModelAtHand(store, settings.home / "bundles", opened, tell)
 
 
 def _own_model(settings: Settings, run: Run) -> Champion:
     """Open the run's own model; a damaged one is refused, as another would tell another list."""
-    return open_kept(settings.home / "bundles", int(run.model_version), run.model_digest)
+    signer = settings.models.signer()
+    return open_kept(settings.home / "bundles", int(run.model_version), run.model_digest, signer)
 
 
 class _Live:
@@ -67,7 +70,8 @@ class _Live:
         past = None if previous.empty else previous.loc[:, ["account_id", "memory"]]
         choices = self.settings.choices
         start = "" if past is None else scored_by(past["memory"])
-        earlier = open_earlier(self.settings.home / "bundles", start, self.model.carried)
+        folder, signer = self.settings.home / "bundles", self.settings.models.signer()
+        earlier = open_earlier(folder, start, self.model.carried, signer)
         return judge_accounts(frame, self.model.carried, past, self.run.as_of, choices, earlier)
 
 

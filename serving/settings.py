@@ -25,8 +25,9 @@ from models.verdict import Choices
 from serving.alerts.settings import AlertSettings
 from serving.gate_settings import GateSettings
 from serving.kept import StoreSettings
+from serving.model_settings import ModelSettings
 
-__all__ = ["AlertSettings", "MlflowSettings", "Settings", "load"]
+__all__ = ["AlertSettings", "MlflowSettings", "ModelSettings", "Settings", "load"]
 
 CONFIG = "perennial.toml"
 S = TypeVar("S", bound=Section)
@@ -67,6 +68,8 @@ class Settings:
         When a run is held: its scores do not depend on it, only whether they serve.
     alerts : AlertSettings
         Who is told of what; no published run depends on it.
+    models : ModelSettings
+        Whether models are signed; none of their figures depends on it.
     """
 
     workspace: Workspace
@@ -79,6 +82,7 @@ class Settings:
     store: StoreSettings = field(default_factory=StoreSettings)
     gates: GateSettings = field(default_factory=GateSettings)
     alerts: AlertSettings = field(default_factory=lambda: AlertSettings())
+    models: ModelSettings = field(default_factory=ModelSettings)
 
     @property
     def digest(self) -> str:
@@ -144,7 +148,7 @@ def _owned(workspace: Workspace, home: Path | None) -> Settings:
     engine = _read(EngineSettings, workspace, "engine")
     store = _read(StoreSettings, workspace, "store")
     gates = _read(GateSettings, workspace, "gates")
-    kept = (store, gates, alerts)
+    kept = (store, gates, alerts, _read(ModelSettings, workspace, "models"))
     return Settings(workspace, state, rules, choices, mlflow, benchmarks, engine, *kept)
 
 

@@ -15,6 +15,7 @@ from features.faults import DataRejected, DependencyDown, Fault, InputMissing
 from models import keeper
 from models.bundle import write_bundle
 from models.keeper import open_champion
+from models.signing import Signer
 from models.version import Version
 
 DOWN = DependencyDown("registry.unavailable", "mlflow.db: database is locked", "try again")
@@ -22,6 +23,8 @@ DOWN = DependencyDown("registry.unavailable", "mlflow.db: database is locked", "
 
 class Shelf:
     """A registry of three versions, of which 3 serves after 2 and 1."""
+
+    signer: Signer | None = None
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -207,6 +207,20 @@ def test_a_list_is_not_ranked_again_by_a_damaged_model_until_a_scoring_has_mende
     assert perennial(folder, *again).code == 0
 
 
+@pytest.mark.fault("R18", partly=True)
+def test_with_a_key_no_model_is_scored_with_that_was_not_signed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toml = folder / "perennial.toml"
+    toml.write_text(toml.read_text() + '\n[models]\nsigning_key = "env:PERENNIAL_TEST_KEY"\n')
+    monkeypatch.delenv("PERENNIAL_TEST_KEY", raising=False)
+    refused(perennial(folder, "score", "--json"), 78, "config")
+    monkeypatch.setenv("PERENNIAL_TEST_KEY", "k" * 40)
+    refused(perennial(folder, "score", "--json"), 65, "model.signature")
+    refused(perennial(folder, "models", "rollback", "--json"), 65, "model.signature")
+    assert perennial(folder, "outreach", "--json").code == 0  # what was published is there
+
+
 def at_door(port: int, path: str, body: Any = None) -> Any:
     """Ask a server; None while it does not answer."""
     data = None if body is None else json.dumps(body).encode()

@@ -88,7 +88,8 @@ def registry(settings: Settings) -> Registry:
     """Open the registry of models of a workspace."""
     from models.registry import Registry as Registered  # heavy: mlflow, when first asked
 
-    return Registered(settings.workspace.directory, settings.mlflow.tracking_uri)
+    signer = settings.models.signer()
+    return Registered(settings.workspace.directory, settings.mlflow.tracking_uri, signer)
 
 
 def published(settings: Settings) -> tuple[Any, Any]:

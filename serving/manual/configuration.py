@@ -23,6 +23,7 @@ from models.outreach import OutreachSettings
 from serving.alerts.settings import Sink
 from serving.gate_settings import GateSettings
 from serving.kept import StoreSettings
+from serving.model_settings import ModelSettings
 from serving.settings import AlertSettings, MlflowSettings
 
 __all__ = ["SECTIONS", "configuration", "meanings"]
@@ -51,6 +52,7 @@ SECTIONS: Mapping[str, type[Section]] = {
     "alerts": AlertSettings,
     "alerts.sinks": Sink,
     "mlflow": MlflowSettings,
+    "models": ModelSettings,
     "store": StoreSettings,
 }
 """Name of each section to its declaration."""
