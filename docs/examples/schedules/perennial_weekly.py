@@ -42,7 +42,7 @@ def run(*words: str) -> str:
     tags=["perennial"],
 )
 def perennial_weekly() -> None:
-    """Score, then write the digest."""
+    """Score, write the digest, send the alerts that are due."""
 
     @task(retries=3, retry_delay=timedelta(minutes=20), execution_timeout=timedelta(hours=2))
     def score() -> str:
@@ -53,7 +53,11 @@ def perennial_weekly() -> None:
         log.info(published)
         run("digest", "--out", f"{WORKSPACE}/digest.html")
 
-    digest(score())
+    @task(retries=3, retry_delay=timedelta(minutes=20))
+    def alerts() -> None:
+        log.info(run("alerts", "send"))
+
+    digest(score()) >> alerts()
 
 
 perennial_weekly()

@@ -2,7 +2,7 @@
 # The weekly job for schedulers that know no retries (cron, a CI runner).
 #
 # Exit codes of `perennial score`, and what follows from each:
-#   0       published, or this very input was published before: done
+#   0       published, or this very input was published before: go on
 #   69, 75  something does not answer, or somebody else is at work: tried again
 #   65      data refused, or a gate held the run: somebody has to look; trying again changes nothing
 #   others  a full disk, a wrong setting, a bug: somebody has to look
@@ -12,21 +12,21 @@ set -u
 : "${PERENNIAL_TRIES:=4}"
 : "${PERENNIAL_WAIT_SECONDS:=1200}"
 
+again() {
+  try=1
+  while :; do
+    "$@"
+    code=$?
+    case $code in
+      69 | 75) [ "$try" -lt "$PERENNIAL_TRIES" ] || return "$code" ;;
+      *) return "$code" ;;
+    esac
+    try=$((try + 1))
+    sleep "$PERENNIAL_WAIT_SECONDS"
+  done
+}
+
 cd "$PERENNIAL_WORKSPACE" || exit 66
-
-try=1
-while :; do
-  perennial score --json
-  code=$?
-  case $code in
-    69 | 75)
-      [ "$try" -lt "$PERENNIAL_TRIES" ] || break
-      try=$((try + 1))
-      sleep "$PERENNIAL_WAIT_SECONDS"
-      ;;
-    *) break ;;
-  esac
-done
-
-[ "$code" -eq 0 ] || exit "$code"
-perennial digest --out digest.html
+again perennial score --json || exit $?
+perennial digest --out digest.html || exit $?
+again perennial alerts send
