@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 __all__ = ["Cells"]
 
 Floats = NDArray[np.float64]
 Positions = NDArray[np.int64]
+Numbers = NDArray[np.integer[Any]]
 
-BITS = 32
+BITS, FEW = 32, 65_536
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,11 @@ class Cells:
     first: Positions
     belongs: Floats
 
+    @property
+    def is_one(self) -> bool:
+        """Say whether all accounts are one cell, which has them in the order in which they come."""
+        return len(self.first) == 1
+
     @classmethod
     def of(cls, groups: Floats) -> Cells:
         """Find the cells of groups, one row each, 1 where an account belongs to it.
@@ -45,14 +53,13 @@ class Cells:
         >>> cells.order.tolist(), cells.first.tolist(), cells.belongs.tolist()
         ([0, 2, 1], [0, 2], [[1.0, 1.0], [0.0, 1.0]])
         """
-        code = np.zeros(groups.shape[1], dtype=np.int64)
+        code: Numbers = np.zeros(groups.shape[1], dtype=np.int64)
         for start in range(0, len(groups), BITS):
             bits = np.zeros(len(code), dtype=np.int64)
             for place, row in enumerate(groups[start : start + BITS]):
                 bits |= (row != 0.0).astype(np.int64) << place
-            if start:  # number the cells so far, so that their codes leave room
-                code = np.unique(code, return_inverse=True)[1].astype(np.int64) << BITS
-            code = code | bits
+            # numbered, codes are small again, so that the next bits have room
+            code = _numbered(code.astype(np.int64) << BITS | bits)
         order = np.argsort(code, kind="stable")
         edges = np.flatnonzero(np.diff(code[order], prepend=-1))
         return cls(order, edges, groups[:, order[edges]])
@@ -67,3 +74,11 @@ class Cells:
     def groups(self, sums: Floats) -> Floats:
         """Sum the cells of every group: (..., c) becomes (g, ...)."""
         return np.asarray(np.einsum("gc,...c->g...", self.belongs, sums))
+
+
+def _numbered(code: Positions) -> Numbers:
+    """Number codes in their order from 0; few fit two bytes, and those are sorted at once."""
+    place, found = pd.factorize(code)
+    number = np.empty(len(found), dtype=np.uint16 if len(found) <= FEW else np.int64)
+    number[np.argsort(found)] = np.arange(len(found))
+    return number[place]

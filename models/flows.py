@@ -9,7 +9,7 @@ too, and their fall contraction.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, fields
 
 import numpy as np
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from models.cells import Cells
 from models.factor import Chances, Leaning, blocks
 from models.outcomes import Outlook
+from models.room import keep_room
 
 __all__ = [
     "QUANTITIES",
@@ -121,6 +122,7 @@ def cohort_at(outlook: Outlook, horizon: int) -> Cohort:
 
     A signed successor line outranks a notice: the account is then there at its signed amount.
     """
+    keep_room()  # all arithmetic of forecasts begins here
     column = horizon - 1
     mrr = outlook.accounts["mrr_micros"].to_numpy(dtype=np.float64) / 1e6
     amount = outlook.booked_mrr_micros[:, column] / 1e6
@@ -206,9 +208,16 @@ def sums_given_factor(
 ) -> dict[str, Floats]:
     """Give `cumulants` at values of the factor, block by block of accounts."""
     cells = Cells.of(groups)
-    named = ((block, cells.order[block]) for block in blocks(len(cohort.mrr)))
-    parts = ((block, cohort.of(who), leaning.of(who).at(z)) for block, who in named)
-    return _summed(cells, names, parts)
+    return _summed(cells, names, _in_blocks(cohort, leaning, z, cells))
+
+
+def _in_blocks(
+    cohort: Cohort, leaning: Leaning, z: Floats, cells: Cells
+) -> Iterator[tuple[slice, Cohort, Chances]]:
+    """Take the accounts cell by cell, as many at once as fit a processor's cache."""
+    for block in blocks(len(cohort.mrr)):
+        who = block if cells.is_one else cells.order[block]  # a slice copies nothing
+        yield block, cohort.of(who), leaning.of(who).at(z)
 
 
 def _summed(
@@ -238,7 +247,8 @@ def own_cumulants(cohort: Cohort, chances: Chances, names: tuple[str, ...]) -> d
         Which of `QUANTITIES` are asked for; what is signed is not in them.
     """
     raw = _moments(cohort, chances, names)
-    return {name: np.stack(_cumulants(*moments)) for name, moments in raw.items()}
+    room = np.empty((2, *chances.churn.T.shape))
+    return {name: _cumulants(moments, room) for name, moments in raw.items()}
 
 
 def _signed(cohort: Cohort) -> dict[str, Floats]:
@@ -251,30 +261,45 @@ def _signed(cohort: Cohort) -> dict[str, Floats]:
     }
 
 
-def _moments(
-    cohort: Cohort, chances: Chances, names: tuple[str, ...]
-) -> dict[str, tuple[Floats, Floats, Floats]]:
-    """Give three raw moments of what each account adds to the sums asked for, (m, n) each."""
-    churn, contract, expand = chances.churn.T, chances.contract.T, chances.expand.T
-    powers = [cohort.mrr, cohort.mrr**2, cohort.mrr**3]
-    rise = [expand * (powers[k] * cohort.up[:, k]) for k in range(3)]
-    fall = [contract * (powers[k] * cohort.down[:, k]) for k in range(3)]
+def _moments(cohort: Cohort, chances: Chances, names: tuple[str, ...]) -> dict[str, Floats]:
+    """Give three raw moments of what each account adds to the sums asked for, (3, m, n) each."""
+    powers = np.stack([cohort.mrr, cohort.mrr**2, cohort.mrr**3])
+    rise = _times(chances.expand, powers * cohort.up.T)
+    fall = _times(chances.contract, powers * cohort.down.T)
     if cohort.drifts:
-        flat = chances.flat.T
-        for k in range(3):
-            rise[k] += flat * (powers[k] * cohort.flat_up[:, k])
-            fall[k] += flat * (powers[k] * cohort.flat_down[:, k])
-    gone = [churn * powers[k] for k in range(3)]
-    loss = [fall[k] + gone[k] for k in range(3)] if {"closing", "loss"} & {*names} else gone
-    raw = {"expansion": rise, "contraction": fall, "churned": gone, "loss": loss}
-    raw["logos"] = [churn] * 3
+        flat = chances.flat
+        rise += _times(flat, powers * cohort.flat_up.T)
+        fall += _times(flat, powers * cohort.flat_down.T)
+    gone = _times(chances.churn, powers)
+    raw = {"expansion": rise, "contraction": fall, "churned": gone}
+    if "loss" in names or "closing" in names:
+        raw["loss"] = fall + gone
     if "closing" in names:
-        raw["closing"] = [rise[0] - loss[0], rise[1] + loss[1], rise[2] - loss[2]]
-    return {name: (raw[name][0], raw[name][1], raw[name][2]) for name in names}
+        raw["closing"] = rise + raw["loss"]
+        np.subtract(rise[::2], raw["loss"][::2], out=raw["closing"][::2])  # a loss is below zero
+    if "logos" in names:
+        raw["logos"] = np.repeat(chances.churn.T[None], 3, axis=0)
+    return {name: raw[name] for name in names}
 
 
-def _cumulants(first: Floats, second: Floats, third: Floats) -> tuple[Floats, Floats, Floats]:
-    """Turn an account's raw moments into its mean, variance and third cumulant."""
-    square = first * first
-    variance = np.maximum(second - square, 0.0)
-    return first, variance, third - first * (3.0 * second - 2.0 * square)
+def _times(chance: Floats, sizes: Floats) -> Floats:
+    """Multiply a chance, (n, m), with three moments of its size, (3, n): (3, m, n)."""
+    return np.asarray(chance.T * sizes[:, None])
+
+
+def _cumulants(moments: Floats, room: Floats) -> Floats:
+    """Turn raw moments, (3, m, n), into mean, variance and third cumulant, in their place.
+
+    ``room`` is for two matrices in between: new ones for every block cost more than the sums do.
+    """
+    first, second, third = moments
+    square, more = room
+    np.multiply(first, first, out=square)
+    np.multiply(second, 3.0, out=more)
+    np.subtract(second, square, out=second)
+    np.maximum(second, 0.0, out=second)
+    square *= 2.0
+    more -= square
+    more *= first
+    third -= more
+    return moments

@@ -26,7 +26,7 @@ from models.flows import cohort_at
 from models.outcomes import LEADS, Outlook
 from models.shape import Group
 from models.spread import phi_of, shared_scale
-from models.view import FIGURES, View, groups_of, month_of, views_of
+from models.view import FIGURES, View, groups_of, months_of, views_of
 
 __all__ = [
     "FIGURES",
@@ -177,15 +177,15 @@ def _path(
     as_of: date,
 ) -> list[dict[str, Any]]:
     """Give NRR and GRR of the same cohort month by month; the horizon's month is the forecast's."""
-    path = []
-    for month, tau in enumerate(scales, start=1):
-        head = {"month": month, "period_end": lead_day(as_of, month).isoformat()}
-        if month == horizon:
-            figures = total.figures()
-            path.append(head | {name: _three(figures[name]) for name in ("nrr", "grr")})
-        else:
-            path.append(head | month_of(cohort_at(book, month), tau, stretch=stretch, seed=seed))
-    return path
+    others = [month for month in range(1, LEADS + 1) if month != horizon]
+    cohorts = ((cohort_at(book, month), scales[month - 1]) for month in others)
+    told = dict(zip(others, months_of(cohorts, stretch=stretch, seed=seed), strict=True))
+    figures = total.figures()
+    told[horizon] = {name: _three(figures[name]) for name in ("nrr", "grr")}
+    return [
+        {"month": month, "period_end": lead_day(as_of, month).isoformat()} | told[month]
+        for month in range(1, LEADS + 1)
+    ]
 
 
 def _three(figure: dict[str, float] | None) -> dict[str, float] | None:

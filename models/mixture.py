@@ -7,13 +7,15 @@ values, and quantiles of the mixture are found as roots. A coarse mixture would 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 from scipy.optimize import elementwise
 from scipy.special import gammainc, gammaincc, ndtr
 
-__all__ = ["Mixture", "mixture", "quantiles", "shifted_gamma_cdf"]
+__all__ = ["Mixture", "mixture", "quantiles", "quantiles_together", "shifted_gamma_cdf"]
 
 Floats = NDArray[np.float64]
 
@@ -64,6 +66,16 @@ class Mixture:
         high = (mean + 12.0 * sd).max(axis=1)
         self.low, self.high = low, high
         self.certain = high - low <= 1e-12 * np.maximum(np.abs(high), 1e-300)
+
+    @classmethod
+    def of(cls, parts: Sequence[Mixture]) -> Mixture:
+        """Put mixtures over the same factor values together."""
+        return cls(
+            np.concatenate([one.mean for one in parts]),
+            np.concatenate([one.sd for one in parts]),
+            np.concatenate([one.skew for one in parts]),
+            parts[0].weight,
+        )
 
     def cdf(self, x: Floats, row: NDArray[np.int64]) -> Floats:
         """Give P(sum of ``row`` <= x), element by element."""
@@ -136,11 +148,36 @@ def quantiles(z: Floats, sums: Floats, levels: tuple[float, ...]) -> Floats:
     >>> quantiles(z, flat, (0.05, 0.5)).round(3).tolist()
     [[8.355, 10.0]]
     """
-    density = _density(z, sums)
-    out = np.zeros((len(sums), len(levels)))
-    for count in np.unique(density):
-        alike = density == count
-        out[alike] = mixture(z, sums[alike]).quantiles(levels)
+    return quantiles_together([(z, sums)], levels)[0]
+
+
+def quantiles_together(
+    parts: Sequence[tuple[Floats, Floats]], levels: tuple[float, ...]
+) -> list[Floats]:
+    """Give `quantiles` of several books' sums: the very same, with one search for all roots.
+
+    Parameters
+    ----------
+    parts : sequence of tuple
+        Nodes and sums of each book.
+    levels : tuple of float
+
+    Examples
+    --------
+    >>> z = np.linspace(-6, 6, 25)
+    >>> flat = np.stack([np.zeros(25) + 10, np.ones(25), np.zeros(25)])[None]
+    >>> [one.round(3).tolist() for one in quantiles_together([(z, flat), (z, 2 * flat)], (0.5,))]
+    [[[10.0]], [[20.0]]]
+    """
+    density = [_density(z, sums) for z, sums in parts]
+    out = [np.zeros((len(sums), len(levels))) for _, sums in parts]
+    for count in np.unique(np.concatenate(density)) if parts else ():
+        alike = [(at, np.flatnonzero(one == count)) for at, one in enumerate(density)]
+        meant = [(at, rows) for at, rows in alike if len(rows)]
+        made = Mixture.of([mixture(parts[at][0], parts[at][1][rows]) for at, rows in meant])
+        found = np.split(made.quantiles(levels), np.cumsum([len(rows) for _, rows in meant])[:-1])
+        for (at, rows), values in zip(meant, found, strict=True):
+            out[at][rows] = values
     return out
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.optimize import brentq
 
 from models.factor import LEAN, Chances, blocks, few_nodes, lean
-from models.flows import Cohort, cumulants
+from models.flows import Cohort, own_cumulants
 
 __all__ = ["WIDEST", "alone_variance", "shared_variance", "tau_reaching"]
 
@@ -33,8 +33,7 @@ def alone_variance(cohort: Cohort) -> float:
     1.0
     """
     chances = Chances(cohort.p_churn[:, None], cohort.p_contract[:, None], cohort.p_expand[:, None])
-    everyone = np.ones((1, len(cohort.mrr)))
-    return float(cumulants(cohort, chances, everyone, ("closing",))["closing"][0, 1, 0])
+    return float(own_cumulants(cohort, chances, ("closing",))["closing"][1].sum())
 
 
 def shared_variance(cohort: Cohort, tau: float) -> float:

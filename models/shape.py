@@ -17,11 +17,10 @@ from numpy.typing import NDArray
 
 from models.factor import Leaning, factor_nodes
 from models.flows import Cohort, sums_given_factor
-from models.mixture import mixture
-from models.mixture import quantiles as curve_quantiles
+from models.mixture import mixture, quantiles_together
 from models.paths import SINGLE, simulate
 
-__all__ = ["Group", "Shape", "is_lumpy", "shapes_of"]
+__all__ = ["Draft", "Group", "Shape", "draft_of", "finished", "is_lumpy", "shapes_of"]
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -44,6 +43,46 @@ class Shape:
 
     quantile: dict[str, Floats]
     closing_above: Callable[[float], float]
+
+
+@dataclass(frozen=True)
+class Draft:
+    """Shapes of which all is known but the quantiles that a curve gives.
+
+    Attributes
+    ----------
+    names : tuple of str
+        The sums asked for.
+    z : array of float, (m,)
+        The factor's nodes.
+    sums : array of float, (groups, sums, 3, m)
+        Their cumulants.
+    curved : array of bool, (groups, sums)
+        Which of them a curve fits.
+    quantiles : array of float, (groups, sums, levels)
+        Of those that were played.
+    above : list of callable
+        P(closing >= x) of each group.
+    """
+
+    names: tuple[str, ...]
+    z: Floats
+    sums: Floats
+    curved: Bools
+    quantiles: Floats
+    above: list[Callable[[float], float]]
+
+    def shapes(self, found: Floats) -> list[Shape]:
+        """Put the curves' quantiles in, (curved sums, levels)."""
+        quantiles = self.quantiles.copy()
+        quantiles[self.curved] = found
+        if "logos" in self.names:
+            whole = self.curved & (np.array(self.names) == "logos")
+            quantiles[whole] = np.ceil(quantiles[whole] - 0.5)
+        return [
+            Shape(dict(zip(self.names, values, strict=True)), above)
+            for values, above in zip(quantiles, self.above, strict=True)
+        ]
 
 
 def is_lumpy(mrr: Floats) -> bool:
@@ -86,35 +125,45 @@ def shapes_of(
     seed : int
         Seed of the paths.
     """
+    draft = draft_of(cohort, leaning, groups, names, levels, paths=paths, seed=seed)
+    return finished([draft], levels)[0]
+
+
+def finished(drafts: Sequence[Draft], levels: tuple[float, ...]) -> list[list[Shape]]:
+    """Draw the curves of several drafts at once: what each has does not depend on the others."""
+    found = quantiles_together([(one.z, one.sums[one.curved]) for one in drafts], levels)
+    return [draft.shapes(values) for draft, values in zip(drafts, found, strict=True)]
+
+
+def draft_of(
+    cohort: Cohort,
+    leaning: Leaning,
+    groups: Sequence[Group],
+    names: tuple[str, ...],
+    levels: tuple[float, ...],
+    *,
+    paths: int,
+    seed: int = 0,
+) -> Draft:
+    """Give every group's shape but for its curves, which `finished` draws (see `shapes_of`)."""
     z, _ = factor_nodes(leaning.tau)
-    member = _membership(groups, len(cohort.mrr))
-    found = sums_given_factor(cohort, leaning, z, member, names)
+    found = sums_given_factor(cohort, leaning, z, _membership(groups, len(cohort.mrr)), names)
     sums = np.stack([found[name] for name in names], axis=1)
     curved = _curved(cohort, groups, sums)
     quantiles = np.zeros((len(groups), len(names), len(levels)))
-    if curved.any():
-        quantiles[curved] = curve_quantiles(z, sums[curved], levels)
-    if "logos" in names:
-        whole = names.index("logos")
-        quantiles[:, whole] = np.ceil(quantiles[:, whole] - 0.5)
-    played = [g for g in range(len(groups)) if not curved[g].all() and len(groups[g].members)]
     closing = names.index("closing")
-    above = [_above_curve(z, sums[g, closing]) for g in range(len(groups))]
-
-    def drawn_of(g: int) -> dict[str, Floats]:
-        who, count = groups[g].members, _paths(groups[g], paths)
+    above = [_above_curve(z, one[closing]) for one in sums]
+    for g, group in enumerate(groups):
+        if curved[g].all() or not len(group.members):
+            continue
         asked = tuple(name for name, fits in zip(names, curved[g], strict=True) if not fits)
-        return simulate(cohort.of(who), leaning.of(who), count, seed, asked)
-
-    for g in played:
-        drawn = drawn_of(g)
+        part, count = cohort.of(group.members), _paths(group, paths)
+        drawn = simulate(part, leaning.of(group.members), count, seed, asked)
         for name, values in drawn.items():
             quantiles[g, names.index(name)] = np.quantile(values, levels, method="inverted_cdf")
         if not curved[g, closing]:
             above[g] = _above_paths(drawn["closing"])
-    return [
-        Shape(dict(zip(names, quantiles[g], strict=True)), above[g]) for g in range(len(groups))
-    ]
+    return Draft(names, z, sums, curved, quantiles, above)
 
 
 def _paths(group: Group, most: int) -> int:

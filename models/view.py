@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from models.factor import lean
 from models.flows import QUANTITIES, Cohort, means
-from models.shape import Group, Shape, shapes_of
+from models.shape import Draft, Group, Shape, draft_of, finished, shapes_of
 from models.stretch import stretched, stretched_loss
 
-__all__ = ["FIGURES", "LEVELS", "View", "groups_of", "month_of", "views_of"]
+__all__ = ["FIGURES", "LEVELS", "View", "groups_of", "months_of", "views_of"]
 
 Floats = NDArray[np.float64]
 
@@ -76,10 +76,17 @@ def groups_of(accounts: pd.DataFrame, cuts: Sequence[str]) -> list[Group]:
     """
     groups = [Group({}, np.arange(len(accounts)))]
     for cut in cuts:
-        labels = accounts[cut].astype("object").where(accounts[cut].notna(), "unknown").astype(str)
-        code, values = pd.factorize(labels, sort=True)
+        code, values = _labelled(accounts[cut])
         groups += [Group({cut: v}, np.flatnonzero(code == at)) for at, v in enumerate(values)]
     return groups
+
+
+def _labelled(column: pd.Series) -> tuple[NDArray[np.int64], list[str]]:
+    """Give each row's label by number, and the labels in order; a missing value is "unknown"."""
+    kind, kinds = pd.factorize(column)  # few kinds are made words of, not every row
+    labels = [str(one) for one in kinds] + ["unknown"] * bool((kind < 0).any())
+    values = sorted(set(labels))
+    return np.array([values.index(one) for one in labels], dtype=np.int64)[kind], values
 
 
 def views_of(
@@ -114,33 +121,53 @@ def views_of(
     ]
 
 
-def month_of(
-    cohort: Cohort, tau: float, *, stretch: float = 1.0, seed: int = 0
-) -> dict[str, dict[str, float] | None]:
-    """Give NRR and GRR of a whole cohort at one month: mean, p10, p50, p90.
+def months_of(
+    months: Iterable[tuple[Cohort, float]], *, stretch: float = 1.0, seed: int = 0
+) -> list[dict[str, dict[str, float] | None]]:
+    """Give NRR and GRR of a whole cohort month by month: mean, p10, p50, p90.
+
+    Parameters
+    ----------
+    months : iterable of tuple
+        The cohort at each month, and the scale of the shared factor there.
+    stretch : float
+        Conformal factor on every quantile's distance from its median.
+    seed : int
+        Seed of what is simulated.
 
     Examples
     --------
     >>> one, no = np.ones(2), np.zeros(2, dtype=bool)
     >>> flat = np.zeros((2, 3))
     >>> still = Cohort(one, 0 * one, 0 * one, 0 * one, flat, flat, no, 0 * one, 0 * one, no)
-    >>> month_of(still, 0.2)["grr"]
+    >>> months_of([(still, 0.2)])[0]["grr"]
     {'mean': 1.0, 'p10': 1.0, 'p50': 1.0, 'p90': 1.0}
     """
-    opening = float(cohort.mrr.sum())
+    drafts, sums = [], []
+    for cohort, tau in months:  # one cohort at a time: twelve of a large book are half a gigabyte
+        drafts.append(_month_draft(cohort, tau, seed))
+        flows = means(cohort)
+        sums.append((float(cohort.mrr.sum()), flows["closing"].sum(), flows["loss"].sum()))
+    shapes = finished(drafts, MONTH_LEVELS)
+    return [_month(*one, shape, stretch) for one, (shape,) in zip(sums, shapes, strict=True)]
+
+
+def _month_draft(cohort: Cohort, tau: float, seed: int) -> Draft:
+    leaning = lean(cohort.p_churn, cohort.p_contract, cohort.p_expand, tau)
+    everyone, asked = [Group({}, np.arange(len(cohort.mrr)))], ("closing", "loss")
+    return draft_of(cohort, leaning, everyone, asked, MONTH_LEVELS, paths=MONTH_PATHS, seed=seed)
+
+
+def _month(
+    opening: float, closing: float, loss: float, shape: Shape, stretch: float
+) -> dict[str, dict[str, float] | None]:
+    """Bring the sums of a month into ratios; nobody has none."""
     if opening <= 0.0:
         return {"nrr": None, "grr": None}
-    leaning = lean(cohort.p_churn, cohort.p_contract, cohort.p_expand, tau)
-    everyone = Group({}, np.arange(len(cohort.mrr)))
-    names = ("closing", "loss")
-    (shape,) = shapes_of(
-        cohort, leaning, [everyone], names, MONTH_LEVELS, paths=MONTH_PATHS, seed=seed
-    )
-    sums = {name: float(flow.sum()) for name, flow in means(cohort).items()}
     nrr, grr = _ratios(shape.quantile, opening, stretch)
     return {
-        "nrr": _figure(_tidy_one(sums["closing"] / opening), nrr, MONTH_LEVELS),
-        "grr": _figure(_tidy_one(1.0 - sums["loss"] / opening), grr, MONTH_LEVELS),
+        "nrr": _figure(_tidy_one(float(closing) / opening), nrr, MONTH_LEVELS),
+        "grr": _figure(_tidy_one(1.0 - float(loss) / opening), grr, MONTH_LEVELS),
     }
 
 
