@@ -30,7 +30,6 @@ CONNECT_SECONDS = 10
 CHECK_MILLISECONDS = 500
 WRITER = 0x7065726E  # one number of our own beside the schema's, so that nobody else's lock is ours
 AWAY = ("08", "40", "53", "57", "25006", "25P03")
-NOBODY = ("28", "3D000")
 POSTGRES = ("postgres", "postgresql")
 LIMITS = "SELECT " + ", ".join(
     f"set_config('{name}', %s, true)"
@@ -80,8 +79,6 @@ def fault(refused: exc.SQLAlchemyError, label: str, url: sa.URL) -> Fault:
         return Busy("busy", message, "try again later")
     if state == "53100":
         return CannotWrite("cannot_write", message, "free the database's disk")
-    if state.startswith(NOBODY):
-        return ConfigurationRefused("config", message, "mend the URL or the user's password")
     if state == "42501":
         return NotPermitted("store.denied", message, "let the database's user do it")
     if refused.connection_invalidated or state.startswith(AWAY) or not state:

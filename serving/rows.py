@@ -6,16 +6,19 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+import orjson
 import sqlalchemy as sa
 
 from serving import outbox, queries, tables
 from serving.columns import as_rows
+from serving.database import POSTGRES
 from serving.publication import Publication
 
 __all__ = ["insert"]
 
 AT_ONCE = 2000
 """Rows of one statement: between two of them a process that is asked to end can do so."""
+BLOCK = 100
 
 
 def insert(
@@ -63,8 +66,31 @@ def insert(
 
 
 def _rows(connection: sa.Connection, table: sa.Table, rows: list[dict[str, Any]]) -> None:
+    write = _in_blocks if connection.dialect.name == POSTGRES else _one_by_one
     for first in range(0, len(rows), AT_ONCE):
-        connection.execute(sa.insert(table), rows[first : first + AT_ONCE])
-        connection.exec_driver_sql(
-            "SELECT 1"
-        )  # alone: only then does PostgreSQL time how long we idle
+        write(connection, table, rows[first : first + AT_ONCE])
+
+
+def _one_by_one(connection: sa.Connection, table: sa.Table, rows: list[dict[str, Any]]) -> None:
+    connection.execute(sa.insert(table), rows)
+
+
+def _in_blocks(connection: sa.Connection, table: sa.Table, rows: list[dict[str, Any]]) -> None:
+    """Write many rows by one statement: a server reads each statement anew.
+
+    The driver's own way sends one per row in a pipeline, after which PostgreSQL 18 does not time
+    how long the session idles in its transaction.
+    """
+    quoted = connection.dialect.identifier_preparer.quote
+    names = list(rows[0])
+    told = [isinstance(table.c[name].type, sa.JSON) for name in names]
+    into = f"INSERT INTO {quoted(table.name)} ({', '.join(map(quoted, names))}) VALUES "
+    line = f"({', '.join(['%s'] * len(names))})"
+    for first in range(0, len(rows), BLOCK):
+        block = rows[first : first + BLOCK]
+        values = [_sent(row[n], t) for row in block for n, t in zip(names, told, strict=True)]
+        connection.exec_driver_sql(into + ", ".join([line] * len(block)), tuple(values))
+
+
+def _sent(value: Any, as_json: bool) -> Any:
+    return orjson.dumps(value).decode() if as_json and value is not None else value
