@@ -118,10 +118,12 @@ def approve(
 ) -> None:
     """Let a run through that a gate holds: it serves from now on; who and when is kept."""
     from serving import terminal  # heavy: rich
+    from serving.digest import keep
     from serving.settings import load
 
     store = _store(load(book, home))
     let = store.approve(run, now=now(), by=by or _who())
+    keep(store, let)  # its digest said that it is held
     current = store.current()
     told = {
         "run_id": let.run_id,
