@@ -9,7 +9,7 @@ ROWS ?= 20m
 PYTEST := $(BIN)/python -m pytest
 unexport PYTHONDONTWRITEBYTECODE  # every process of a test run would compile all modules again
 
-.PHONY: help demo serve test ci slow check lint format docs faults shown pins bench-ledger bench-features bench-signals bench-training bench-attainable bench-small bench-books bench-coverage bench-error bench-sponsors bench-forecast bench-scenarios bench-stability bench-weekly clean
+.PHONY: help demo serve test ci slow check lint format docs faults shown pins bench-ledger bench-features bench-signals bench-training bench-attainable bench-small bench-books bench-coverage bench-error bench-sponsors bench-forecast bench-scenarios bench-stability bench-weekly bench-outreach clean
 .DEFAULT_GOAL := help
 
 help:  ## List these commands
@@ -108,6 +108,9 @@ bench-stability: $(STAMP)  ## Score a simulated year week by week: how often cel
 
 bench-weekly: $(STAMP)  ## Time the weekly job on 20M usage rows, and the week after
 	@$(BIN)/python -m benchmarks.weekly --rows $(ROWS)
+
+bench-outreach: $(STAMP)  ## Lay what the list saves beside an oracle, where outreach works in a known way
+	@$(BIN)/python -m benchmarks.outreach_worth
 
 clean:  ## Remove what was built, trained and simulated (.venv stays)
 	rm -rf build dist demo .perennial .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

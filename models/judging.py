@@ -14,6 +14,7 @@ from features.snapshot import data_coverage
 from features.triggers import TRIGGERS, TriggerSettings, fire
 from models.carried import Carried
 from models.choices import Choices
+from models.contacts import Contacts
 from models.guards import guards
 from models.matrix import place
 from models.memory import short
@@ -34,6 +35,7 @@ def judge_accounts(
     as_of: date,
     choices: Choices,
     earlier: Carried | None = None,
+    contacts: Contacts | None = None,
 ) -> tuple[Scored, pd.DataFrame]:
     """Score accounts, place them in their cells, and say why.
 
@@ -50,6 +52,8 @@ def judge_accounts(
     earlier : Carried, optional
         The model of the last run, where that was another (``models.keeper.open_earlier``): moves
         are told apart into what it says and what the new model says otherwise.
+    contacts : Contacts, optional
+        Past outreach: an expansion rests after a contact for it; a CSM's own call stands beside.
 
     Returns
     -------
@@ -75,8 +79,9 @@ def judge_accounts(
         model=short(carried.digest),
     )
     table = table.join(placed.drop(columns=["account_id"]))
-    held = guards(_guard_facts(table, frame), as_of, choices.matrix.guards)
-    table = _described(table.join(held.drop(columns=["account_id"])), frame, choices)
+    known = contacts or Contacts()
+    held = guards(_guard_facts(table, frame, known), as_of, choices.matrix.guards)
+    table = _described(table.join(held.drop(columns=["account_id"])), frame, choices, known)
     return scored, _with_status(table, why)
 
 
@@ -88,14 +93,19 @@ def _with_status(table: pd.DataFrame, why: Sequence[str | None]) -> pd.DataFrame
     return table.assign(status=status, status_reason=said)
 
 
-def _described(table: pd.DataFrame, frame: pd.DataFrame, choices: Choices) -> pd.DataFrame:
-    """Add where each account stands on the maturity curve, and how much of it is seen."""
+def _described(
+    table: pd.DataFrame, frame: pd.DataFrame, choices: Choices, known: Contacts
+) -> pd.DataFrame:
+    """Add where each account stands on the maturity curve, how much of it is seen, who calls it what."""
+    calls = [known.calls.get(account) for account in table["account_id"]]
     grown = stage(frame, choices.maturity)
     return table.assign(
         maturity_stage=grown["maturity_stage"].to_numpy(),
         maturity_score=grown["maturity_score"].to_numpy(),
         data_coverage=data_coverage(frame).to_numpy(),
-        csm_call=None,
+        csm_call=pd.Series([call and call.told() for call in calls], table.index, object),
+        days_to_review=frame["commercial_days_to_review"].to_numpy(),
+        days_since_review=frame["relationship_days_since_review"].to_numpy(),
     )
 
 
@@ -126,7 +136,7 @@ def likely_lever(fired: Sequence[Mapping[str, Any]]) -> str | None:
     return min(named, key=lambda pair: pair[0])[1] if named else None
 
 
-def _guard_facts(table: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
+def _guard_facts(table: pd.DataFrame, frame: pd.DataFrame, known: Contacts) -> pd.DataFrame:
     """Give the guards what they ask for, out of the scores and the signals."""
     facts = table.copy()
     facts["urgent_open"] = (frame["support_urgent_open_days"] > 0).to_numpy()
@@ -134,6 +144,8 @@ def _guard_facts(table: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
     facts["bill_shock"] = [_names(fired, "bill_shock") for fired in table["triggers"]]
     owed = frame["payments_overdue"].fillna(frame["commercial_payments_failed_91d"])
     facts["past_due"] = (owed > 0).to_numpy()
+    last = known.last_of("expansion")
+    facts["last_expansion_play_on"] = [last.get(account) for account in facts["account_id"]]
     return facts
 
 

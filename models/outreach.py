@@ -7,7 +7,6 @@ control outcomes have been counted, the order is a priority and not a measured l
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -17,9 +16,11 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from features.configuration import Section
+from models.contacts import Contacts
 from models.matrix import ACTIONS
+from models.offers import OFFERED, offers
 
-__all__ = ["COLUMNS", "PLAYS", "UNASSIGNED", "OutreachSettings", "Play", "break_even", "rank"]
+__all__ = ["COLUMNS", "UNASSIGNED", "OutreachSettings", "break_even", "rank"]
 
 Floats = NDArray[np.float64]
 
@@ -41,15 +42,18 @@ COLUMNS = (
     "lever",
     "reasons",
     "triggers",
+    "evidence",
+    "how",
+    "others",
+    "note",
+    "csm_call",
+    "propensity",
 )
 """Columns of the list."""
 
 UNASSIGNED = "unassigned"
 """The list of the accounts that no CSM has."""
 
-SAVEABILITY = 0.12
-SHORT_LEAD_DAYS, LIKELY_GONE = 30, 0.6
-SAVE_PLACES, EXPANSION_PLACES = 3, 2
 LARGEST_BREAK_EVEN = 0.5
 
 
@@ -64,6 +68,21 @@ class OutreachSettings(Section):
         Hours that a play takes.
     per_csm : int
         Places in each CSM's list a week.
+    capacity : dict of str to int
+        Places of a CSM by name, instead of ``per_csm``: ``{"Ana" = 6}``.
+    hours : dict of str to float
+        Hours of a CSM a week by name: as many places as plays fit in; ``capacity`` goes before.
+    save_places, expansion_places : int
+        Places of each list that are kept for saves and for expansions.
+    reduction : float
+        Share of the chance to leave that a play is expected to take away.
+    short_lead_days : int
+        Days before a renewal, within which that is halved.
+    likely_gone : float
+        Chance to leave, above which it is halved.
+    may_wait : float
+        Weight of the chance to leave later than three months ahead: a later week's list can save
+        that too.
     holdout : float
         Share of accounts held out to measure the effect; 0 = off.
     """
@@ -71,6 +90,14 @@ class OutreachSettings(Section):
     hour_cost: float = Field(default=100.0, ge=0.0)
     hours_per_play: float = Field(default=2.0, ge=0.0)
     per_csm: int = Field(default=10, ge=0)
+    capacity: dict[str, int] = Field(default_factory=dict)
+    hours: dict[str, float] = Field(default_factory=dict)
+    save_places: int = Field(default=3, ge=0)
+    expansion_places: int = Field(default=2, ge=0)
+    reduction: float = Field(default=0.12, gt=0.0, le=1.0)
+    short_lead_days: int = Field(default=30, ge=0)
+    likely_gone: float = Field(default=0.6, gt=0.0, le=1.0)
+    may_wait: float = Field(default=0.1, ge=0.0, le=1.0)
     holdout: float = Field(default=0.0, ge=0.0, lt=1.0)
 
     @property
@@ -78,26 +105,20 @@ class OutreachSettings(Section):
         """Cost of one play."""
         return self.hour_cost * self.hours_per_play
 
+    def places(self, csm: str) -> int:
+        """Give a CSM's places a week: their own, else those that their hours hold, else the usual.
 
-@dataclass(frozen=True)
-class Play:
-    """What to do in a cell: ``save`` or ``expansion``, and the play's name."""
-
-    kind: str
-    name: str
-
-
-PLAYS: dict[str, Play] = {
-    "HH": Play("expansion", "Priority expansion"),
-    "HM": Play("expansion", "Plant seeds"),
-    "MH": Play("save", "Stabilise first"),
-    "MM": Play("save", "Quarterly review"),
-    "ML": Play("save", "Investigate risk"),
-    "LH": Play("save", "Investigate risk"),
-    "LM": Play("save", "Engage at once"),
-    "LL": Play("save", "Intervene at once"),
-}
-"""The play of every cell; High/Low has none: the relationship is maintained."""
+        Examples
+        --------
+        >>> chosen = OutreachSettings(capacity={"Ana": 6}, hours={"Ben": 9.0})
+        >>> chosen.places("Ana"), chosen.places("Ben"), chosen.places("Cy")
+        (6, 4, 10)
+        """
+        if csm in self.capacity:
+            return max(self.capacity[csm], 0)
+        if csm in self.hours and self.hours_per_play > 0:
+            return int(max(self.hours[csm], 0.0) / self.hours_per_play)
+        return self.per_csm
 
 
 def rank(
@@ -107,12 +128,15 @@ def rank(
     *,
     as_of: date,
     held_out: Collection[str] = (),
+    contacts: Contacts | None = None,
+    cool_down_days: int = 30,
 ) -> pd.DataFrame:
     """Rank the accounts that are worth a play this week.
 
     Expected value, in the book's currency per year: for a save p x MRR x 12 x .12 - cost, the
     .12 halved when the renewal is less than 30 days away, halved when p > .6 or notice was given;
-    for an expansion the expected expansion MRR (already probability x amount) x 12 - cost.
+    what of p lies later than the three months ahead (``p_churn``) counts for a tenth, since a later
+    list can save it too. For an expansion the expected expansion MRR (already probability x amount) x 12 - cost.
     Medium expansion readiness is listed only while an expansion trigger fires at "act".
 
     Parameters
@@ -120,23 +144,28 @@ def rank(
     scores : DataFrame
         ``account_id, cell, mrr, p_expand, p_churn_by_decision_or_12m, expected_expansion_mrr``
         and, where known, ``name, segment, csm, next_renewal_on, notice, guard, expansion_held,
-        save_held, lever, reasons_retention, reasons_expansion, triggers``. Without
-        ``expansion_held`` every guard text holds.
+        save_held, lever, reasons_retention, reasons_expansion, triggers``, and what
+        ``models.offers`` reads beside. Without ``expansion_held`` every guard text holds.
     settings : OutreachSettings
         Cost and places.
     capacity : int, optional
-        Places per CSM, instead of ``per_csm``.
+        Places per CSM, instead of what the settings say.
     as_of : date
         The as-of date.
     held_out : collection of str
         Accounts in the holdout.
+    contacts : Contacts, optional
+        Past outreach: who was contacted, and the CSMs' own calls.
+    cool_down_days : int
+        Days in which an account is not listed again for a play that it was contacted for.
 
     Returns
     -------
     DataFrame
         `COLUMNS`, best first over the whole book; a CSM's list is the rows of that ``csm``, in
-        this order. Of each CSM's places at least 3 go to saves and 2 to expansions where there
-        are that many worth their cost.
+        this order. An account stands in it once, with its best play; ``others`` are beside it. Of
+        each CSM's places at least 3 go to saves and 2 to expansions where there are that many
+        worth their cost.
 
     Examples
     --------
@@ -147,15 +176,19 @@ def rank(
     >>> told[["rank", "account_id", "kind", "expected_value"]].values.tolist()
     [[1, 'a', 'save', 3400.0], [2, 'b', 'expansion', 1600.0]]
     """
-    table = _candidates(scores, settings, as_of)
-    wanted = table[table["listed"] & ~table["account_id"].isin(list(held_out))]
+    known = contacts or Contacts()
+    table = _complete(scores)
+    best = offers(table, settings, known, as_of, cool_down_days)
+    wanted = table.join(best, how="inner")
+    wanted = wanted[~wanted["account_id"].isin(list(held_out))]
     wanted = wanted.sort_values(["expected_value", "account_id"], ascending=[False, True])
-    places = settings.per_csm if capacity is None else capacity
-    parts = [_cut(part, places) for _, part in wanted.groupby("csm", sort=True)]
+    parts = [
+        _cut(part, settings.places(str(csm)) if capacity is None else capacity, settings)
+        for csm, part in wanted.groupby("csm", sort=True)
+    ]
     chosen = pd.concat(parts) if parts else wanted
     chosen = chosen.sort_values(["expected_value", "account_id"], ascending=[False, True])
-    ranked = chosen.assign(rank=np.arange(1, len(chosen) + 1))
-    return ranked[list(COLUMNS)].reset_index(drop=True)
+    return _laid_out(chosen, known)
 
 
 def break_even(mrr: float, settings: OutreachSettings) -> float:
@@ -173,46 +206,30 @@ def break_even(mrr: float, settings: OutreachSettings) -> float:
     >>> round(break_even(2000.0, OutreachSettings()), 4)
     0.0694
     """
-    worth = max(mrr, 0.0) * 12.0 * SAVEABILITY
+    worth = max(mrr, 0.0) * 12.0 * settings.reduction
     return min(settings.cost / worth, LARGEST_BREAK_EVEN) if worth > 0.0 else LARGEST_BREAK_EVEN
 
 
-def saveability(p: Floats, lead_days: Floats, notice: NDArray[np.bool_]) -> Floats:
-    """Give the share of the churn probability that a play is expected to take away.
-
-    Examples
-    --------
-    >>> saveability(np.array([0.3, 0.3, 0.7]), np.array([90, 10, 10]), np.zeros(3, bool)).tolist()
-    [0.12, 0.06, 0.03]
-    """
-    late = np.where(lead_days < SHORT_LEAD_DAYS, 0.5, 1.0)
-    decided = np.where((p > LIKELY_GONE) | notice, 0.5, 1.0)
-    return np.asarray(SAVEABILITY * late * decided)
-
-
-def _candidates(scores: pd.DataFrame, settings: OutreachSettings, as_of: date) -> pd.DataFrame:
-    """Give every account its play and the play's value."""
-    table = _complete(scores)
-    kind = table["cell"].map({cell: play.kind for cell, play in PLAYS.items()})
-    save = kind.eq("save").to_numpy()
-    p_churn = table["p_churn_by_decision_or_12m"].to_numpy(dtype=np.float64)
-    lead = (pd.to_datetime(table["next_renewal_on"]) - pd.Timestamp(as_of)).dt.days
-    notice = table["notice"].fillna(value=False).to_numpy(dtype=bool)
-    share = saveability(p_churn, lead.to_numpy(dtype=np.float64), notice)
-    saved = p_churn * table["mrr"].to_numpy(dtype=np.float64) * 12.0 * share
-    grown = table["expected_expansion_mrr"].to_numpy(dtype=np.float64) * 12.0
-    value = np.where(save, saved, grown) - settings.cost
-    free = np.where(save, ~table["save_held"], ~table["expansion_held"] & _asked(table))
-    return table.assign(
-        csm=table["csm"].astype("object").where(table["csm"].notna(), UNASSIGNED),
-        kind=kind,
-        play=table["cell"].map({cell: play.name for cell, play in PLAYS.items()}),
-        action=table["cell"].map(ACTIONS),
-        expected_value=value,
-        p_event=np.where(save, p_churn, table["p_expand"].to_numpy(dtype=np.float64)),
-        reasons=table["reasons_retention"].where(save, table["reasons_expansion"]),
-        listed=kind.notna().to_numpy() & free.astype(bool) & (value > 0.0),
+def _laid_out(chosen: pd.DataFrame, known: Contacts) -> pd.DataFrame:
+    """Number the rows and say on each what is known of it beside."""
+    save = chosen["kind"].eq("save")
+    calls = [known.calls.get(account) for account in chosen["account_id"]]
+    keys = zip(chosen["account_id"], chosen["play"], strict=True)
+    ranked = chosen.assign(
+        rank=np.arange(1, len(chosen) + 1),
+        action=chosen["cell"].map(ACTIONS),
+        reasons=chosen["reasons_retention"].where(save, chosen["reasons_expansion"]),
+        note=pd.Series([_note(known.listed.get(key, 0)) for key in keys], chosen.index, object),
+        csm_call=pd.Series([call and call.told() for call in calls], chosen.index, object),
+        propensity=0.0,
     )
+    return ranked[list(COLUMNS)].reset_index(drop=True)
+
+
+def _note(weeks: int) -> str | None:
+    """Say that an account was listed before: it comes back until somebody acts."""
+    times = "once" if weeks == 1 else f"{weeks} times in a row"
+    return f"listed {times} before for this play, and no contact was logged" if weeks else None
 
 
 def _complete(scores: pd.DataFrame) -> pd.DataFrame:
@@ -221,28 +238,20 @@ def _complete(scores: pd.DataFrame) -> pd.DataFrame:
     held = table["guard"].notna() if "guard" in table else False
     for name, value in {"expansion_held": held, "save_held": False, "notice": False}.items():
         table[name] = table[name].fillna(value=False) if name in table else value
-    absent = {*COLUMNS, "reasons_retention", "reasons_expansion"} - {*table.columns}
-    for name in sorted(absent - {"rank", "kind", "play", "action", "expected_value", "p_event"}):
+    made = {*OFFERED, "rank", "action", "reasons", "note", "csm_call", "propensity"}
+    absent = {*COLUMNS, "reasons_retention", "reasons_expansion"} - made - {*table.columns}
+    for name in sorted(absent):
         table[name] = None
+    table["csm"] = table["csm"].astype("object").where(table["csm"].notna(), UNASSIGNED)
     flags = dict.fromkeys(("expansion_held", "save_held"), bool)
-    return table.astype(flags)
+    return table.drop(columns=made & {*table.columns}).astype(flags)
 
 
-def _asked(table: pd.DataFrame) -> NDArray[np.bool_]:
-    """Say where an expansion may be talked of: at Medium readiness only while a trigger asks."""
-    fires = [any(map(_asks, () if fired is None else fired)) for fired in table["triggers"]]
-    return np.asarray(table["cell"].ne("HM").to_numpy() | np.array(fires, dtype=bool))
-
-
-def _asks(trigger: Any) -> bool:
-    side = isinstance(trigger, Mapping) and trigger.get("side") == "expansion"
-    return side and trigger.get("level", "act") == "act"
-
-
-def _cut(part: pd.DataFrame, places: int) -> pd.DataFrame:
+def _cut(part: pd.DataFrame, places: int, settings: OutreachSettings) -> pd.DataFrame:
     """Cut one CSM's candidates (best first) to its places, some of them kept for each kind."""
-    save = min(SAVE_PLACES, -(-places * SAVE_PLACES // (SAVE_PLACES + EXPANSION_PLACES)))
-    kept = {"save": save, "expansion": min(EXPANSION_PLACES, places - save)}
+    save, expansion = settings.save_places, settings.expansion_places
+    save = min(save, -(-places * save // max(save + expansion, 1)))
+    kept: Mapping[Any, int] = {"save": save, "expansion": min(expansion, places - save)}
     own = part.groupby("kind").cumcount()
     first = own < part["kind"].map(kept)
     order = part.assign(first=~first).sort_values("first", kind="stable")

@@ -18,12 +18,13 @@ from models.basis import Basis
 from models.carried import Carried
 from models.choices import Choices
 from models.combined import combined
+from models.contacts import Contacts
 from models.flows import cohort_at, means
 from models.horizons import basis_of, forecasts
 from models.judging import LEVERS, judge_accounts
+from models.listing import listing
 from models.matrix import summary
 from models.outcomes import HORIZONS, Outlook
-from models.outreach import rank
 from models.record import Record
 from models.scoring import HORIZON
 
@@ -36,6 +37,7 @@ __all__ = [
     "forecasts",
     "judge_accounts",
     "verdict",
+    "weighed_amounts",
 ]
 
 
@@ -55,6 +57,8 @@ class Verdict:
         What the forecast was made of: kept, so that a scenario can be asked of the run.
     basis : Basis
         What else it rests on.
+    holdout : dict or None
+        Who is held out this quarter, and who of them was due (``models.listing``).
     """
 
     scores: pd.DataFrame
@@ -63,6 +67,7 @@ class Verdict:
     forecast: dict[str, dict[str, Any]]
     outlook: Outlook
     basis: Basis
+    holdout: dict[str, Any] | None = None
 
 
 def verdict(
@@ -73,6 +78,7 @@ def verdict(
     choices: Choices,
     record: Record | None = None,
     earlier: Carried | None = None,
+    contacts: Contacts | None = None,
 ) -> Verdict:
     """Judge a whole book.
 
@@ -90,21 +96,28 @@ def verdict(
         What the ledger says of the past, beside the forecast and under it.
     earlier : Carried, optional
         The model of the run published before, where that was another (``judge_accounts``).
+    contacts : Contacts, optional
+        Past outreach, and the CSMs' own calls.
     """
     record = record or Record()
-    scored, table = judge_accounts(frame, carried, previous, as_of, choices, earlier)
+    scored, table = judge_accounts(frame, carried, previous, as_of, choices, earlier, contacts)
     outlook, weighed = combined(scored.outlook, carried.combined, record.rivals)
-    if weighed:  # the amounts are those of the forecast, as combined
-        table = table.assign(**dict(amounts_at(outlook, HORIZON).items()))
+    table = weighed_amounts(table, outlook, weighed)
     own = table.assign(expected_expansion_mrr=table["growth_mrr"])  # a talk sells no price rise
-    listed = rank(own, choices.outreach, as_of=as_of)
+    rest = choices.matrix.guards.cool_down_days
+    listed = listing(own, choices.outreach, as_of, contacts, rest)
     basis = basis_of(outlook, carried, as_of, choices)
     levers = table["lever"].tolist()
     told = forecasts(outlook, carried, as_of, choices, record=record, levers=levers, basis=basis)
     for horizon, one in told.items():
         one["combined"] = weighed.get(horizon)
     _beside(told, _calendar_nrr(frame, carried), record.last_year)
-    return Verdict(table, listed, summary(table), told, outlook, basis)
+    return Verdict(table, listed.rows, summary(table), told, outlook, basis, holdout=listed.holdout)
+
+
+def weighed_amounts(table: pd.DataFrame, outlook: Outlook, weighed: object) -> pd.DataFrame:
+    """Give accounts the amounts of the forecast, where that is combined with others."""
+    return table.assign(**dict(amounts_at(outlook, HORIZON).items())) if weighed else table
 
 
 def _calendar_nrr(frame: pd.DataFrame, carried: Carried) -> dict[str, float]:

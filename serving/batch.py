@@ -26,6 +26,7 @@ from serving.backfill import missed_since
 from serving.digest import digested
 from serving.digest.freshness import notes
 from serving.gates import Judgement, causes, judge
+from serving.history import contacts_before
 from serving.outlooks import packed
 from serving.past import past_runs, restated
 from serving.publication import Publication
@@ -167,7 +168,8 @@ def score(
     previous = store.previous_cells(as_of)
     past = None if previous.empty else previous.loc[:, ["account_id", "memory"]]
     earlier = _earlier(settings, past, model)
-    told = verdict(frame, model.carried, past, as_of, settings.choices, record, earlier)
+    worked = contacts_before(store.engine, book, as_of)
+    told = verdict(frame, model.carried, past, as_of, settings.choices, record, earlier, worked)
     stages("gates")
     gated = _gated(store, told, frame, model, as_of, settings, backfill)
     weekly = not backfill and not book.has("mrr_by_month")
@@ -250,6 +252,7 @@ def _publication(
         memory=dict(zip(told.scores["account_id"], told.scores["memory"], strict=True)),
         outlook=packed(told.outlook, book.connection.table("accounts").df()),
         basis=told.basis.to_json(),
+        holdout=told.holdout or {},
         gates=gated.document,
         bins=gated.bins,
     )

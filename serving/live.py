@@ -15,11 +15,12 @@ from features.faults import InputMissing, UsageFault
 from features.snapshot import snapshot
 from models.combined import combined, said_of
 from models.keeper import Champion, open_earlier, open_kept
+from models.listing import listing
 from models.memory import scored_by
 from models.outcomes import HORIZONS
-from models.outreach import rank
-from models.verdict import forecasts, judge_accounts
+from models.verdict import forecasts, judge_accounts, weighed_amounts
 from serving.columns import native
+from serving.history import contacts_before
 from serving.model_at_hand import ModelAtHand
 from serving.queries import Run
 from serving.schemas import OUTREACH_TABLE, SCORE_COLUMNS
@@ -58,6 +59,7 @@ class _Live:
         book = open_book(settings.home, run.snapshot_id)
         self.book, _ = judged(settings.home, book, self.store, accept=True)
         self.model = hand.of(run) if hand else _own_model(settings, run)
+        self.worked = contacts_before(self.store.engine, self.book, run.as_of)
 
     def judged(self, accounts: list[str] | None = None) -> tuple[Any, pd.DataFrame]:
         """Judge accounts (all unless named) as the run did."""
@@ -72,7 +74,8 @@ class _Live:
         start = "" if past is None else scored_by(past["memory"])
         folder, signer = self.settings.home / "bundles", self.settings.models.signer()
         earlier = open_earlier(folder, start, self.model.carried, signer)
-        return judge_accounts(frame, self.model.carried, past, self.run.as_of, choices, earlier)
+        day, model = self.run.as_of, self.model.carried
+        return judge_accounts(frame, model, past, day, choices, earlier, self.worked)
 
 
 def live_scorer(settings: Settings, hand: ModelAtHand | None = None) -> Callable[[list[str]], Rows]:
@@ -97,8 +100,15 @@ def live_scorer(settings: Settings, hand: ModelAtHand | None = None) -> Callable
 def list_for(settings: Settings, csm: str | None, capacity: int) -> Rows:
     """Rank the run's accounts again for another number of places per CSM."""
     live = _Live(settings)
-    _, table = live.judged()
-    ranked = rank(table, settings.choices.outreach, capacity, as_of=live.run.as_of)
+    scored, table = live.judged()
+    carried = live.model.carried
+    published = {str(h): live.store.forecast(h) for h in HORIZONS}
+    outlook, weighed = combined(scored.outlook, carried.combined, said_of(published))
+    table = weighed_amounts(table, outlook, weighed)
+    table = table.assign(expected_expansion_mrr=table["growth_mrr"])
+    choices, day = settings.choices, live.run.as_of
+    rest = choices.matrix.guards.cool_down_days
+    ranked = listing(table, choices.outreach, day, live.worked, rest, capacity).rows
     if csm is not None:
         ranked = ranked[ranked["csm"] == csm]
     columns = native(ranked, OUTREACH_TABLE)

@@ -59,6 +59,8 @@ class Publication:
         What the gates found, and how the signals are spread: later runs are held beside it.
     alerts : tuple of mapping
         Whom it tells of what (``serving.alerts.news``): queued with it, and no part of its digest.
+    holdout : dict
+        Who is held out this quarter (``models.listing``); empty: nobody.
     """
 
     as_of: date
@@ -73,6 +75,7 @@ class Publication:
     memory: dict[str, str] = field(default_factory=dict)
     outlook: bytes = b""
     basis: dict[str, Any] = field(default_factory=dict)
+    holdout: dict[str, Any] = field(default_factory=dict)
     notes: dict[str, Any] = field(default_factory=dict)
     gates: dict[str, Any] = field(default_factory=dict)
     bins: dict[str, Any] = field(default_factory=dict)
@@ -103,7 +106,7 @@ class Publication:
         forecast = [("forecast", h, plain(body)) for h, body in sorted(self.forecast.items())]
         kept = [("outlook", "", self.kept)] if self.outlook else []
         said = [(NOTES, "", plain(self.notes))] if self.notes else []
-        beside = (("bins", self.bins), ("gates", self.gates))
+        beside = (("bins", self.bins), ("gates", self.gates), ("holdout", self.holdout))
         told = [(kind, "", plain(body)) for kind, body in beside if body]
         return [("matrix", "", plain(self.matrix)), *forecast, *kept, *said, *told]
 

@@ -112,6 +112,12 @@ OUTREACH_TABLE: tuple[Column, ...] = (
     Column("lever", "text", "Likely expansion lever."),
     Column("reasons", "list", "Why the account is listed, strongest first."),
     Column("triggers", "list", "Triggers that fire for the account."),
+    Column("evidence", "text", "What a play beyond the cell goes by; empty for the cell's own."),
+    Column("how", "text", "How the play is done, in a few sentences."),
+    Column("others", "list", "Other plays of the account, what each is worth, what holds it."),
+    Column("note", "text", "How often it was listed before without a contact being logged."),
+    Column("csm_call", "text", "The CSM's own call, kept beside the machine's."),
+    Column("propensity", "number", "Chance with which the account could have been held out."),
 )
 OUTREACH_COLUMNS: tuple[str, ...] = tuple(column.name for column in OUTREACH_TABLE)
 

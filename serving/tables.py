@@ -10,8 +10,10 @@ import sqlalchemy as sa
 from serving.schemas import OUTREACH_TABLE, SCORE_TABLE, Column
 
 __all__ = [
+    "actions",
     "attempts",
     "channels",
+    "calls",
     "current",
     "documents",
     "firing",
@@ -170,4 +172,31 @@ told = sa.Table(
     sa.Column("account_id", sa.Text, primary_key=True),
     sa.Column("told_at", sa.Text, nullable=False),
     sa.Column("facts", sa.JSON, nullable=False),
+)
+
+calls = sa.Table(
+    "calls",
+    metadata,
+    sa.Column("call_id", sa.Integer, primary_key=True),
+    sa.Column("account_id", sa.Text, nullable=False),
+    sa.Column("retention", sa.Text),
+    sa.Column("expansion", sa.Text),
+    sa.Column("note", sa.Text),
+    sa.Column("csm", sa.Text),
+    sa.Column("until", sa.Date),
+    sa.Column("made_at", sa.Text, nullable=False),
+    sa.Index(None, "account_id"),
+)
+
+actions = sa.Table(
+    "actions",
+    metadata,
+    sa.Column("action_id", sa.Integer, primary_key=True),
+    sa.Column("account_id", sa.Text, nullable=False),
+    sa.Column("play", sa.Text, nullable=False),
+    sa.Column("acted_on", sa.Date, nullable=False),
+    sa.Column("outcome", sa.Text),
+    sa.Column("csm", sa.Text),
+    sa.Column("logged_at", sa.Text, nullable=False),
+    sa.Index(None, "account_id"),
 )

@@ -93,7 +93,7 @@ def _outreach(scores: pd.DataFrame) -> pd.DataFrame:
         })  # fmt: skip
     listed.sort(key=lambda row: -row["expected_value"])
     ranked = [row | {"rank": n} for n, row in enumerate(listed, start=1)]
-    return pd.DataFrame(ranked)[list(OUTREACH_COLUMNS)]
+    return pd.DataFrame(ranked).reindex(columns=list(OUTREACH_COLUMNS))
 
 
 def _spread(mean: float, width: float) -> dict[str, float]:

@@ -84,6 +84,7 @@ def test_the_cell_picks_the_play() -> None:
     assert kinds == {
         "HH": "expansion",
         "HM": "expansion",
+        "HL": "expansion",  # its cell has no play: it is product-qualified
         **dict.fromkeys(["MH", "MM", "ML", "LH", "LM", "LL"], "save"),
     }
 

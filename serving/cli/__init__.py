@@ -16,6 +16,7 @@ from serving.cli import (
     job,
     learning,
     models,
+    outreach,
     revenue,
     week,
 )
@@ -47,7 +48,8 @@ for _command in (
     job.score,
     job.approve,
     job.runs,
-    week.outreach,
+    outreach.outreach,
+    outreach.call,
     forecast.forecast,
     digest.digest,
     week.explain,

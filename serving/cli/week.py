@@ -1,15 +1,14 @@
-"""Commands of the week: the list, an account's reasons, the server."""
+"""Commands of the week: an account's reasons, and the server."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from features.faults import InputMissing, UsageFault
+from features.faults import InputMissing
 from serving.cli.opening import published
 from serving.cli.options import BookDir, Home, Json
 from serving.cli.stopping import Stopped
@@ -17,43 +16,7 @@ from serving.cli.stopping import Stopped
 if TYPE_CHECKING:
     from serving.settings import Settings
 
-__all__ = ["explain", "open_server", "outreach", "serve"]
-
-
-def outreach(
-    csm: Annotated[str | None, typer.Option("--csm", help="One CSM's list.")] = None,
-    capacity: Annotated[
-        int | None, typer.Option("--capacity", min=0, help="Places per CSM this week.")
-    ] = None,
-    as_format: Annotated[
-        str | None, typer.Option("--format", help="csv or json instead of a table.")
-    ] = None,
-    book: BookDir = None,
-    home: Home = None,
-    json: Json = False,
-) -> None:
-    """The ranked list of the published run: whom to contact this week, and why."""
-    from serving import terminal  # heavy: rich
-    from serving.exports import csv_text
-    from serving.queries import Filters
-    from serving.schemas import OUTREACH_TABLE
-    from serving.settings import load
-
-    if as_format not in (None, "csv", "json"):
-        raise UsageFault("usage", f"--format {as_format}", "csv or json")
-    settings = load(book, home)
-    store, run = published(settings)
-    if csm is not None and not store.scores(Filters(csm=csm), limit=1).total:
-        terminal.say(f'perennial: run {run.run_id} has no account of a CSM called "{csm}"')
-    rows = store.outreach(csm) if capacity is None else _ranked(settings, csm, capacity)
-    if as_format == "csv":
-        columns = {one.name: [row[one.name] for row in rows] for one in OUTREACH_TABLE}
-        sys.stdout.buffer.write(csv_text(columns, OUTREACH_TABLE))
-        return
-    told = {"run_id": run.run_id, "as_of": str(run.as_of), "items": rows}
-    terminal.answer(
-        told, json or as_format == "json", lambda body: terminal.outreach(body["items"], run.as_of)
-    )
+__all__ = ["explain", "open_server", "serve"]
 
 
 def explain(
@@ -118,9 +81,3 @@ def _quiet() -> Iterator[None]:
         yield
     except (KeyboardInterrupt, Stopped):
         return
-
-
-def _ranked(settings: Settings, csm: str | None, capacity: int) -> list[dict[str, Any]]:
-    from serving.live import list_for  # heavy: duckdb, lightgbm
-
-    return list_for(settings, csm, capacity)

@@ -7,10 +7,11 @@ from serving.terminal.book import ingested, simulated
 from serving.terminal.closing import closed
 from serving.terminal.forecast import forecasts
 from serving.terminal.models import model, model_change, models
+from serving.terminal.outreach import called, effects, logged, outreach, planned
 from serving.terminal.paper import answer, emit, say, steps
 from serving.terminal.reconciliation import reconciled
 from serving.terminal.revenue import metrics
-from serving.terminal.run import account, matrix, outreach, scored, training
+from serving.terminal.run import account, matrix, scored, training
 from serving.terminal.runs import approved, backfilled, ran
 from serving.terminal.signals import signals
 from serving.terminal.what_if import answered, scenario
@@ -20,21 +21,25 @@ __all__ = [
     "against_actual",
     "alerts",
     "answer",
-    "approved",
     "answered",
+    "approved",
     "backfilled",
     "backtest",
+    "called",
     "closed",
     "crm_export",
+    "effects",
     "emit",
     "forecasts",
     "ingested",
+    "logged",
     "matrix",
     "metrics",
     "model",
     "model_change",
     "models",
     "outreach",
+    "planned",
     "ran",
     "reconciled",
     "say",

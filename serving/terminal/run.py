@@ -1,9 +1,6 @@
-"""Pages of the model and its run: training, matrix, list, one account."""
+"""Pages of the model and its run: training, matrix, one account."""
 
 from __future__ import annotations
-
-from collections.abc import Iterable, Sequence
-from datetime import date
 
 from serving.terminal.forecast import forecasts
 from serving.terminal.paper import (
@@ -17,7 +14,7 @@ from serving.terminal.paper import (
     write,
 )
 
-__all__ = ["account", "matrix", "outreach", "scored", "training"]
+__all__ = ["account", "matrix", "scored", "training"]
 
 HEALTH = (("H", "High"), ("M", "Medium"), ("L", "Low"))
 
@@ -86,38 +83,6 @@ def matrix(body: Body) -> None:
             end_section=True,
         )
     show(table)
-
-
-def outreach(rows: Sequence[Body], as_of: date) -> None:
-    """Show the list: whom, which play, worth what, and why."""
-    heads = ("#", "account", "cell", "play", "MRR", "worth a year", "why")
-    table = tabulated(f"Outreach, week of {as_of}: expected value, best first", *heads)
-    for row in rows:
-        table.add_row(
-            str(row["rank"]),
-            f"{row['name'] or row['account_id']}\n{row['csm']}",
-            row["cell"],
-            row["play"],
-            money(row["mrr"]),
-            money(row["expected_value"]),
-            "\n".join(_why(row)),
-            end_section=True,
-        )
-    if not rows:
-        write(f"Outreach, week of {as_of}: nobody is worth more than a play costs ([outreach])")
-        return
-    show(table)
-
-
-def _why(row: Body) -> Iterable[str]:
-    """Give the reasons and triggers of a row, in words."""
-    for reason in row["reasons"] or ():
-        if reason["signal"] not in ("other", "calendar", "leaves_first") and reason["effect"]:
-            yield f"{reason['phrase']} ({100 * reason['effect']:+.1f} points)"
-    for trigger in (row["triggers"] or ())[:2]:
-        yield f"{trigger['evidence']}"
-    if row["guard"]:
-        yield f"guard: {row['guard']}"
 
 
 def account(body: Body) -> None:
