@@ -19,13 +19,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-__all__ = ["GUARDS", "counted", "figures", "pooled"]
+from models.bands import log_odds
+from models.hysteresis import HysteresisSettings, State, follow, start
 
+__all__ = ["GUARDS", "counted", "figures", "pooled", "true_moves"]
+
+Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 AXES = {"retention": (0, {"H": 0, "M": 1, "L": 2}), "expansion": (1, {"L": 0, "M": 1, "H": 2})}
 ABSENT = -1
+TRUE = {"retention": "p_churn_3", "expansion": "p_expand_3"}
+AT_ONCE = HysteresisSettings(up_at_once=0.0, up_weeks=1, back_weeks=1)
 LASTING = 3
 WITHIN = (4, 8, 13)
 WEEKS = 52
@@ -72,6 +78,46 @@ def counted(weeks: Sequence[tuple[date, pd.DataFrame, float]]) -> dict[str, Any]
     }
 
 
+def true_moves(truth: pd.DataFrame, since: date) -> dict[str, Any]:
+    """Count how the true chances of a world move between bands, month by month, by the same rule.
+
+    What no model can be steadier than without being late: bands of the true three-month chances of
+    leaving and of expanding, cut at 1.5 and 3 times their own base odds; a band rises at once, and
+    falls back beyond -.4 (a month has more than three weekly scorings).
+
+    Parameters
+    ----------
+    truth : DataFrame
+        ``account_id, as_of, p_churn_3, p_expand_3`` of every month that an account pays.
+    since : date
+        The first month that counts.
+    """
+    rows = truth[pd.to_datetime(truth["as_of"]) >= pd.Timestamp(since)]
+    told: dict[str, Any] = {}
+    for axis, column in TRUE.items():
+        chance = rows.pivot(index="as_of", columns="account_id", values=column)
+        shown = _banded(chance.to_numpy(dtype=np.float64))
+        told[axis] = _moves(shown, np.zeros(shown.shape, dtype=bool))
+        alive = (shown[1:] >= 0) & (shown[:-1] >= 0)
+    return {"account_months": int(alive.sum()), **told}
+
+
+def _banded(chance: Floats) -> Ints:
+    """Follow the bands of monthly chances, (months, accounts); -1 where there is none."""
+    known = np.isfinite(chance)
+    odds = np.nanmean(chance) / (1.0 - np.nanmean(chance))
+    distance = log_odds(np.nan_to_num(chance))[:, :, None] - np.log(odds * np.array([1.5, 3.0]))
+    grid = np.full(chance.shape, ABSENT)
+    level = start(distance[0], AT_ONCE)
+    for month, far in enumerate(distance):
+        fresh = start(far, AT_ONCE)
+        new = known[month] & ((month == 0) | ~known[month - 1])
+        moved = follow(level, far, np.ones(len(far), dtype=bool), AT_ONCE)
+        level = State(np.where(new, fresh.level, moved.level), moved.up, moved.back)
+        grid[month] = np.where(known[month], level.level, ABSENT)
+    return grid
+
+
 def pooled(books: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Add the counts of several books up; of distances the largest.
 
@@ -104,6 +150,7 @@ def figures(total: Mapping[str, Any]) -> dict[str, Any]:
     ({'cell': 3.0, 'retention': 2.0, 'expansion': 2.0}, 0.5, {'median': 0, 'p90': 1, 'crossings': 20})
     """
     years = total["account_weeks"] / WEEKS
+    truth = total.get("truth", {})
     axes = {axis: total[axis] for axis in AXES}
     raw = {axis: one["raw"] for axis, one in axes.items()}
     moves = {axis: one["moves"] / years for axis, one in axes.items()}
@@ -116,9 +163,18 @@ def figures(total: Mapping[str, Any]) -> dict[str, Any]:
             k: sum(one["reversed_within"][k] for one in axes.values()) / _all(axes.values())
             for k in total["retention"]["reversed_within"]
         },
+        **(_of_truth(truth) if truth else {}),
         "delay": _quantiles([one["delays"] for one in axes.values()]),
         "delay_where_it_was_not_there": _quantiles([one.get("late", {}) for one in axes.values()]),
     }
+
+
+def _of_truth(truth: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the moves of the true chances per account a year, and the share of them reversed."""
+    axes = {axis: truth[axis] for axis in AXES}
+    years = truth["account_months"] / 12
+    moves = {axis: one["moves"] / years for axis, one in axes.items()}
+    return {"true_moves": moves, "true_reversed": _share(axes.values(), "reversed")}
 
 
 def _all(axes: Any) -> int:

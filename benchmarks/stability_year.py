@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from benchmarks.stability_counts import counted
+from benchmarks.stability_counts import counted, true_moves
 from features.asof import first_of_month
 from features.book import Book, open_book
 from features.ingest import ingest
@@ -117,7 +117,9 @@ def main() -> None:
     job: Job = json.loads(sys.argv[1])
     with threadpool_limits(limits=1), TemporaryDirectory() as room:
         book = book_of(job["accounts"], job["seed"], Path(room))
-        print(json.dumps(counted(list(weeks_of(book, job["weeks"], job["seed"])))))
+        weeks = list(weeks_of(book, job["weeks"], job["seed"]))
+        truth = pd.read_parquet(Path(room) / "book" / "truth" / "truth.parquet")
+        print(json.dumps(counted(weeks) | {"truth": true_moves(truth, weeks[0][0])}))
 
 
 if __name__ == "__main__":

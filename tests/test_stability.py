@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from threadpoolctl import threadpool_limits
 
-from benchmarks.stability_counts import counted, figures, pooled
+from benchmarks.stability_counts import counted, figures, pooled, true_moves
 from benchmarks.stability_year import book_of, weeks_of
 
 MONDAY = date(2025, 6, 30)
@@ -63,6 +63,19 @@ def test_figures_of_several_books_are_those_of_all_accounts():
     told = figures(pooled([counted(runs("HM" * 13)), counted(runs("H" * 27))]))
     assert told["moves"]["cell"] == pytest.approx(25 / (51 / 52))
     assert told["reversed"] == pytest.approx(24 / 25)
+
+
+def test_true_chances_are_followed_by_the_same_rule():
+    months = pd.date_range("2025-01-01", periods=5, freq="MS")
+    rows = [
+        {"account_id": name, "as_of": month, "p_churn_3": risk, "p_expand_3": 0.1}
+        for name, risks in {"a": [0.01, 0.5, 0.5, 0.01, 0.01], "b": [0.01] * 5}.items()
+        for month, risk in zip(months, risks, strict=True)
+    ]
+    told = true_moves(pd.DataFrame(rows), date(2025, 1, 1))
+    assert told["account_months"] == 8
+    assert (told["retention"]["moves"], told["retention"]["reversed"]) == (2, 1)
+    assert told["expansion"]["moves"] == 0
 
 
 @pytest.mark.ci
