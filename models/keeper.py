@@ -119,7 +119,7 @@ def open_earlier(
     """
     if not re.fullmatch(r"[0-9a-f]{8,64}", start) or serves.digest.startswith(start):
         return None
-    for found in sorted(folder.glob(f"{start}*")):
+    for found in sorted(each for each in folder.glob(f"{start}*") if each.is_dir()):
         try:
             return read_bundle(_copy(folder, found.name, signer))
         except DataRejected:

@@ -14,7 +14,7 @@ import pytest
 from features.faults import DataRejected, DependencyDown, Fault, InputMissing
 from models import keeper
 from models.bundle import write_bundle
-from models.keeper import open_champion
+from models.keeper import keep, open_champion, open_earlier
 from models.signing import Signer
 from models.version import Version
 
@@ -162,3 +162,18 @@ def test_a_note_that_makes_no_sense_opens_nothing(shelf: Shelf, kept: Path, note
     shelf.down = DOWN
     with pytest.raises(DependencyDown):
         open_champion(shelf, kept)  # type: ignore[arg-type]
+
+
+def test_the_model_of_the_last_run_is_opened_where_another_serves(shelf: Shelf, kept: Path) -> None:
+    for number in (1, 2):
+        keep(shelf, Version(number, shelf.digests[number], "run"), kept)  # type: ignore[arg-type]
+    (kept / f"{shelf.digests[1][:12]}.note").write_text("no model")
+    serves: Any = SimpleNamespace(digest=shelf.digests[2])
+    first: Any = open_earlier(kept, shelf.digests[1][:12], serves)
+    assert first["n"] == 1
+    assert open_earlier(kept, shelf.digests[2][:12], serves) is None  # the same serves
+    assert open_earlier(kept, shelf.digests[3][:12], serves) is None  # not kept
+    assert open_earlier(kept, "", serves) is None
+    assert open_earlier(kept, "../../etc/x", serves) is None
+    damage(kept / shelf.digests[1])
+    assert open_earlier(kept, shelf.digests[1][:12], serves) is None
