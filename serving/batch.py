@@ -21,7 +21,7 @@ from models.memory import scored_by
 from models.outcomes import HORIZONS
 from models.registry import Registry
 from models.verdict import Verdict, verdict
-from serving.alerts.past import news
+from serving.alerts.past import news, undelivered
 from serving.backfill import missed_since
 from serving.digest import digested
 from serving.digest.freshness import notes
@@ -175,7 +175,8 @@ def score(
     weekly = not backfill and not book.has("mrr_by_month")
     missed = missed_since(store, as_of) if weekly else []
     stages("publish")
-    warnings = (*unusual, *gated.warnings, *missed, *model.warnings)
+    lost = undelivered(store.engine)
+    warnings = (*unusual, *gated.warnings, *missed, *lost, *model.warnings)
     publication = _publication(told, book, model, as_of, settings, gated)
     said_to = () if backfill else _alerts(store, told, model, as_of, now, settings)
     publication = replace(publication, notes=notes(book, as_of, warnings), alerts=said_to)

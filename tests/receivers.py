@@ -57,6 +57,8 @@ def web_server(web: Web, context: ssl.SSLContext | None = None) -> Iterator[Web]
                 return
             self.send_header("Content-Length", str(len(answer)))
             self.end_headers()
+            if web.behaviour == "late":
+                web.gone.wait(0.05)
             self.wfile.write(answer)
 
         def log_message(self, *_: Any) -> None:

@@ -21,6 +21,8 @@ import sqlalchemy as sa
 
 from serving import outbox, tables
 from serving.alerts.draining import Drained, drain
+from serving.alerts.line import post
+from serving.alerts.past import undelivered
 from serving.alerts.sending import Post
 from serving.alerts.settings import AlertSettings, Sink
 from serving.database import reading, writing
@@ -132,7 +134,7 @@ def test_a_busy_receiver_is_waited_for_and_nothing_is_dropped(desk: Desk) -> Non
     assert [one.tries for one in desk.rows()] == [1, 1, 1]
 
 
-@pytest.mark.fault("A03")
+@pytest.mark.fault("A03", partly=True)  # the dashboard has no badge yet
 def test_what_fails_is_tried_eight_times_in_a_day_and_then_given_up(desk: Desk) -> None:
     desk.web.answers = [(500, {}, b"")]
     desk.queue("a")
@@ -143,6 +145,7 @@ def test_what_fails_is_tried_eight_times_in_a_day_and_then_given_up(desk: Desk) 
     assert desk.clock.at - NOW < timedelta(hours=24)
     assert desk.states() == {"dead": 1}
     assert desk.rows()[0].said == "HTTP 500"
+    assert undelivered(desk.engine) == ["alerts given up: 1 (`perennial alerts list` says why)"]
     desk.web.answers = [(200, {}, b"")]
     with writing(desk.engine) as connection:
         assert outbox.retry(connection, desk.clock.at, [desk.rows()[0].delivery_id]) == 1
@@ -297,6 +300,12 @@ def test_records_that_a_crm_did_not_take_are_pushed_again_by_their_id(desk: Desk
     assert pushed == [["a", "b", "c"], ["b", "c"]]
     assert desk.web.sent[0][0]["authorization"] == "Bearer t0ken"
     assert desk.web.sent[0][1]["id"] == desk.web.sent[1][1]["id"]
+
+
+def test_an_answer_in_pieces_is_read_whole(desk: Desk) -> None:
+    desk.web.answers, desk.web.behaviour = [(200, {}, b"x" * 50_000)], "late"
+    done = post(desk.web.url, b"{}", {}, allow=["127.0.0.1"], seconds=2)
+    assert (done.status, len(done.body), done.whole) == (200, 50_000, True)
 
 
 @pytest.mark.fault("A16")

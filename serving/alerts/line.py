@@ -95,7 +95,7 @@ def post(
         except FAILURES:  # the status was said: what is cut off changes nothing of it
             return Answer(answer.status, told, whole=False)
     finally:
-        connection.close()
+        connection.hang_up()
 
 
 class _Full(OSError):
@@ -111,6 +111,7 @@ class _Connection(http.client.HTTPConnection):
         super().__init__(host, port)
         self.default_port = 443 if trust else 80
         self._found, self._end, self._trust = found, end, trust
+        self._safe: socket.socket | None = None
 
     def connect(self) -> None:
         """Connect to the first of the addresses that answers."""
@@ -122,7 +123,14 @@ class _Connection(http.client.HTTPConnection):
         except BaseException:
             plain.close()
             raise
+        self._safe = safe
         self.sock = _Wire(safe, self._end)
+
+    def hang_up(self) -> None:
+        """Close the socket itself: ``http.client`` lets go of it before the answer is read."""
+        self.close()
+        if self._safe is not None:
+            self._safe.close()
 
     def _open(self) -> socket.socket:
         failed: OSError = OSError("no address")
@@ -148,7 +156,7 @@ class _Wire:
         return io.BufferedReader(_Reading(self._wire, self._end))
 
     def close(self) -> None:
-        self._wire.close()
+        """Do nothing yet: the answer may still be read."""
 
 
 class _Reading(io.RawIOBase):

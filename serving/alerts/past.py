@@ -9,14 +9,14 @@ from typing import Any
 import pandas as pd
 import sqlalchemy as sa
 
-from serving import queries, tables
+from serving import outbox, queries, tables
 from serving.alerts.news import Past, alerts
 from serving.alerts.settings import AlertSettings
 from serving.columns import native
 from serving.database import reading
 from serving.schemas import SCORE_TABLE
 
-__all__ = ["news", "past"]
+__all__ = ["news", "past", "undelivered"]
 
 _ASKED = ("account_id", "name", "csm", "mrr", "currency", "cell")
 _TOLD = ("triggers", "moved_because", "action")
@@ -62,6 +62,13 @@ def past(engine: sa.Engine, as_of: date, runs: int) -> Past:
             current=current.as_of if current is not None else None,
             revised=_revised(connection, as_of),
         )
+
+
+def undelivered(engine: sa.Engine) -> list[str]:
+    """Say in one line that messages were given up; nothing where none was."""
+    with reading(engine) as connection:
+        dead = outbox.counts(connection)["dead"]
+    return [f"alerts given up: {dead} (`perennial alerts list` says why)"] if dead else []
 
 
 def _latest(connection: sa.Connection, before: date, count: int) -> list[sa.Row[Any]]:
