@@ -18,6 +18,7 @@ from serving.cli import (
     models,
     outreach,
     revenue,
+    verify,
     week,
 )
 from serving.cli.refusals import Refusals
@@ -56,6 +57,7 @@ for _command in (
     week.serve,
     alerts.alerts,
     alerts.export,
+    verify.verify,
 ):
     app.command()(_command)
 

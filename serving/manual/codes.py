@@ -10,12 +10,13 @@ from pathlib import Path
 
 from features import faults
 from features.breaches import CURES
+from serving.patience import Away
 
 __all__ = ["Raised", "codes", "raised"]
 
 FLOORS = ("features", "models", "training", "serving")
 ROOT = Path(__file__).resolve().parents[2]
-KINDS = {name: getattr(faults, name) for name in faults.__all__ if name != "Fault"}
+KINDS = {name: getattr(faults, name) for name in faults.__all__ if name != "Fault"} | {"Away": Away}
 OPEN = "…"
 HEAD = """# Codes: what is said when something is refused
 
