@@ -22,6 +22,7 @@ def account(called: str, cell: str = "HL", mrr: float = 100.0, **more: Any) -> d
     """Give one scored account; what is expected of it follows from its chances unless given."""
     churn, expand = more.pop("p_churn", 0.1), more.pop("p_expand", 0.2)
     row = dict.fromkeys(SCORE_COLUMNS) | {
+        "parts": {"renew": {"calendar": 1 - churn}},
         "account_id": called, "name": f"{called.upper()} Ltd", "segment": "smb", "csm": "Ada",
         "currency": "USD", "mrr": mrr, "horizon_months": 3, "p_churn": churn, "p_contract": 0.0,
         "p_expand": expand, "p_flat": 1 - churn - expand, "p_retain": 1 - churn,
@@ -34,6 +35,11 @@ def account(called: str, cell: str = "HL", mrr: float = 100.0, **more: Any) -> d
     } | more  # fmt: skip
     row["expected_mrr"] = mrr - row["expected_loss_mrr"] + row["expected_expansion_mrr"]
     return row
+
+
+def parts(**of_renewal: float) -> dict[str, Any]:
+    """Give what an account's chance to renew is made of."""
+    return {"parts": {"renew": of_renewal}}
 
 
 def reason(group: str, effect: float, phrase: str = "because") -> dict[str, Any]:
@@ -68,7 +74,7 @@ def week(
     """
     of_run = {name: more.pop(name) for name in list(more) if name in Run.__dataclass_fields__}
     rows, past = [
-        {row["account_id"]: {"parts": {}} | row for row in side if csm in (None, row["csm"])}
+        {row["account_id"]: row for row in side if csm in (None, row["csm"])}
         for side in (now, before or [])
     ]
     forecasts = {} if csm else {3: forecast(MONDAYS[1], now)}

@@ -20,7 +20,7 @@ from serving.digest.split import parts_of
 from serving.queries import Run
 from serving.store import Store
 from tests.command_line import perennial
-from tests.small_weeks import MONDAYS, NOW, account, fired, place, published, reason, week
+from tests.small_weeks import MONDAYS, NOW, account, fired, parts, place, published, reason, week
 
 HOSTILE = (
     "<img src=x onerror=alert(1)>",
@@ -168,25 +168,24 @@ def test_long_since_expansion_and_growth_have_sections_of_their_own() -> None:
 
 
 def test_the_change_is_split_by_hand() -> None:
+    sure = {"p_expand": 0.0}
     before = [
-        account("usage", reasons_retention=[reason("usage", 0.0)], p_expand=0.0),
-        account("pays", p_expand=0.0),
-        account("left", mrr=40.0, p_expand=0.0),
-        account("notice", p_expand=0.0),
-        account("basis", p_expand=0.0),
+        account("usage", **sure, **parts(calendar=0.9)),
+        account("pays", **sure),
+        account("left", mrr=40.0, **sure),
+        account("notice", **sure),
+        account("basis", **sure),
     ]
     now = [
-        account("usage", p_churn=0.3, p_expand=0.0, reasons_retention=[reason("usage", -0.15)]),
-        account("pays", mrr=200.0, p_expand=0.0),
-        account("new", mrr=10.0, p_expand=0.0, previous_cell=None),
-        account("notice", p_churn=1.0, p_expand=0.0,
-                reasons_retention=[reason("booked", -0.9) | {"signal": "booked"}]),
-        account("basis", p_churn=0.2, p_expand=0.0, renew_basis="decision",
-                reasons_retention=[reason("usage", -0.5)]),
-    ]  # fmt: skip
+        account("usage", p_churn=0.3, **sure, **parts(calendar=0.85, usage=-0.15)),
+        account("pays", mrr=200.0, **sure),
+        account("new", mrr=10.0, previous_cell=None, **sure),
+        account("notice", p_churn=1.0, **sure, **parts(calendar=0.9, booked=-0.9)),
+        account("basis", p_churn=0.2, renew_basis="decision", **sure, **parts(usage=-0.5)),
+    ]
     digest = digest_of(week(before, now))
-    parts = {part.key: part.micros / 1e6 for part in digest.forecast.parts}
-    assert parts == {
+    split = {part.key: part.micros / 1e6 for part in digest.forecast.parts}
+    assert split == {
         "new": 9.0,  # 10 at 90 %
         "gone": -36.0,
         "paid": 90.0,  # 100 more, at 90 %
@@ -199,28 +198,23 @@ def test_the_change_is_split_by_hand() -> None:
 
 
 def test_another_model_takes_what_it_changed() -> None:
-    before, now = (
-        [account("a")],
-        [account("a", p_churn=0.2, reasons_retention=[reason("usage", -1.0)])],
-    )
+    before, now = [account("a")], [account("a", p_churn=0.2, **parts(usage=-1.0))]
     digest = digest_of(week(before, now, model_digest="m2", model_version="2"))
     assert [(part.key, part.mrr) for part in digest.forecast.parts] == [("model", -10.0)]
     assert any("Another model serves (version 1 before, 2 now)" in one for one in digest.warnings)
 
 
-def test_what_a_run_remembers_of_a_chance_goes_before_its_main_reasons() -> None:
-    before = [account("a", p_expand=0.0, parts={"renew": {"calendar": 0.9, "support": 0.0}})]
-    parts = {"renew": {"calendar": 0.9, "support": -0.1}}
-    now = [account("a", p_churn=0.2, p_expand=0.0, parts=parts)]
+def test_a_run_that_kept_no_parts_is_not_told_apart() -> None:
+    before, now = [account("a", parts={})], [account("a", p_churn=0.2, **parts(usage=-1.0))]
     split = digest_of(week(before, now)).forecast.parts
-    assert [(part.key, part.mrr) for part in split] == [("signals:support", -10.0)]
+    assert [(part.key, part.mrr) for part in split] == [("unsplit", -10.0)]
 
 
 SHARES = st.floats(0.0, 1.0)
 ROWS = st.builds(
     lambda mrr, churn, up, effect, group, basis: account(
         "a", mrr=mrr, p_churn=churn / 2, p_expand=up / 2, renew_basis=basis,
-        reasons_retention=[reason(group, effect - 0.5)], reasons_expansion=[reason(group, effect / 3)],
+        parts={"renew": {group: effect - 0.5}, "expand": {group: effect / 3}},
     ),
     st.floats(0.0, 1e7), SHARES, SHARES, SHARES,
     st.sampled_from(["usage", "seats", "other", "calendar", "booked", "odd_one"]),
@@ -230,8 +224,8 @@ ROWS = st.builds(
 
 @given(ROWS, ROWS, st.booleans())
 def test_the_parts_of_an_account_add_up_exactly(row, past, other) -> None:
-    parts = parts_of(row, past, other_model=other)
-    assert sum(parts.values()) == micros(row["expected_mrr"]) - micros(past["expected_mrr"])
+    split = parts_of(row, past, other_model=other)
+    assert sum(split.values()) == micros(row["expected_mrr"]) - micros(past["expected_mrr"])
 
 
 @given(
@@ -239,12 +233,12 @@ def test_the_parts_of_an_account_add_up_exactly(row, past, other) -> None:
     st.integers(-(10**13), 10**13),
     st.sampled_from([0, 2]),
 )
-def test_what_is_shown_adds_up_and_is_the_nearest_or_next(parts, then, decimals) -> None:
-    whole = rounded(then + sum(parts), decimals) - rounded(then, decimals)
-    steps = apportion(parts, whole, decimals)
+def test_what_is_shown_adds_up_and_is_the_nearest_or_next(amounts, then, decimals) -> None:
+    whole = rounded(then + sum(amounts), decimals) - rounded(then, decimals)
+    steps = apportion(amounts, whole, decimals)
     assert sum(steps) == whole
     step = 10 ** (6 - decimals)
-    assert all(abs(one * step - part) <= 2 * step for one, part in zip(steps, parts, strict=True))
+    assert all(abs(one * step - part) <= 2 * step for one, part in zip(steps, amounts, strict=True))
 
 
 # --- every kind of week reads well

@@ -7,8 +7,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from models.moves import trigger_name
-from serving.digest.lines import SHOWN, Line, Listing, Row, for_it, line, listing, plain, sentences
+from serving.digest.lines import (
+    Line,
+    Listing,
+    Row,
+    for_it,
+    largest,
+    line,
+    listing,
+    plain,
+    sentences,
+)
 from serving.digest.reading import Week
+
+Levels = dict[str, tuple[int, str]]
+Firing = tuple[int, str]
 
 __all__ = ["LEVELS", "NewTrigger", "business_growth", "long_since_expansion", "new_triggers"]
 
@@ -16,6 +29,7 @@ LEVELS = ("hard", "red", "act", "attention")
 """Levels of a trigger, the gravest first."""
 EXAMPLES = {"hard": 10, "red": 6, "act": 5, "attention": 3}
 """How many accounts are named of a new trigger, by its level."""
+WEAKEST = (len(LEVELS), "")
 LONG_SINCE, GROWTH = "long_since_expansion", "business_growth"
 SIGNS = "growth_"
 
@@ -49,19 +63,21 @@ def new_triggers(week: Week) -> tuple[NewTrigger, ...]:
     """
     if week.before is None:
         return ()
-    found: dict[tuple[int, str], list[Line]] = {}
-    for name in week.rows.keys() & week.past.keys():
-        row = week.rows[name]
-        now, then = _levels(row), _levels(week.past[name])
-        for trigger, (level, says) in now.items():
-            if level < then.get(trigger, (len(LEVELS), ""))[0]:
-                one = line(row, sentences([says]))
-                found.setdefault((level, trigger), []).append(one)
-    firing, past = _counted(week.rows), _counted(week.past)
-    told = [
-        _told(trigger, LEVELS[level], lines, firing[level, trigger], past, week)
-        for (level, trigger), lines in found.items()
-    ]
+    now, then = (
+        {name: _levels(row) for name, row in side.items()} for side in (week.rows, week.past)
+    )
+    new: dict[Firing, list[str]] = {}
+    for name in sorted(now.keys() & then.keys()):
+        for trigger, (level, _) in now[name].items():
+            if level < then[name].get(trigger, WEAKEST)[0]:
+                new.setdefault((level, trigger), []).append(name)
+    firing, past = _counted(now), _counted(then)
+    told = []
+    for key, names in new.items():
+        rows = largest(week.rows[name] for name in names)
+        before = past.get(key, set()) & now.keys()
+        cleared = sum(key[1] not in now[name] for name in before)
+        told.append(_told(key, rows, len(firing[key]), cleared))
     return tuple(
         sorted(told, key=lambda one: (LEVELS.index(one.level), -one.listing.mrr, one.name))
     )
@@ -73,7 +89,7 @@ def long_since_expansion(week: Week) -> Listing:
         "No expansion for 24 months or more, or never in as long as a customer (730 days unless "
         "long_since_expansion in [triggers] says otherwise)."
     )
-    return listing("No expansion in 24+ months", what, _largest(_with(week, LONG_SINCE)), SHOWN)
+    return _with(week, "No expansion in 24+ months", what, LONG_SINCE)
 
 
 def business_growth(week: Week) -> Listing:
@@ -82,19 +98,20 @@ def business_growth(week: Week) -> Listing:
         "Signs of growth of the customer's own business in the last 91 days: headcount, funding, "
         "hiring, new regions, buying intent."
     )
-    return listing("Business growth", what, _largest(_with(week, GROWTH, SIGNS)), SHOWN)
+    return _with(week, "Business growth", what, GROWTH)
 
 
-def _with(week: Week, trigger: str, signals: str = "\0") -> list[Line]:
-    """List the accounts on which a trigger fires, with its evidence and what such signals say."""
-    lines = []
-    for row in week.rows.values():
-        found = _levels(row).get(trigger)
-        if found is not None:
-            lines.append(
-                line(row, sentences([found[1], *_of(row, signals)]), share=row["p_expand"])
-            )
-    return lines
+def _with(week: Week, title: str, what: str, trigger: str) -> Listing:
+    """List the accounts on which a trigger fires, with its evidence and signs of growth."""
+    fired = {name: _levels(row) for name, row in week.rows.items()}
+    rows = largest(week.rows[name] for name, found in fired.items() if trigger in found)
+    signals = SIGNS if trigger == GROWTH else "\0"
+
+    def made(row: Row) -> Line:
+        evidence = fired[row["account_id"]][trigger][1]
+        return line(row, sentences([evidence, *_of(row, signals)]), share=row["p_expand"])
+
+    return listing(title, what, rows, made)
 
 
 def _of(row: Row, signals: str) -> tuple[str, ...]:
@@ -104,12 +121,12 @@ def _of(row: Row, signals: str) -> tuple[str, ...]:
     return for_it((one for one in named if str(one.get("signal")).startswith(signals)), up=True)
 
 
-def _levels(row: Row) -> dict[str, tuple[int, str]]:
+def _levels(row: Row) -> Levels:
     """Give each trigger's level (0 is the gravest) and its evidence."""
-    found: dict[str, tuple[int, str]] = {}
+    found: Levels = {}
     for trigger in row["triggers"] or ():
         name = trigger_name(trigger)
-        found[name] = min(found.get(name, (len(LEVELS), "")), (_level(trigger), _evidence(trigger)))
+        found[name] = min(found.get(name, WEAKEST), (_level(trigger), _evidence(trigger)))
     return found
 
 
@@ -122,28 +139,21 @@ def _evidence(trigger: Any) -> str:
     return str(trigger.get("evidence") or "") if isinstance(trigger, Mapping) else ""
 
 
-def _counted(rows: Mapping[str, Row]) -> dict[tuple[int, str], set[str]]:
-    found: dict[tuple[int, str], set[str]] = {}
-    for name, row in rows.items():
-        for trigger, (level, _) in _levels(row).items():
+def _counted(fired: Mapping[str, Levels]) -> dict[Firing, set[str]]:
+    """Give the accounts on which each trigger fires, by its level."""
+    found: dict[Firing, set[str]] = {}
+    for name, levels in fired.items():
+        for trigger, (level, _) in levels.items():
             found.setdefault((level, trigger), set()).add(name)
     return found
 
 
-def _told(
-    trigger: str,
-    level: str,
-    lines: list[Line],
-    firing: set[str],
-    past: Mapping[tuple[int, str], set[str]],
-    week: Week,
-) -> NewTrigger:
+def _told(key: Firing, rows: list[Row], firing: int, cleared: int) -> NewTrigger:
+    level, trigger = LEVELS[key[0]], key[1]
     title = plain(trigger.replace("_", " "))
-    before = past.get((LEVELS.index(level), trigger), set()) & week.rows.keys()
-    cleared = sum(trigger not in _levels(week.rows[name]) for name in before)
-    told = listing(title, "", _largest(lines), EXAMPLES[level])
-    return NewTrigger(trigger, level, told, len(firing), cleared)
 
+    def made(row: Row) -> Line:
+        return line(row, sentences([_levels(row)[trigger][1]]))
 
-def _largest(lines: list[Line]) -> list[Line]:
-    return sorted(lines, key=lambda one: (-one.mrr, one.account_id))
+    told = listing(title, "", rows, made, EXAMPLES[level])
+    return NewTrigger(trigger, level, told, firing, cleared)

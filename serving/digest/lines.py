@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -19,6 +19,7 @@ __all__ = [
     "Listing",
     "desk",
     "for_it",
+    "largest",
     "line",
     "listing",
     "plain",
@@ -141,8 +142,10 @@ def plain(text: Any, longest: int = LONGEST) -> str:
     >>> plain("Acme\\n Rail"), plain("a\\u202egnp.exe"), len(plain("x" * 500))
     ('Acme Rail', 'agnp.exe', 120)
     """
-    kept = "".join(_seen(each) for each in str(text))
-    told = " ".join(kept.split())
+    told = str(text)
+    if not (told.isascii() and told.isprintable()):
+        told = "".join(map(_seen, told))
+    told = " ".join(told.split())
     return told if len(told) <= longest else f"{told[: longest - 1]}…"
 
 
@@ -218,9 +221,17 @@ def line(row: Row, says: Sequence[str] = (), **more: Any) -> Line:
     )
 
 
-def listing(title: str, what: str, lines: Sequence[Line], shown: int = SHOWN) -> Listing:
-    """Sum lines up and keep the first of them."""
-    return Listing(title, what, len(lines), sum(one.mrr for one in lines), tuple(lines[:shown]))
+def listing(
+    title: str, what: str, rows: Sequence[Row], made: Callable[[Row], Line], shown: int = SHOWN
+) -> Listing:
+    """Sum accounts up, and make lines of the first of them."""
+    mrr = sum(float(row["mrr"] or 0.0) for row in rows)
+    return Listing(title, what, len(rows), mrr, tuple(made(row) for row in rows[:shown]))
+
+
+def largest(rows: Iterable[Row]) -> list[Row]:
+    """Order accounts by MRR, the largest first, ties by id."""
+    return sorted(rows, key=lambda row: (-float(row["mrr"] or 0.0), str(row["account_id"])))
 
 
 def _phrase(one: Any) -> str | None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from serving.digest.lines import Line, Listing, Row, line, listing, sentences
+from serving.digest.lines import Line, Listing, Row, largest, line, listing, sentences
 from serving.digest.reading import Week
 
 __all__ = ["arrivals", "departures", "moves", "moved_rows"]
@@ -31,32 +29,43 @@ def moved_rows(week: Week) -> list[Row]:
 
 def moves(week: Week) -> tuple[Listing, ...]:
     """Group the moves by kind, the gravest kind first, in each the largest accounts first."""
-    kinds: list[list[Line]] = [[] for _ in KINDS]
+    kinds: list[list[Row]] = [[] for _ in KINDS]
     for row in moved_rows(week):
-        says, kind = sentences(row["moved_because"])[:WHY], _kind(row)
-        shown = row if kind == READIER else row | {"guard": None}
-        kinds[kind].append(line(shown, says, was=row["previous_cell"]))
+        kinds[_kind(row)].append(row)
     told = zip(KINDS, kinds, strict=True)
-    return tuple(listing(title, what, _largest(lines)) for (title, what), lines in told if lines)
+    return tuple(
+        listing(title, what, largest(rows), _moved) for (title, what), rows in told if rows
+    )
 
 
 def arrivals(week: Week) -> Listing:
     """List the accounts that pay now and did not at the last run."""
     new = [row for name, row in week.rows.items() if name not in week.past]
-    lines = [line(row | {"guard": None}) for row in (new if week.before is not None else [])]
-    what = "They pay now and did not at the last run."
-    return listing(
-        "New", what if week.csm is None else f"{what[:-1]}, or were taken over.", _largest(lines)
-    )
+    what = "They pay now and did not at the last run"
+    told = f"{what}." if week.csm is None else f"{what}, or were taken over."
+    return listing("New", told, largest(new if week.before is not None else []), _came)
 
 
 def departures(week: Week) -> Listing:
     """List the accounts that paid at the last run and do not now, as they stood then."""
     gone = [row for name, row in week.past.items() if name not in week.rows]
-    lines = [line(row | {"guard": None}, _said(row), share=row["p_churn"]) for row in gone]
     what = "They paid at the last run and pay nothing now"
     told = f"{what}." if week.csm is None else f"{what}, or were handed over."
-    return listing("Gone", told, _largest(lines))
+    return listing("Gone", told, largest(gone), _left)
+
+
+def _moved(row: Row) -> Line:
+    """Say why; what holds an expansion talk back only where the account became readier for one."""
+    shown = row if _kind(row) == READIER else row | {"guard": None}
+    return line(shown, sentences(row["moved_because"])[:WHY], was=row["previous_cell"])
+
+
+def _came(row: Row) -> Line:
+    return line(row | {"guard": None})
+
+
+def _left(row: Row) -> Line:
+    return line(row | {"guard": None}, _said(row), share=row["p_churn"])
 
 
 def _said(row: Row) -> tuple[str, ...]:
@@ -72,7 +81,3 @@ def _kind(row: Row) -> int:
     axis = 0 if before[0] != now[0] else 1
     rose = ORDER.index(now[axis]) > ORDER.index(before[axis])
     return 2 * axis + (rose if axis == 0 else not rose)
-
-
-def _largest(lines: Iterable[Line]) -> list[Line]:
-    return sorted(lines, key=lambda one: (-one.mrr, one.account_id))

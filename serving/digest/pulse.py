@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from serving.digest.lines import ALONE, Line, Listing, Row, alarms, for_it, line, listing
+from serving.digest.lines import ALONE, HELD, Line, Listing, Row, alarms, for_it, line, listing
 from serving.digest.reading import Week
 
 __all__ = ["BEST", "Pulse", "pulse"]
@@ -44,21 +44,23 @@ class Pulse:
 
 def pulse(week: Week) -> Pulse:
     """Rank the accounts by expected expansion MRR: the chance to expand times its usual size."""
-    lines = sorted(
-        map(_line, week.rows.values()), key=lambda one: (-(one.amount or 0.0), one.account_id)
-    )
-    hopeful = [one for one in lines if one.amount and one.amount > 0.0]
-    held = [one for one in hopeful if one.held]
-    free = [one for one in hopeful if not one.held]
+    hopeful = [row for row in week.rows.values() if _amount(row) > 0.0]
+    hopeful.sort(key=lambda row: (-_amount(row), str(row["account_id"])))
+    held = [row for row in hopeful if row["guard"] and HELD in row["guard"]]
+    free = [row for row in hopeful if not (row["guard"] and HELD in row["guard"])]
     what = f"Expected expansion MRR within {week.horizon} months, nothing holding it back."
     body = week.forecasts.get(week.horizon) or {}
     return Pulse(
         months=week.horizon,
-        best=listing("Best opportunities", what, free, BEST),
-        held=listing("Held back", "A guard holds an expansion talk back now.", held, WHY),
-        held_amount=sum(one.amount or 0.0 for one in held),
+        best=listing("Best opportunities", what, free, _line, BEST),
+        held=listing("Held back", "A guard holds an expansion talk back now.", held, _line, WHY),
+        held_amount=sum(map(_amount, held)),
         by_lever=_levers(body.get("expansion_by_lever") or {}),
     )
+
+
+def _amount(row: Row) -> float:
+    return float(row["expected_expansion_mrr"] or 0.0)
 
 
 def _line(row: Row) -> Line:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
 import sqlalchemy as sa
 
 from models.outcomes import HORIZONS
@@ -45,12 +45,13 @@ COLUMNS = (
     "guard",
     "lever",
     "data_coverage",
-    "reasons_retention",
     "reasons_expansion",
     "triggers",
     "status",
 )
 """What is read of each account."""
+LONG = ("moved_because", "reasons_expansion")
+"""What is long to read, and of the run itself alone."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +64,9 @@ class Week:
     before : Run or None
         The newest run of an earlier date that was not held; None for a first run.
     rows, past : dict of str to dict
-        Each account's row in both runs (`COLUMNS`), by account, in order of account; and
-        ``parts``: what its two chances are made of, where the run kept that.
+        Each account's row in both runs (`COLUMNS`; of the run before without ``LONG``), by account,
+        in order of account; and ``parts``: what its two chances are made of, empty where the run
+        did not keep that.
     listed, listed_before : list of dict
         The outreach lists of both.
     forecasts, past_forecasts : dict of int to mapping
@@ -110,8 +112,9 @@ def read(store: Store, run: Run, csm: str | None = None) -> Week:
     """
     with reading(store.engine) as connection:
         last = before(connection, run)
-        rows = _rows(connection, run.run_id, csm)
-        past = _rows(connection, last.run_id, csm) if last else {}
+        rows = _rows(connection, run.run_id, csm, COLUMNS)
+        short = tuple(name for name in COLUMNS if name not in LONG)
+        past = _rows(connection, last.run_id, csm, short) if last else {}
     whole = csm is None
     return Week(
         run=run,
@@ -135,15 +138,17 @@ def before(connection: sa.Connection, run: Run) -> Run | None:
     return Run(**found._mapping) if found is not None else None
 
 
-def _rows(connection: sa.Connection, run: str, csm: str | None) -> dict[str, Row]:
+def _rows(
+    connection: sa.Connection, run: str, csm: str | None, columns: Sequence[str]
+) -> dict[str, Row]:
     s, m = tables.scores.c, tables.memories.c
     kept = sa.and_(m.run_id == s.run_id, m.account_id == s.account_id)
     joined = tables.scores.outerjoin(tables.memories, kept)
-    chosen = sa.select(*(s[name] for name in COLUMNS), m.body).select_from(joined)
+    chosen = sa.select(*(s[name] for name in columns), m.body).select_from(joined)
     found = connection.execute(chosen.where(s.run_id == run).order_by(s.account_id))
     rows = {}
     for row in found:
-        told = dict(zip(COLUMNS, row[:-1], strict=True))
+        told = dict(zip(columns, row[:-1], strict=True))
         if csm is None or desk(told) == csm:
             rows[row.account_id] = told | {"parts": _parts(row.body)}
     return rows
@@ -151,7 +156,7 @@ def _rows(connection: sa.Connection, run: str, csm: str | None) -> dict[str, Row
 
 def _parts(memory: str | None) -> dict[str, dict[str, float]]:
     """Give what an account's chances to renew and to expand are made of."""
-    return json.loads(memory).get("parts") or {} if memory else {}
+    return orjson.loads(memory).get("parts") or {} if memory else {}
 
 
 def _forecasts(store: Store, run: Run) -> dict[int, Body]:

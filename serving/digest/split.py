@@ -31,6 +31,7 @@ PARTS: dict[str, tuple[str, str]] = {
     "paid": ("What accounts pay now", "MRR that rose or fell since, at the chances of both runs"),
     "booked": ("Settled since", "notice given or withdrawn, renewals signed"),
     "model": ("Another model", "the model that serves is another than at the last run"),
+    "unsplit": ("Changed chances", "not told apart: a run kept no parts of its chances"),
     "signals:usage": ("Usage and adoption", "changed chances, by signals of use"),
     "signals:seats": ("Seats", "changed chances, by seats bought and used"),
     "signals:commercial": ("Commercial", "changed chances, by price, payments, past expansion"),
@@ -52,17 +53,16 @@ NAMED = 3
 
 
 class Side(NamedTuple):
-    """One side of what is expected of an account: its reasons, and the money that they move."""
+    """One side of what is expected of an account: the parts of its chance, and the money that they move."""
 
     part: str
-    reasons: str
     flow: str
     renewal: bool
 
 
 SIDES = (
-    Side("renew", "reasons_retention", "expected_loss_mrr", renewal=True),
-    Side("expand", "reasons_expansion", "expected_expansion_mrr", renewal=False),
+    Side("renew", "expected_loss_mrr", renewal=True),
+    Side("expand", "expected_expansion_mrr", renewal=False),
 )
 
 
@@ -125,11 +125,11 @@ def parts_of(row: Row, past: Row, *, other_model: bool) -> Parts:
 
     Examples
     --------
-    >>> told = {"renew_basis": "horizon", "p_renew": 0.9, "p_expand": 0.0, "reasons_expansion": [],
-    ...     "reasons_retention": [{"group": "usage", "effect": 0.0}], "mrr": 100.0,
-    ...     "expected_mrr": 90.0, "expected_loss_mrr": 10.0, "expected_expansion_mrr": 0.0}
+    >>> told = {"renew_basis": "horizon", "p_renew": 0.9, "p_expand": 0.0, "mrr": 100.0,
+    ...     "expected_mrr": 90.0, "expected_loss_mrr": 10.0, "expected_expansion_mrr": 0.0,
+    ...     "parts": {"renew": {"calendar": 0.9}}}
     >>> less = told | {"p_renew": 0.8, "expected_mrr": 80.0, "expected_loss_mrr": 20.0,
-    ...     "reasons_retention": [{"group": "usage", "effect": -0.1}]}
+    ...     "parts": {"renew": {"calendar": 0.9, "usage": -0.1}}}
     >>> parts_of(less, told, other_model=False)
     {'signals:usage': -10000000, 'calendar': 0}
     """
@@ -144,6 +144,8 @@ def parts_of(row: Row, past: Row, *, other_model: bool) -> Parts:
         return parts | {"booked": left}
     if other_model:
         return parts | {"model": left}
+    if not (row["parts"] and past["parts"]):
+        return parts | {"unsplit": left}
     parts |= _signals(row, past, (m1 + m0) / 2)
     return parts | {"calendar": change - sum(parts.values())}
 
@@ -184,27 +186,13 @@ def _rate(side: Side, row: Row, past: Row) -> float:
 
 
 def _effects(row: Row, side: Side) -> dict[str, float]:
-    """Give each group of signals its effect on a chance; what time does by itself is no signal's.
-
-    A run that kept no parts has its account's main reasons alone.
-    """
-    kept = row.get("parts", {}).get(side.part)
-    if kept is not None:
-        return {group: effect for group, effect in kept.items() if group not in TIMELESS}
-    found: dict[str, float] = {}
-    for one in row[side.reasons] or ():
-        if isinstance(one, Mapping):
-            group = str(one.get("group", one.get("signal")))
-            if group not in TIMELESS:
-                found[group] = found.get(group, 0.0) + float(one.get("effect") or 0.0)
-    return found
+    """Give each group of signals its effect on a chance; what time does by itself is no signal's."""
+    kept = row["parts"].get(side.part, {})
+    return {group: effect for group, effect in kept.items() if group not in TIMELESS}
 
 
 def _settled(row: Row) -> bool:
-    if row.get("parts", {}).get("renew", {}).get(SETTLED):
-        return True
-    told = row["reasons_retention"] or ()
-    return any(isinstance(one, Mapping) and one.get("signal") == SETTLED for one in told)
+    return bool(row["parts"].get("renew", {}).get(SETTLED))
 
 
 def _order(totals: Mapping[str, int]) -> list[str]:
