@@ -211,9 +211,9 @@ def _held(before: Memory, now: Memory, axis: int, settings: HysteresisSettings) 
     then, state = (before.risk, now.risk) if axis == 0 else (before.expansion, now.expansion)
     level, up, back = state[0], state[1:3], state[3:5]
     if level > then[0] and up[level - 1] >= settings.up_weeks:
-        return [f"above the cut-off for {up[level - 1]} weeks in a row"]
+        return [f"past the cut-off for {up[level - 1]} weeks in a row"]
     if level < then[0] and back[level] >= settings.back_weeks:
-        return [f"clearly beyond the cut-off for {back[level]} weekly scorings in a row"]
+        return [f"clearly back over the cut-off for {back[level]} weekly scorings in a row"]
     return []
 
 

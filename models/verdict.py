@@ -16,6 +16,7 @@ import pandas as pd
 from models.amounts import amounts_at
 from models.basis import Basis
 from models.carried import Carried
+from models.census import summary
 from models.choices import Choices
 from models.combined import combined
 from models.contacts import Contacts
@@ -23,7 +24,6 @@ from models.flows import cohort_at, means
 from models.horizons import basis_of, forecasts
 from models.judging import LEVERS, judge_accounts
 from models.listing import listing
-from models.matrix import summary
 from models.outcomes import HORIZONS, Outlook
 from models.record import Record
 from models.scoring import HORIZON

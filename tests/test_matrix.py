@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from features.configuration import read_section
 from features.faults import ConfigurationRefused, InternalFault
 from models.bands import Bands, BandSettings, Cut, carry_over, fit_bands, log_odds
-from models.matrix import ACTIONS, CELLS, MatrixSettings, place, summary
+from models.census import summary
+from models.matrix import ACTIONS, CELLS, MatrixSettings, place
 
 MONDAY = date(2025, 6, 30)
 BANDS = Bands({"pooled": Cut(0.1, 0.3)}, Cut(0.1, 0.3), "2025-Q3")
@@ -219,11 +220,11 @@ def test_a_move_for_having_waited_says_so() -> None:
     for at, risk in enumerate([0.05, near, near]):
         placed = place(score(risk), BANDS, placed, MONDAY + at * week)
     assert placed is not None
-    assert placed["moved_because"][0][1] == "above the cut-off for 2 weeks in a row"
+    assert placed["moved_because"][0][1] == "past the cut-off for 2 weeks in a row"
     for at in range(3, 6):
         placed = place(score(0.05), BANDS, placed, MONDAY + at * week)
     assert placed["cell"][0] == "HL"
-    said = "clearly beyond the cut-off for 3 weekly scorings in a row"
+    said = "clearly back over the cut-off for 3 weekly scorings in a row"
     assert placed["moved_because"][0][1] == said
 
 

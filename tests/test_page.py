@@ -7,7 +7,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 import serving.dashboard.routes as routes
-from models.matrix import summary
+from models.census import summary
 from serving.app import create_app
 from serving.store import Store
 from tests.example_publication import ACCOUNTS, ACTIONS, NOW, example
