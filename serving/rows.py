@@ -18,7 +18,6 @@ __all__ = ["insert"]
 
 AT_ONCE = 2000
 """Rows of one statement: between two of them a process that is asked to end can do so."""
-BLOCK = 100
 
 
 def insert(
@@ -76,21 +75,14 @@ def _one_by_one(connection: sa.Connection, table: sa.Table, rows: list[dict[str,
 
 
 def _in_blocks(connection: sa.Connection, table: sa.Table, rows: list[dict[str, Any]]) -> None:
-    """Write many rows by one statement: a server reads each statement anew.
+    """Write many rows by one statement, as one JSON text that the server takes apart.
 
-    The driver's own way sends one per row in a pipeline, after which PostgreSQL 18 does not time
-    how long the session idles in its transaction.
+    The driver's own way sends one statement a row in a pipeline, after which PostgreSQL 18 does
+    not time how long the session idles in its transaction; and it is slower.
     """
     quoted = connection.dialect.identifier_preparer.quote
-    names = list(rows[0])
-    told = [isinstance(table.c[name].type, sa.JSON) for name in names]
-    into = f"INSERT INTO {quoted(table.name)} ({', '.join(map(quoted, names))}) VALUES "
-    line = f"({', '.join(['%s'] * len(names))})"
-    for first in range(0, len(rows), BLOCK):
-        block = rows[first : first + BLOCK]
-        values = [_sent(row[n], t) for row in block for n, t in zip(names, told, strict=True)]
-        connection.exec_driver_sql(into + ", ".join([line] * len(block)), tuple(values))
-
-
-def _sent(value: Any, as_json: bool) -> Any:
-    return orjson.dumps(value).decode() if as_json and value is not None else value
+    names, into = ", ".join(map(quoted, rows[0])), quoted(table.name)
+    taken = f"SELECT {names} FROM json_populate_recordset(NULL::{into}, %s::json)"
+    connection.exec_driver_sql(
+        f"INSERT INTO {into} ({names}) {taken}", (orjson.dumps(rows).decode(),)
+    )
