@@ -35,7 +35,8 @@ __all__ = ["Weekly", "limits", "main", "middle", "show"]
 HERE = Path(__file__).resolve().parent
 SIZES = {"2m": (2_000_000, 2_000), "20m": (20_000_000, 20_000)}
 MOST_SECONDS, MOST_SHARE = 60.0, 0.1
-NEXT = CONFIGURATION.replace("2026-01-01", "2026-01-08")
+FIRST = CONFIGURATION.replace("[book]\n", '[book]\npath = "../book"\n')
+NEXT = FIRST.replace("2026-01-01", "2026-01-08")
 LIBRARIES = ("duckdb", "lightgbm", "numpy", "pandas", "pyarrow", "sqlalchemy")
 UNITS = {
     "seconds": "wall seconds of the process with its start-up",
@@ -77,18 +78,25 @@ class Weekly:
         return self.folder / "done.jsonl"
 
     @property
+    def book(self) -> Path:
+        """The tables: never touched but for the file of the next week, which comes and goes."""
+        return self.folder / "book"
+
+    @property
     def base(self) -> Path:
         """The workspace that is ingested and trained on."""
         return self.folder / "base"
 
     def prepared(self) -> dict[str, Cost]:
         """Make the book, ingest it and train on it."""
-        words = ["-m", "benchmarks.feature_book", "input", str(self.rows), str(self.accounts)]
-        (self.folder / "input").mkdir(exist_ok=True)
+        words = ["-m", "benchmarks.feature_book", "book", str(self.rows), str(self.accounts)]
+        self.book.mkdir(exist_ok=True)
         found = {"input": self.step("input", self.folder, words)}
         if "ingest" not in self.known:
+            self._without_next()
             shutil.rmtree(self.base, ignore_errors=True)
-            _linked(self.folder / "input", self.base)
+            self.base.mkdir()
+            (self.base / "perennial.toml").write_text(FIRST, encoding="utf-8")
         return found | {
             name: self.step(name, self.base, ["-m", "serving.cli", name, "--json"])
             for name in ("ingest", "train")
@@ -99,6 +107,7 @@ class Weekly:
         names = [f"first week {turn}", f"next week {turn}"]
         place = self.folder / "turn"
         if not set(names) <= set(self.known):
+            self._without_next()
             shutil.rmtree(place, ignore_errors=True)
             _linked(self.base, place)
             for name in names:
@@ -106,10 +115,14 @@ class Weekly:
         score = ["-m", "serving.cli", "score", "--json"]
         first = self.step(names[0], place, score)
         if names[1] not in self.known:
-            for path in (place / "next").glob("*.parquet"):
-                os.link(path, place / "usage" / path.name)
+            for path in (self.book / "next").glob("*.parquet"):
+                shutil.copyfile(path, self.book / "usage" / path.name)
             _rewritten(place / "perennial.toml", NEXT)
         return {"first week": first, "next week": self.step(names[1], place, score)}
+
+    def _without_next(self) -> None:
+        for path in (self.book / "next").glob("*.parquet"):
+            (self.book / "usage" / path.name).unlink(missing_ok=True)
 
     def step(self, name: str, place: Path, words: Sequence[str]) -> Cost:
         """Do a step unless it was done with this code, and tell what it cost."""
@@ -148,7 +161,7 @@ def _paths() -> dict[str, str]:
 
 
 def _linked(source: Path, target: Path) -> None:
-    """Copy a folder by links; what is written anew later is another file."""
+    """Copy a workspace by links; what is changed in place later is copied."""
     shutil.copytree(source, target, copy_function=os.link)
     for path in [target / "perennial.toml", target / "said.json", *target.glob("mlruns/*.db")]:
         if path.is_file():
