@@ -36,6 +36,7 @@ def test_a_range_that_is_none_is_refused(asked: str) -> None:
     assert (refused.value.code, refused.value.exit_code) == ("backfill.range", 2)
 
 
+@pytest.mark.ci
 @pytest.mark.fault("B06")
 def test_weeks_that_have_a_run_are_left_alone(tmp_path: Path) -> None:
     store = Store.open(tmp_path / "home")
@@ -54,6 +55,7 @@ def test_weeks_that_have_a_run_are_left_alone(tmp_path: Path) -> None:
     assert summary(weeks)["to do"] == 3
 
 
+@pytest.mark.ci
 @pytest.mark.fault("B06")
 def test_the_oldest_week_comes_first_and_a_stop_loses_none(tmp_path: Path) -> None:
     store, scored, stops = Store.open(tmp_path / "home"), [], [date(2025, 6, 16)]

@@ -199,6 +199,7 @@ def test_a_row_out_of_bounds_has_no_score() -> None:
     assert score.contributions(values).sum(axis=1).tolist() == [6.0, 0.0, 4.0]
 
 
+@pytest.mark.ci
 @pytest.mark.fault("B04")
 def test_a_revision_says_what_it_changes(tmp_path: Any) -> None:
     store, day = Store.open(tmp_path / "home"), date(2025, 7, 1)
