@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import stat
 from datetime import timedelta
@@ -19,7 +20,7 @@ from serving.digest.rounding import apportion, micros, rounded
 from serving.digest.split import parts_of
 from serving.queries import Run
 from serving.store import Store
-from tests.command_line import perennial
+from tests.command_line import copied, perennial, workspace
 from tests.small_weeks import MONDAYS, NOW, account, fired, parts, place, published, reason, week
 
 HOSTILE = (
@@ -492,3 +493,23 @@ def test_every_pair_of_colours_can_be_read(scheme: str) -> None:
     for ink, ground in pairs:
         dim, bright = sorted((_light(colours[ink]), _light(colours[ground])))
         assert (bright + 0.05) / (dim + 0.05) >= 4.5, (ink, ground)
+
+
+@pytest.mark.ci
+@pytest.mark.fault("B01")
+def test_the_weekly_job_writes_it_also_after_it_was_killed_between(
+    tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
+) -> None:
+    folder = copied(workspace(tmp_path_factory), tmp_path / "book")
+    run = json.loads((folder / "scored.json").read_text())["run_id"]
+    written = folder / ".perennial" / "exports" / run
+    before = (written / "digest.html").read_bytes()
+    (written / "digest.html").unlink()
+    again = perennial(folder, "score", "--json")
+    assert (again.code, again.body["published"]) == (0, False)
+    assert (written / "digest.html").read_bytes() == before
+    store = Store.open(folder / ".perennial")
+    reached = {one["table"]: one for one in store.document(run, "notes")["tables"]}
+    assert {"subscriptions", "usage"} <= reached.keys()
+    assert not reached["usage"]["behind"]
+    assert 0 <= reached["usage"]["age_days"] <= 7

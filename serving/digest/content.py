@@ -9,7 +9,7 @@ from serving.digest.desks import Desk, desks
 from serving.digest.firing import NewTrigger, business_growth, long_since_expansion, new_triggers
 from serving.digest.forecast import ForecastChange, forecast_change
 from serving.digest.lines import Listing, plain
-from serving.digest.moves import arrivals, departures, moves
+from serving.digest.moves import arrivals, departures, known, moves
 from serving.digest.pulse import Pulse, pulse
 from serving.digest.reading import Week
 from serving.digest.standing import Coverage, coverage, plain_sentence, warnings
@@ -35,7 +35,7 @@ class Digest:
     mrr, mrr_before : float
         Paying accounts and their MRR, now and at the last run.
     known : int
-        Accounts that pay now and paid at the last run: those that can move.
+        Accounts that had a cell at the last run: those that can have moved.
     months : int
         Months ahead that "expands" and "leaves" speak of.
     moves, new, gone
@@ -102,7 +102,7 @@ def digest_of(week: Week) -> Digest:
         accounts_before=len(week.past),
         mrr=sum(float(row["mrr"] or 0.0) for row in week.rows.values()),
         mrr_before=sum(float(row["mrr"] or 0.0) for row in week.past.values()),
-        known=len(week.rows.keys() & week.past.keys()),
+        known=known(week),
         months=week.horizon,
         moves=moves(week),
         new=arrivals(week),

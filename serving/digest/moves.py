@@ -5,7 +5,7 @@ from __future__ import annotations
 from serving.digest.lines import Line, Listing, Row, largest, line, listing, sentences
 from serving.digest.reading import Week
 
-__all__ = ["arrivals", "departures", "moves", "moved_rows"]
+__all__ = ["arrivals", "departures", "known", "moves", "moved_rows"]
 
 ORDER = "LMH"
 WHY = 4
@@ -25,6 +25,11 @@ def moved_rows(week: Week) -> list[Row]:
     """
     rows = week.rows.values() if week.before is not None else ()
     return [row for row in rows if row["previous_cell"] not in (None, row["cell"])]
+
+
+def known(week: Week) -> int:
+    """Count the accounts that can have moved: they had a cell at the last run."""
+    return sum(row["previous_cell"] is not None for row in week.rows.values())
 
 
 def moves(week: Week) -> tuple[Listing, ...]:

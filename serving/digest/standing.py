@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from serving.digest.lines import plain
-from serving.digest.moves import moved_rows
+from serving.digest.moves import known, moved_rows
 from serving.digest.reading import Week
 
 __all__ = ["Coverage", "coverage", "warnings"]
@@ -100,9 +100,9 @@ def _of_run(week: Week) -> Iterable[str]:
         )
     if last.settings_digest != run.settings_digest:
         yield "the settings are others than at the last run: bands, lists and triggers may differ"
-    moved, known = len(moved_rows(week)), len(week.rows.keys() & week.past.keys())
-    if known and moved > MANY * known:
-        yield f"{moved} of {known} accounts moved at once: that is rarely the customers"
+    moved, can = len(moved_rows(week)), known(week)
+    if can and moved > MANY * can:
+        yield f"{moved} of {can} accounts moved at once: that is rarely the customers"
 
 
 def _of_data(week: Week) -> Iterable[str]:
