@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models.choices import Choices
+from models.judging import judge_accounts
 from models.memory import Memory, recall, scored_by
 from models.moves import moved_because, split
+from tests.small_history import Law, carried_of, latest
 
 GROUPS = ("calendar", "usage", "support", "relationship", "seats", "commercial", "booked")
 PARTS = st.dictionaries(st.sampled_from(GROUPS), st.floats(-0.2, 0.2), min_size=1)
+LAW = Law(accounts=100, months=20, seed=5)
 POINTS = re.compile(r" ([+−]?\d+\.\d)(?=;|$)")
 
 
@@ -109,3 +114,21 @@ def test_rules_and_triggers_need_no_probability():
     assert hard == "hard event, moves at once: champion left"
     assert moved_because(before, replace(now, cell="HL")) == []
     assert moved_because(None, now) == []
+
+
+@pytest.mark.ci
+def test_a_run_after_a_training_tells_what_the_new_model_says_otherwise():
+    frame = latest(LAW)
+    day = frame.loc[0, "as_of"]
+    carried = carried_of(LAW)
+    old = replace(carried, digest="a" * 64)
+    targets = {n: replace(t, serves="calendar") for n, t in carried.model.targets.items()}
+    new = replace(carried, model=replace(carried.model, targets=targets), digest="b" * 64)
+    _, first = judge_accounts(frame, old, None, day, Choices())
+    previous = first[["account_id", "memory"]]
+    _, second = judge_accounts(frame, new, previous, day + timedelta(weeks=1), Choices(), old)
+    moved = second[second["cell"] != second["previous_cell"]]
+    assert len(moved)
+    for said in moved["moved_because"]:
+        assert "points: model trained anew" in said[0]
+        assert ";" not in said[0]  # the same rows: nothing else has changed
