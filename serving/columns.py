@@ -99,7 +99,7 @@ def _day(value: Any) -> date:
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError(value)
-    return value
+    return value.replace("\x00", "\ufffd")  # not every store can keep a NUL
 
 
 def _list(value: Any) -> list[Any]:

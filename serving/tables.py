@@ -29,8 +29,18 @@ __all__ = [
 
 metadata = sa.MetaData(naming_convention={"ix": "ix_%(table_name)s_%(column_0_N_name)s"})
 
-TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
-"""Text, in the order of its code points on every store."""
+
+class _Text(sa.types.TypeDecorator[str]):
+    """Text in the order of its code points; whoever asks for a NUL finds nothing, on every store."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: sa.Dialect) -> str | None:
+        return value.replace("\x00", "\ufffd") if value else value
+
+
+TEXT = _Text().with_variant(_Text(collation="C"), "postgresql")
 
 _TYPES: dict[str, Callable[[], sa.types.TypeEngine[Any]]] = {
     "text": lambda: TEXT,

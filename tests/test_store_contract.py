@@ -157,7 +157,8 @@ def test_the_history_of_an_account_has_one_line_a_date(store: Store) -> None:
     assert told[1]["run_id"] == newer.run_id
     assert (told[0]["cell"], told[0]["mrr"]) == ("LL", 2400.5)
     assert [row["as_of"] for row in store.history("a02", before=days[2], limit=1)] == [days[1]]
-    assert store.history("nobody") == []
+    assert store.history("nobody") == store.history("a\x00") == []
+    assert store.account("\x00") is None
 
 
 @pytest.mark.fault("B18")
