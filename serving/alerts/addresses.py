@@ -22,6 +22,10 @@ _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _SIX_TO_FOUR = ipaddress.ip_network("2002::/16")
 _TEREDO = ipaddress.ip_network("2001::/32")
 _COMPATIBLE = ipaddress.ip_network("::/96")
+_GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
+"""All of IPv6 that is given out for the public; what lies beside it may lead into any network."""
+_DOCUMENTS = (ipaddress.ip_network("3fff::/20"), ipaddress.ip_network("192.0.0.0/24"))
+"""Set apart for documents and protocols, which this Python still takes to be public."""
 
 
 class Refused(Exception):
@@ -140,8 +144,21 @@ def _asked(host: str, port: int, seconds: float, resolve: Resolve) -> list[str]:
 def _public(address: Address, host: str, allow: Sequence[str]) -> None:
     if any(_within(address, one) for one in allow) or _named(host.lower(), allow):
         return
-    if not all(one.is_global and not one.is_multicast for one in _meant(address)):
+    if not all(_is_public(one) for one in _meant(address)):
         raise Refused(f"{host} is not a public address")
+
+
+def _is_public(one: Address) -> bool:
+    """Say whether an address is given out for the public, whatever this Python's tables leave out.
+
+    Examples
+    --------
+    >>> _is_public(ipaddress.ip_address("fec0::1")), _is_public(ipaddress.ip_address("2600::1"))
+    (False, True)
+    """
+    if not one.is_global or one.is_multicast or any(one in each for each in _DOCUMENTS):
+        return False
+    return one.version == 4 or one in _GLOBAL_UNICAST
 
 
 def _meant(address: Address) -> list[Address]:

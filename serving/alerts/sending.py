@@ -192,8 +192,8 @@ def _own(host: str, port: int, settings: AlertSettings, resolve: Resolve | None)
 def _refused(answer: Answer, sent: Sequence[str]) -> list[str]:
     """Give the records that the receiver did not take; one that it does not name counts as such.
 
-    A receiver that answers without results has taken them all; one whose answer is cut off or
-    cannot be read may have taken none.
+    A receiver that answers without results has taken them all; one whose answer is cut off may
+    have taken none.
     """
     if not answer.whole:
         return list(sent)
