@@ -93,8 +93,18 @@ class Lease:
             ``fenced`` if another job took it since.
         """
         with writing(self.engine) as connection:
-            now = _now(connection)
-            self._mine(connection, since=now, until=now + self.seconds)
+            self.keep(connection)
+
+    def keep(self, connection: sa.Connection) -> None:
+        """Give a sign of life in a transaction that must not commit once another job has it.
+
+        Raises
+        ------
+        Busy
+            ``fenced`` if another job took it since.
+        """
+        now = _now(connection)
+        self._mine(connection, since=now, until=now + self.seconds)
 
     def leave(self, connection: sa.Connection) -> None:
         """Give it back in the transaction that publishes: this is the fence.

@@ -122,6 +122,7 @@ class _Job:
     def _written(self, revision: int) -> Published:
         run = run_id(self.publication, revision)
         with writing(self.engine) as connection:
+            self.lease.keep(connection)  # woken late, what looks abandoned is another's work
             gone = ledger.abandoned(connection)
             self.attempts.append(ledger.begin(connection, run, self.now))
         self._clear([name for name in gone if name != run])

@@ -8,10 +8,12 @@ import pytest
 import sqlalchemy as sa
 
 from features.faults import Busy, ConfigurationRefused
-from serving import lease, tables
+from serving import lease, ledger, queries, tables
 from serving.database import opened, writing
 from serving.kept import StoreSettings
 from serving.settings import load
+from serving.store import Store
+from tests.example_publication import NOW, example
 
 HASTY = StoreSettings(wait_seconds=0)
 
@@ -55,6 +57,25 @@ def test_who_died_on_this_machine_is_known_as_dead_at_once(tmp_path: Path) -> No
     with lease.alone(engine, tmp_path, HASTY) as mine:
         assert mine.token == 2
     assert not gone.exists()
+
+
+@pytest.mark.fault("B03", partly=True)
+def test_who_wakes_before_it_begins_leaves_the_other_jobs_work_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, other = Store.open(tmp_path), tmp_path / "exports" / "2025-07-01-r1-other"
+
+    def another_takes_over(*_asked: object) -> None:
+        with store.engine.execution_options(write=True).begin() as taken:
+            taken.execute(sa.update(tables.leases).values(token=9, holder="another"))
+            ledger.begin(taken, other.name, NOW)
+        other.mkdir(parents=True)
+
+    monkeypatch.setattr(queries, "standing_run", another_takes_over)
+    with pytest.raises(Busy, match="fenced"):
+        store.publish(example(), now=NOW)
+    assert other.is_dir()
+    assert store.attempts() == [(other.name, "running")]
 
 
 @pytest.mark.parametrize(
