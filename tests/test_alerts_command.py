@@ -74,6 +74,7 @@ def test_news_is_told_against_the_run_before(store: Store) -> None:
     assert asked(store, moved().sample(frac=1, random_state=1)) == ["a03"]
 
 
+@pytest.mark.ci
 def test_what_is_queued_is_sent_once_listed_and_tried_again(store: Store, web: Web) -> None:
     folder = store.home.parent
     (folder / "perennial.toml").write_text(TOML)

@@ -166,6 +166,7 @@ def test_the_report_counts_what_the_backtest_counts() -> None:
     ]
 
 
+@pytest.mark.ci
 def test_every_account_is_in_one_band_of_each_side() -> None:
     report = told()
     for quarter, replay in zip(report.quarters, past_of(LAW).replays, strict=True):

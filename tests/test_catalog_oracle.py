@@ -67,6 +67,7 @@ def test_the_oracle_knows_every_signal_and_no_other():
     assert sorted(ORACLE) == sorted(SLUGS)
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("seed", [7])
 def test_the_catalogue_agrees_with_plain_pandas(seed):
     company = random_company(seed)

@@ -129,6 +129,7 @@ def test_what_an_excluded_account_did_before_it_left_is_no_part_of_a_later_windo
 # --- usage beside committed revenue
 
 
+@pytest.mark.ci
 def test_usage_is_a_line_of_its_own_beside_committed_revenue() -> None:
     months = [str(m) for m in pd.period_range("2024-10", "2025-12", freq="M")]
     usage = pd.DataFrame({"month": months, "kind": "usage", "mrr_micros": 30 * 10**6})

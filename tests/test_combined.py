@@ -284,7 +284,7 @@ def test_the_terminal_says_what_was_combined(capsys: pytest.CaptureFixture[str])
     body = forecast(moved, 3, 0.2, as_of=date(2025, 7, 1), definition={}, n_eff=4.0)
     terminal.forecast(body | {"combined": told["3"]})
     out = " ".join(capsys.readouterr().out.split())
-    assert "forecast 70.0 %, ETS by segment 30.0 %" in out
+    assert "combined with ETS by segment (30.0 %)" in out
     assert f"{told['3']['shift_points']:+.1f} points" in out
     terminal.forecast(body | {"combined": None})
     assert "combined" not in capsys.readouterr().out

@@ -220,6 +220,7 @@ GREEDY = """SELECT count(*) FROM (SELECT k, max(m) FROM (
     SELECT hash(range)::VARCHAR || repeat('y', 40) AS k, range AS m FROM range(1_000_000)) GROUP BY 1)"""
 
 
+@pytest.mark.ci
 @pytest.mark.fault("F10")
 def test_beyond_its_memory_duckdb_spills_and_beyond_that_it_says_so(tmp_path):
     place = spill_folder(tmp_path)

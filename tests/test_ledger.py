@@ -474,6 +474,7 @@ FEW = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck
 MANY = settings(FEW, max_examples=25)
 
 
+@pytest.mark.ci
 @pytest.mark.fault("B22")
 @FEW
 @given(BOOKS)

@@ -235,6 +235,7 @@ def check(found: dict[str, Any]) -> None:
         assert Decimal(str(found[f"{name}_points"])) == 100 * (ends[1] - ends[0])
 
 
+@pytest.mark.ci
 @settings(max_examples=50)
 @given(definitions(), definitions())
 def test_the_lines_add_up_exactly_whatever_is_measured(rules: Rules, other: Rules) -> None:

@@ -145,6 +145,7 @@ def test_case_7_a_subsidiary_is_a_new_logo_under_account_and_expansion_under_par
 # --- windows
 
 
+@pytest.mark.ci
 def test_windows_close_on_the_last_closed_month_quarter_and_year() -> None:
     book = book_of(
         {"a": {"2023-01": 10}}, facts=BookFacts(as_of=date(2025, 9, 1), fiscal_year_starts=2)
@@ -196,6 +197,7 @@ def test_an_empty_cohort_is_null_with_a_reason_and_a_lost_one_is_zero() -> None:
     assert (lost["nrr"], lost["grr"], lost["logo_churn"], lost["accounts"]) == (0.0, 0.0, 1.0, 1)
 
 
+@pytest.mark.ci
 def test_the_series_has_every_earlier_month_end_latest_first() -> None:
     found = shown(book_of({"a": {"2024-10": 10, "2025-06": 15}}))
     assert [(row["to"], row["nrr"]) for row in found["series"]] == [

@@ -239,6 +239,7 @@ def test_a_small_or_young_book_trains_and_says_what_it_cannot_answer(law):
     assert any(target.rung != "tuned blend" for target in told.carried.model.targets.values())
 
 
+@pytest.mark.ci
 @pytest.mark.fault("T01")
 def test_a_book_without_events_is_labelled():
     quiet = Law(accounts=60, months=14, leaving=1e-9, growing=1e-9, shrinking=0.0)

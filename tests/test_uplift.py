@@ -60,6 +60,7 @@ def test_the_day_of_a_rise(one: dict, expected: tuple) -> None:
     assert told(YEARLY | one) == expected
 
 
+@pytest.mark.ci
 def test_several_lines_rise_by_their_sum_on_the_day_of_the_largest_part() -> None:
     small = YEARLY | {"starts_on": "2024-08-01", "mrr_micros": 40_000_000, "product": "x"}
     large = YEARLY | {"starts_on": "2024-11-01", "mrr_micros": 60_000_000, "product": "y"}
