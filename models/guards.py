@@ -29,6 +29,8 @@ class GuardSettings(Section):
         Days before a renewal within which no cross-sell is offered.
     cool_down_days : int
         Days before an account is listed again for the same play.
+    expanded_days : int
+        Days after an expansion in which no further one is sold.
     contact_acv : float
         Annual contract value above which a cross-sell asks for a contact of its own area.
     """
@@ -37,6 +39,7 @@ class GuardSettings(Section):
     wait_days: int = 60
     renewal_days: int = 60
     cool_down_days: int = 30
+    expanded_days: int = 30
     contact_acv: float = 50_000.0
 
 
@@ -58,8 +61,9 @@ def guards(frame: pd.DataFrame, as_of: date, settings: GuardSettings | None = No
         ``account_id, retention_health`` and, where known, ``tenure_days`` (days of active
         usage), ``next_renewal_on``, ``waits_since`` (first published week of Medium/High),
         ``lever``, ``mrr``, ``last_expansion_play_on``, ``area_contact`` (bool: a contact of the
-        adjacent area is known), ``last_save_play_on`` and the bool columns ``urgent_open, detractor, bill_shock,
-        past_due``. A column that is absent, or a value that is missing, raises no guard.
+        adjacent area is known), ``last_save_play_on``, ``days_since_expansion``, ``seats_idle``
+        (bool: few of the paid seats are in use) and the bool columns ``urgent_open, detractor,
+        bill_shock, past_due``. A column that is absent, or a value that is missing, raises no guard.
     as_of : date
         The as-of date.
     settings : GuardSettings, optional
@@ -102,6 +106,7 @@ def _held(row: dict[Any, Any], as_of: date, settings: GuardSettings) -> list[str
     found = ["Retention is Low"] if row.get("retention_health") == "Low" else []
     found += [words for flag, words in FLAGS.items() if _true(row.get(flag))]
     found += _young(row, settings) + _waiting(row, as_of, settings)
+    found += _landing(row, settings) + _idle(row)
     found += _negotiating(row, as_of, settings) if row.get("lever") in CROSS_SELL else []
     return found + _cooling(row, as_of, settings)
 
@@ -125,6 +130,20 @@ def _text(held: list[str], said: list[str]) -> str | None:
 def _young(row: dict[Any, Any], settings: GuardSettings) -> list[str]:
     days = _number(row.get("tenure_days"))
     return [f"first {settings.first_days} days of use"] if days < settings.first_days else []
+
+
+def _landing(row: dict[Any, Any], settings: GuardSettings) -> list[str]:
+    """Hold an account that has just bought more."""
+    days = _number(row.get("days_since_expansion"))
+    return (
+        [f"it expanded {days:.0f} days ago: let it land"] if days < settings.expanded_days else []
+    )
+
+
+def _idle(row: dict[Any, Any]) -> list[str]:
+    """Hold more seats where those that are paid lie idle."""
+    idle = row.get("lever") == "seat" and _true(row.get("seats_idle"))
+    return ["few of the paid seats are in use: win their use first"] if idle else []
 
 
 def _waiting(row: dict[Any, Any], as_of: date, settings: GuardSettings) -> list[str]:

@@ -34,6 +34,11 @@ def test_nothing_to_say() -> None:
         ({"detractor": True}, "the last NPS is a detractor"),
         ({"bill_shock": True}, "a bill shock is coming"),
         ({"past_due": True}, "a payment is past due"),
+        ({"days_since_expansion": 29}, "it expanded 29 days ago: let it land"),
+        (
+            {"lever": "seat", "seats_idle": True},
+            "few of the paid seats are in use: win their use first",
+        ),
         ({"last_expansion_play_on": "2025-06-02"}, "contacted for it in the last 30 days"),
     ],
 )
@@ -46,6 +51,14 @@ def test_several_guards_are_all_said() -> None:
     assert held
     expected = "Retention is Low; a payment is past due; first 90 days of use"
     assert text == f"no expansion play: {expected}"
+
+
+def test_an_expansion_lands_in_thirty_days_and_idle_seats_bar_seats_alone() -> None:
+    assert told(days_since_expansion=30) == (None, False, False)
+    assert told(days_since_expansion=None) == (None, False, False)
+    assert told(days_since_expansion=5, settings=GuardSettings(expanded_days=5))[1] is False
+    assert told(lever="tier", seats_idle=True) == (None, False, False)
+    assert told(lever="seat", seats_idle=False) == (None, False, False)
 
 
 def test_the_90th_day_is_free() -> None:
