@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import sqlalchemy as sa
 
-from serving import outbox, tables
+from serving import claiming, outbox, tables
 from serving.alerts.past import news
 from serving.alerts.settings import AlertSettings, Sink
 from serving.crm import FIELDS, crm_csv
@@ -156,13 +156,13 @@ def test_on_a_server_a_claimed_row_is_skipped_and_a_channel_keeps_its_pace() -> 
                 told = {"sink": sink, "kind": "account", "account_id": f"a{n}", "quiet_days": 7}
                 outbox.queue(connection, "r", [told | {"body": body | {"items": [item]}}], NOW)
         with engine.begin() as first, engine.begin() as second:
-            claimed = [outbox.claim(first, NOW)]
+            claimed = [claiming.claim(first, NOW)]
             second.execute(sa.text("SET LOCAL lock_timeout = '2s'"))
             skipped = sa.select(tables.outbox.c.account_id).where(tables.outbox.c.sink == "two")
             locked = second.scalars(skipped.with_for_update(skip_locked=True)).all()
             assert locked == ["a2"]
         with writing(engine) as connection:
-            claimed.append(outbox.claim(connection, NOW))
-            claimed.append(outbox.claim(connection, NOW))
+            claimed.append(claiming.claim(connection, NOW))
+            claimed.append(claiming.claim(connection, NOW))
         engine.dispose()
     assert [one and one.account_id for one in claimed] == ["a0", "a2", None]

@@ -19,13 +19,15 @@ import orjson
 import pytest
 import sqlalchemy as sa
 
-from serving import outbox, tables
+from serving import claiming, outbox, tables
 from serving.alerts.draining import Drained, drain
 from serving.alerts.line import post
+from serving.alerts.outcome import Outcome
 from serving.alerts.past import undelivered
 from serving.alerts.sending import Post
 from serving.alerts.settings import AlertSettings, Sink
 from serving.database import reading, writing
+from serving.delivery import Delivery
 from serving.store import Store
 from tests.example_publication import example
 from tests.receivers import Mailbox, Web, mail_server, web_server
@@ -69,7 +71,7 @@ class Desk:
             self.engine, post, clock=self.clock.now, pause=self.clock.pause, patience=patience
         )
 
-    def rows(self) -> list[outbox.Delivery]:
+    def rows(self) -> list[Delivery]:
         with reading(self.engine) as connection:
             return sorted(outbox.listed(connection), key=lambda one: one.account_id or "")
 
@@ -109,10 +111,10 @@ def desk(store: Store, tmp_path: Path) -> Iterator[Desk]:
 def test_a_message_of_a_process_that_died_is_sent_later_with_the_same_id(desk: Desk) -> None:
     desk.queue("a")
     with writing(desk.engine) as connection:
-        dead = outbox.claim(connection, desk.clock.at)
+        dead = claiming.claim(connection, desk.clock.at)
     assert dead is not None
     assert desk.drain().deliveries == ()
-    desk.clock.pause(outbox.CLAIM_SECONDS)
+    desk.clock.pause(claiming.CLAIM_SECONDS)
     assert desk.drain().to_json()["sent"] == 1
     assert desk.web.sent[0][0]["idempotency-key"] == dead.delivery_id
     assert desk.drain().deliveries == ()
@@ -148,7 +150,7 @@ def test_what_fails_is_tried_eight_times_in_a_day_and_then_given_up(desk: Desk) 
     assert undelivered(desk.engine) == ["alerts given up: 1 (`perennial alerts list` says why)"]
     desk.web.answers = [(200, {}, b"")]
     with writing(desk.engine) as connection:
-        assert outbox.retry(connection, desk.clock.at, [desk.rows()[0].delivery_id]) == 1
+        assert claiming.retry(connection, desk.clock.at, [desk.rows()[0].delivery_id]) == 1
     assert desk.drain().counts["sent"] == 1
 
 
@@ -334,12 +336,12 @@ def test_two_who_drain_at_once_send_each_message_once(desk: Desk) -> None:
 def test_a_late_answer_changes_nothing_of_a_message_that_another_claimed(desk: Desk) -> None:
     desk.queue("a")
     with writing(desk.engine) as connection:
-        slow = outbox.claim(connection, desk.clock.at)
-        desk.clock.pause(outbox.CLAIM_SECONDS)
+        slow = claiming.claim(connection, desk.clock.at)
+        desk.clock.pause(claiming.CLAIM_SECONDS)
         assert slow is not None
-        assert outbox.claim(connection, desk.clock.at) is not None
-        never = outbox.Outcome("never", "too late")
-        outbox.settle(connection, slow, never, desk.clock.at, SETTINGS)
+        assert claiming.claim(connection, desk.clock.at) is not None
+        never = Outcome("never", "too late")
+        claiming.settle(connection, slow, never, desk.clock.at, SETTINGS)
     assert desk.states() == {"sending": 1}
 
 

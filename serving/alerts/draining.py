@@ -10,10 +10,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from serving import outbox
+from serving import claiming, outbox
 from serving.alerts.sending import Post
 from serving.database import reading, writing
-from serving.outbox import Delivery
+from serving.delivery import Delivery
 
 __all__ = ["Drained", "drain", "outlined"]
 
@@ -103,18 +103,18 @@ def drain(
     worked = False
     while True:
         with writing(engine) as connection:
-            claimed = outbox.claim(connection, clock())
+            claimed = claiming.claim(connection, clock())
         if claimed is not None:
             outcome = post.send(claimed, clock())
             with writing(engine) as connection:
-                done = outbox.settle(connection, claimed, outcome, clock(), post.settings)
+                done = claiming.settle(connection, claimed, outcome, clock(), post.settings)
             settled.append(done)
             worked = True
             continue
         with reading(engine) as connection:
-            soonest, counts = outbox.soonest(connection), outbox.counts(connection)
+            soonest, counts = claiming.soonest(connection), outbox.counts(connection)
         wait = _until(soonest, clock())
-        paced = worked and wait <= outbox.PACE_SECONDS
+        paced = worked and wait <= claiming.PACE_SECONDS
         if not paced and wait > patience:
             return Drained(tuple(settled), counts)
         patience -= 0.0 if paced else max(wait, LEAST_PAUSE)

@@ -14,13 +14,13 @@ from urllib.parse import urlsplit
 import orjson
 
 from features.faults import ConfigurationRefused
-from serving.alerts.addresses import Refused, Resolve, Unresolved, resolved
+from serving.alerts.addresses import Refused, Resolve, Unresolved, permitted, resolved
 from serving.alerts.line import FAILURES, Answer, post
 from serving.alerts.mail import PORTS, address, mail
 from serving.alerts.outcome import Outcome, judged
 from serving.alerts.settings import AlertSettings, Sink
 from serving.alerts.wording import Message, message, plain, slack
-from serving.outbox import Delivery
+from serving.delivery import Delivery
 
 __all__ = ["Post"]
 
@@ -123,8 +123,8 @@ class Post:
         url, allow = self._url(sink), self.settings.allow
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port or PORTS[parts.scheme]
-        resolved(host, port, allow, self.settings.seconds, self.resolve)
-        own = _own(host, port, self.settings, self.resolve)
+        found = resolved(host, port, allow, self.settings.seconds, self.resolve)
+        own = _own(host, found, allow)
         where = address(url, sink, plaintext=own, seconds=self.settings.seconds)
         return mail(where, told, delivery.delivery_id, self.settings.seconds)
 
@@ -178,15 +178,14 @@ def _headers(delivery: Delivery) -> dict[str, str]:
     }
 
 
-def _own(host: str, port: int, settings: AlertSettings, resolve: Resolve | None) -> bool:
+def _own(host: str, found: Sequence[str], allow: Sequence[str]) -> bool:
     """Say whether a mail server is one's own: only then plain text can be asked for."""
     try:
-        resolved(host, port, (), settings.seconds, resolve)
+        for one in (host, *found):
+            permitted(one)
     except Refused:
-        return True
-    except Unresolved:
-        return False
-    return host.lower() in {one.lower() for one in settings.allow}
+        return True  # not public: it came this far because it is allowed
+    return host.lower() in {one.lower() for one in allow}
 
 
 def _refused(answer: Answer, sent: Sequence[str]) -> list[str]:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from serving.alerts.sending import Post
 from serving.alerts.settings import Sink
-from serving.outbox import Delivery, stamp
+from serving.delivery import Delivery, stamp
 
 __all__ = ["trial"]
 

@@ -82,7 +82,7 @@ def export(
 
 
 def _asked(settings: Settings, action: str, ids: list[str], wait: float) -> dict[str, Any]:
-    from serving import outbox  # heavy: sqlalchemy
+    from serving import claiming, outbox  # heavy: sqlalchemy
     from serving.alerts.draining import drain, outlined
     from serving.database import reading, writing
 
@@ -95,7 +95,7 @@ def _asked(settings: Settings, action: str, ids: list[str], wait: float) -> dict
     again = 0
     if action == "retry":
         with writing(store.engine) as connection:
-            again = outbox.retry(connection, now(), ids)
+            again = claiming.retry(connection, now(), ids)
     with reading(store.engine) as connection:
         counts = outbox.counts(connection)
         open_ones = outbox.listed(connection, ("waiting", "sending", "dead", "held"))
