@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Template
 from markupsafe import Markup
 
 from serving import dashboard
 from serving.backtest_page.charts import ratio_chart, reliability_chart
 from serving.backtest_words import BASELINES, ENDINGS, EVENTS, SPANS, TOP_DOWN, between, gap
-from serving.dashboard.figures import day, money, percent
+from serving.dashboard.figures import day, percent
 from serving.definition import rules_line
+from serving.pages import template
 
 __all__ = ["page"]
 
@@ -133,20 +134,13 @@ def _rivals(baselines: Mapping[str, float]) -> Sequence[tuple[str, float]]:
 
 
 @cache
-def _template() -> Any:
-    environment = Environment(
-        loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined
-    )
-    environment.trim_blocks = environment.lstrip_blocks = True
-    environment.filters |= {
-        "money": money,
+def _template() -> Template:
+    filters: dict[str, Callable[..., Any]] = {
         "percent": _percent,
-        "day": day,
         "figure": _figure,
         "points": _points,
         "rivals": _rivals,
         "ends": _ends,
         "short": _short,
     }
-    environment.globals |= {"interval": _interval, "gap": gap}
-    return environment.get_template("backtest.html")
+    return template(_HERE, "backtest.html", filters, {"interval": _interval, "gap": gap})

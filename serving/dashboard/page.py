@@ -8,10 +8,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Template
 
 from models.outcomes import HORIZONS
-from serving.dashboard.figures import Range, day, money, percent, ranges
+from serving.dashboard.figures import Range, percent, ranges
+from serving.pages import template
 from serving.store import Run, Store
 
 __all__ = ["LISTED", "render"]
@@ -163,15 +164,5 @@ def _combined(outcomes: list[Outcome]) -> list[tuple[str, str]]:
 
 
 @cache
-def _template(name: str) -> Any:
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined
-    )
-    environment.trim_blocks = environment.lstrip_blocks = True
-    environment.filters |= {
-        "money": money,
-        "percent": percent,
-        "day": day,
-        "phrases": _phrases,
-    }
-    return environment.get_template(name)
+def _template(name: str) -> Template:
+    return template(TEMPLATES, name, {"percent": percent, "phrases": _phrases})

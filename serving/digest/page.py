@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Template
 from markupsafe import Markup
 
 from serving import dashboard
-from serving.dashboard.figures import day, money, percent
+from serving.dashboard.figures import percent
 from serving.digest.content import Digest
 from serving.digest.words import (
     DEFINITIONS,
@@ -22,6 +23,7 @@ from serving.digest.words import (
     points,
     since,
 )
+from serving.pages import template
 
 __all__ = ["page"]
 
@@ -45,18 +47,11 @@ def page(digest: Digest) -> str:
 
 
 @cache
-def _template() -> Any:
-    environment = Environment(
-        loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined
-    )
-    environment.trim_blocks = environment.lstrip_blocks = True
-    environment.filters |= {
-        "money": money,
+def _template() -> Template:
+    filters: dict[str, Callable[..., Any]] = {
         "percent": percent,
         "chance": chance,
-        "day": day,
         "exact": exact,
         "points": points,
     }
-    environment.globals |= {"many": many}
-    return environment.get_template("digest.html")
+    return template(_HERE, "digest.html", filters, {"many": many})
