@@ -14,6 +14,10 @@ from serving.delivery import RECORDS, stamp
 
 __all__ = ["Memory", "merge"]
 
+SLACK = timedelta(hours=6)
+"""A weekly job begins an hour earlier when the clocks change, or when the last was tried again: what
+it tells must not wait for the job after."""
+
 
 @dataclass
 class Memory:
@@ -45,7 +49,7 @@ class Memory:
         for alert in alerts:
             if alert["kind"] == RECORDS:
                 continue
-            quiet = timedelta(days=alert["quiet_days"])
+            quiet = max(timedelta(days=alert["quiet_days"]) - SLACK, timedelta())
             items = [
                 one for item in alert["body"]["items"] if (one := self._rest(item, now - quiet))
             ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import ssl
 import subprocess
@@ -206,6 +207,16 @@ def test_one_message_for_an_account_in_a_week_and_what_comes_meanwhile_waits(des
     assert "k of a" not in desk.web.sent[1][1]["text"]
 
 
+@pytest.mark.fault("A07", partly=True)
+def test_a_weekly_job_that_begins_an_hour_earlier_still_tells_its_news(desk: Desk) -> None:
+    desk.queue("a")
+    desk.drain()
+    desk.clock.at += timedelta(days=7, hours=-1)  # summer time has begun
+    with writing(desk.engine) as connection:
+        outbox.queue(connection, "r2", [alert("a", "new")], desk.clock.at)
+    assert desk.drain().counts["sent"] == 2
+
+
 @pytest.mark.fault("A11")
 @pytest.mark.fault("U14", partly=True)
 def test_a_secret_is_nowhere(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
@@ -364,6 +375,20 @@ def test_a_file_gets_one_line_of_json_each_for_its_owner_alone(desk: Desk, tmp_p
     lines = [orjson.loads(line) for line in (tmp_path / "alerts.jsonl").read_bytes().splitlines()]
     assert {line["items"][0]["account_id"] for line in lines} == {"a", "b"}
     assert oct((tmp_path / "alerts.jsonl").stat().st_mode)[-3:] == "600"
+
+
+def test_a_line_that_a_full_disk_cuts_off_is_taken_back_and_tried_again(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, wrote = AlertSettings(sinks=(Sink(name="cs", kind="file", path="out"),)), os.write
+    desk.queue("a")
+    with monkeypatch.context() as full:
+        full.setattr(os, "write", lambda file, text: wrote(file, text[:5]))
+        assert desk.drain(settings=settings).to_json()["retrying"] == 1
+    assert (tmp_path / "out").read_bytes() == b""
+    desk.clock.pause(100)
+    assert desk.drain(settings=settings).counts["sent"] == 1
+    assert len((tmp_path / "out").read_bytes().splitlines()) == 1
 
 
 @pytest.mark.fault("A01")

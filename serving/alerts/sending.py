@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import ssl
 from collections.abc import Callable, Mapping, Sequence
@@ -134,7 +135,10 @@ class Post:
         text = orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
         file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            os.write(file, text)
+            written = os.write(file, text)
+            if written < len(text):  # a full disk: half a line is no line
+                os.ftruncate(file, os.fstat(file).st_size - written)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             os.fsync(file)
         finally:
             os.close(file)
