@@ -73,7 +73,7 @@ def approve(connection: sa.Connection, run_id: str, now: datetime, by: str | Non
     if run.status == "published":
         raise UsageFault("run.not_held", f"{run_id} is published", "nothing is to be done")
     if run.held:
-        _refuse_superseded(run, queries.current_run(connection))
+        _refuse_superseded(run, queries.open_run(connection, run.as_of))
         values = {"status": "approved", "approved_at": now.isoformat(), "approved_by": by}
         mine = tables.runs.c.run_id == run_id
         connection.execute(sa.update(tables.runs).where(mine).values(values))
@@ -84,6 +84,6 @@ def approve(connection: sa.Connection, run_id: str, now: datetime, by: str | Non
 
 
 def _refuse_superseded(run: Run, standing: Run | None) -> None:
-    if standing and standing.as_of == run.as_of and standing.revision > run.revision:
+    if standing and standing.revision > run.revision:
         found = f"{run.run_id}: {standing.run_id} serves since"
         raise Busy("run.superseded", found, "approve nothing, or score again")

@@ -94,7 +94,7 @@ def restated(store: Store, as_of: date, scores: pd.DataFrame) -> dict[str, Any] 
         another MRR.
     """
     with reading(store.engine) as connection:
-        standing = _standing(connection, as_of)
+        standing = queries.open_run(connection, as_of)
         if standing is None:
             return None
         s = tables.scores.c
@@ -103,13 +103,6 @@ def restated(store: Store, as_of: date, scores: pd.DataFrame) -> dict[str, Any] 
         ).all()
     then = pd.DataFrame([tuple(row) for row in told], columns=["account_id", "cell", "mrr"])
     return {"run_id": standing.run_id, "revision": standing.revision} | _difference(then, scores)
-
-
-def _standing(connection: sa.Connection, as_of: date) -> Run | None:
-    r = tables.runs.c
-    open_ones = sa.select(tables.runs).where(r.as_of == as_of, r.status != "held")
-    row = connection.execute(open_ones.order_by(r.revision.desc()).limit(1)).first()
-    return Run(**row._mapping) if row is not None else None
 
 
 def _difference(then: pd.DataFrame, now: pd.DataFrame) -> dict[str, int]:

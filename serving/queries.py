@@ -198,11 +198,15 @@ def newest_run(connection: sa.Connection, as_of: date) -> Run | None:
 
 def standing_run(connection: sa.Connection, as_of: date, key: tuple[str, str, str]) -> Run | None:
     """Give the run of a date that answers for this input: its newest, or its newest not held."""
-    newest = newest_run(connection, as_of)
+    both = (newest_run(connection, as_of), open_run(connection, as_of))
+    return next((run for run in both if run is not None and run.key == key), None)
+
+
+def open_run(connection: sa.Connection, as_of: date) -> Run | None:
+    """Give the newest revision of a date that is not held: the run that counts for it."""
     r = tables.runs.c
     open_ones = sa.select(tables.runs).where(r.as_of == as_of, r.status != "held")
-    open_one = _run(connection, open_ones.order_by(r.revision.desc()).limit(1))
-    return next((run for run in (newest, open_one) if run is not None and run.key == key), None)
+    return _run(connection, open_ones.order_by(r.revision.desc()).limit(1))
 
 
 def runs(connection: sa.Connection, limit: int, *, held: bool = False) -> list[Run]:

@@ -85,3 +85,6 @@ def test_what_cannot_be_approved(store: Store) -> None:
         store.approve(held.run_id, now=NOW)
     assert refused.value.exit_code == 75
     assert store.current().run_id == newer.run_id  # type: ignore[union-attr]
+    store.publish(example(as_of=date(2025, 7, 8)), now=NOW)  # also once a later date serves
+    with pytest.raises(Busy, match=r"run\.superseded"):
+        store.approve(held.run_id, now=NOW)
