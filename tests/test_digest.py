@@ -260,6 +260,22 @@ def test_a_first_run_says_that_there_is_nothing_to_compare_with() -> None:
     assert "Nothing to compare with yet." in text(digest)
 
 
+def test_every_amount_at_a_glance_has_its_unit() -> None:
+    """'123 more' of 139 accounts could be read as accounts."""
+    paid = account("a", mrr=223.0)
+    listed = [place(paid, expected_value=900.0)]
+    told = digest_of(week([account("a")], [paid], listed=listed))
+    said = shown(told)
+    assert "1 account pays USD 223 a month, USD 123 more than on 30 Jun 2025" in said
+    assert "1 place on the outreach list, worth USD 900 a year if acted on." in said
+
+
+def test_the_day_of_a_renewal_has_room_in_its_column() -> None:
+    """The width of all figures is said before that of one: the later rule of two alike holds."""
+    rules = page(digest_of(week(None, [account("a")])))
+    assert rules.index(".places th.num {") < rules.index(".places th:nth-child(5) {")
+
+
 def test_an_empty_week_says_that_nothing_happened() -> None:
     digest = digest_of(week([account("a")], [account("a")]))
     said = shown(digest)

@@ -117,17 +117,24 @@ def since(digest: Digest) -> str:
 
 def glance(digest: Digest, safe: Callable[[str], str] = str) -> tuple[str, ...]:
     """Say the week in at most five sentences; ``safe`` escapes what is not of the digest's own."""
-    told = [_paid(digest, safe), _moved(digest), _came(digest), _forecast(digest), _listed(digest)]
+    told = [
+        _paid(digest, safe),
+        _moved(digest),
+        _came(digest),
+        _forecast(digest),
+        _listed(digest, safe),
+    ]
     return tuple(one for one in told if one)
 
 
 def _paid(d: Digest, safe: Callable[[str], str]) -> str:
+    unit = f"{safe(d.currency)} " if d.currency else ""
     paid = f"{many(d.accounts, 'account')} pay{'s' if d.accounts == 1 else ''} "
-    paid = f"{paid}{safe(d.currency)} {money(d.mrr)} a month".replace("  ", " ")
+    paid = f"{paid}{unit}{money(d.mrr)} a month"
     if d.since is None:
         return f"{paid}."
     change = d.mrr - d.mrr_before
-    told = "the same as" if change == 0 else f"{money(abs(change))} {_more(change)} than"
+    told = "the same as" if change == 0 else f"{unit}{money(abs(change))} {_more(change)} than"
     return f"{paid}, {told} on {day(d.since)} ({many(d.accounts_before, 'account')})."
 
 
@@ -180,13 +187,15 @@ def _forecast(d: Digest) -> str:
     return f"{told}, {abs(change):.1f} points {'higher' if change > 0 else 'lower'} than at the last run."
 
 
-def _listed(d: Digest) -> str:
+def _listed(d: Digest, safe: Callable[[str], str]) -> str:
     lines = sum(one.places for one in d.desks)
     if not lines:
         return "The outreach list is empty: no play is worth its cost."
     value = sum(one.value for one in d.desks)
     desks = f" at {many(len(d.desks), 'desk')}" if len(d.desks) > 1 else ""
-    return f"{many(lines, 'place')} on the outreach list{desks}, worth {money(value)} a year if acted on."
+    unit = f"{safe(d.currency)} " if d.currency else ""
+    worth = f"worth {unit}{money(value)} a year if acted on"
+    return f"{many(lines, 'place')} on the outreach list{desks}, {worth}."
 
 
 def _more(change: float) -> str:
