@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from string import Formatter
@@ -25,6 +26,8 @@ QUOTED = {
     "adjacent_product": "a further product",
 }
 """Names that evidence quotes from a snapshot, and what stands in for one that is not known."""
+ONE = re.compile(r"(?<![\w.,+−-])1 (hit|seat|user|share|view|day)s\b")
+"""A count of one with its noun in the plural."""
 
 
 @dataclass(frozen=True)
@@ -69,9 +72,11 @@ class Trigger:
         ...     lambda frame, asked: frame["seats"] < 3, "{seats:.0f} seats left of {limit_metric}")
         >>> seats.quotes, seats.tell({"seats": 2.0, "limit_metric": None})
         (['seats', 'limit_metric'], '2 seats left of a limit')
+        >>> seats.tell({"seats": 1.0, "limit_metric": None})
+        '1 seat left of a limit'
         """
         words = {name: _words(row.get(name)) or word for name, word in QUOTED.items()}
-        return self.evidence.format_map(row | words)
+        return ONE.sub(r"1 \1", self.evidence.format_map(row | words))
 
 
 def _words(name: object) -> str:

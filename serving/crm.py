@@ -16,6 +16,7 @@ from serving.exports import safe_cell
 __all__ = ["FIELDS", "Crm", "crm_csv", "records"]
 
 Crm = Literal["salesforce", "hubspot"]
+_RESTS = ("other", "calendar", "leaves_first")
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 
 
@@ -25,7 +26,8 @@ class Field(NamedTuple):
     Attributes
     ----------
     column : str
-        As in the scores (CONTRACT section 3); reasons and triggers become text.
+        As in the scores (CONTRACT section 3); reasons and triggers become text, what a chance has
+        left beside its reasons is not told.
     salesforce, hubspot : str
         The API name of the custom field of an Account, the internal name of a company's property.
     """
@@ -112,8 +114,13 @@ def _value(value: Any) -> Any:
     if value is None or isinstance(value, int | float | str):
         return value
     if isinstance(value, Sequence):
-        return "; ".join(_said(one) for one in value) or None
+        return "; ".join(_said(one) for one in value if not _rest(one)) or None
     return value.isoformat()
+
+
+def _rest(one: Any) -> bool:
+    """Say whether a line of reasons is no reason, but what is left of the chance."""
+    return isinstance(one, Mapping) and one.get("signal") in _RESTS
 
 
 def _said(one: Any) -> str:

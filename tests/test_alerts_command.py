@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from serving import claiming, outbox, tables
 from serving.alerts.past import news
 from serving.alerts.settings import AlertSettings, Sink
-from serving.crm import FIELDS, crm_csv
+from serving.crm import FIELDS, crm_csv, records
 from serving.database import writing
 from serving.store import Store
 from tests import own_postgres
@@ -139,6 +139,15 @@ def test_no_text_is_a_formula_and_negatives_stay_numbers(risky: str) -> None:
     assert rows[0]["perennial_action"].startswith("'")
     assert rows[0]["perennial_reasons_retention"].startswith("'")
     assert float(rows[0]["perennial_mrr"]) == -12.5
+
+
+def test_a_crm_hears_of_reasons_and_not_of_what_is_left_beside_them() -> None:
+    lines = (("usage_wau", "usage fell"), ("other", "all other signals together"))
+    lines += (("calendar", "what its contract says"), ("leaves_first", "it may leave first"))
+    reasons = [{"signal": signal, "phrase": said} for signal, said in lines]
+    row = dict.fromkeys(field.column for field in FIELDS)
+    told = records([row | {"reasons_retention": reasons, "reasons_expansion": reasons[1:]}])[0]
+    assert (told["reasons_retention"], told["reasons_expansion"]) == ("usage fell", None)
 
 
 @pytest.mark.ci
