@@ -23,6 +23,7 @@ from models.registry import Registry
 from models.verdict import Verdict, verdict
 from serving.alerts.past import news, undelivered
 from serving.backfill import missed_since
+from serving.columns import plain
 from serving.digest import digested
 from serving.digest.freshness import notes
 from serving.gates import Judgement, causes, judge
@@ -250,7 +251,7 @@ def _publication(
         matrix=told.matrix,
         forecast=told.forecast,
         settings_digest=settings.digest,
-        memory=dict(zip(told.scores["account_id"], told.scores["memory"], strict=True)),
+        memory=plain(dict(zip(told.scores["account_id"], told.scores["memory"], strict=True))),
         outlook=packed(told.outlook, book.connection.table("accounts").df()),
         basis=told.basis.to_json(),
         holdout=told.holdout or {},

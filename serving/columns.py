@@ -52,15 +52,17 @@ def as_rows(columns: Columns) -> list[dict[str, Any]]:
 
 
 def plain(value: Any) -> Any:
-    """Turn a value, however deep, into what JSON can say: numpy to Python, NaN to null.
+    """Turn a value, however deep, into what JSON and every store can say: NaN to null, no NUL.
 
     Examples
     --------
     >>> plain({"value": np.float64("nan"), "on": date(2025, 7, 1), "n": np.int64(3)})
     {'value': None, 'on': '2025-07-01', 'n': 3}
     """
+    if isinstance(value, str):
+        return _kept(value)
     if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {_kept(str(key)): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, np.ndarray)):
         return [plain(item) for item in value]
     if isinstance(value, np.generic):
@@ -99,7 +101,11 @@ def _day(value: Any) -> date:
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError(value)
-    return value.replace("\x00", "\ufffd")  # not every store can keep a NUL
+    return _kept(value)
+
+
+def _kept(text: str) -> str:
+    return text.replace("\x00", "\ufffd")  # not every store can keep a NUL
 
 
 def _list(value: Any) -> list[Any]:

@@ -159,6 +159,8 @@ def test_the_history_of_an_account_has_one_line_a_date(store: Store) -> None:
     assert [row["as_of"] for row in store.history("a02", before=days[2], limit=1)] == [days[1]]
     assert store.history("nobody") == store.history("a\x00") == []
     assert store.account("\x00") is None
+    odd = example(snapshot_id="s9", matrix={"cells": [], "x\x00": ["\x00"]}, notes={"n": "\x00"})
+    assert store.verify(store.publish(odd, now=NOW).run_id)
 
 
 @pytest.mark.fault("B18")
