@@ -128,6 +128,29 @@ def test_an_empty_list_says_why(capsys: pytest.CaptureFixture[str]) -> None:
     assert "nobody is worth more than a play costs" in capsys.readouterr().out
 
 
+def test_a_part_of_the_list_that_is_empty_blames_no_cost(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    terminal.outreach([], date(2025, 6, 2), narrowed=True)
+    said = capsys.readouterr().out
+    assert "no such account on the list" in said
+    assert "costs" not in said
+
+
+def test_an_account_is_told_with_its_csms_call_and_without_lines_that_read_as_zero(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    row: dict[str, Any] = dict.fromkeys(("name", "moved_because", "previous_cell", "guard"))
+    lines = [{"effect": -0.044, "phrase": "idle seats"}, {"effect": -1e-6, "phrase": "may leave"}]
+    row |= {"account_id": "a", "as_of": "2025-06-02", "cell": "HL", "action": "wait"}
+    row |= {"p_renew": 0.9, "p_expand": 0.1, "reasons_retention": lines, "reasons_expansion": []}
+    terminal.account(row | {"triggers": [], "csm_call": "Retention Low (Ana)"})
+    said = capsys.readouterr().out
+    assert "−4.4" in said
+    assert "may leave" not in said
+    assert "the CSM says: Retention Low (Ana)" in said
+
+
 # --- the page of metrics
 
 

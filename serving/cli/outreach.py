@@ -65,7 +65,9 @@ def outreach(
 
     if as_format not in (None, "csv", "json"):
         raise UsageFault("usage", f"--format {as_format}", "csv or json")
-    if (log is None) != (play is None) or sum([plan_holdout, effect, log is not None]) > 1:
+    if (log is None) != (play is None):
+        raise UsageFault("usage", "--log and --play go together", "--log ACCOUNT --play NAME")
+    if sum([plan_holdout, effect, log is not None]) > 1:
         raise UsageFault("usage", "these options do not go together", "perennial outreach --help")
     settings = load(book, home)
     if log is not None:
@@ -77,7 +79,8 @@ def outreach(
         terminal.answer(_effects(settings, json), json, terminal.effects)
     else:
         told = _listed(settings, csm, capacity, product_qualified, disagree)
-        _shown(told, as_format, json)
+        narrowed = csm is not None or product_qualified or disagree
+        _shown(told, as_format, json, narrowed=narrowed)
 
 
 def call(
@@ -134,7 +137,11 @@ def _listed(
         scored = {row["account_id"]: store.account(row["account_id"]) for row in rows}
         held = calls(store.engine, date.fromordinal(now().toordinal() + 1))
         apart = {row["account_id"] for row in disagreements(filter(None, scored.values()), held)}
-        rows = [row for row in rows if row["account_id"] in apart]
+        rows = [
+            row | {"csm_call": held[row["account_id"]].told()}
+            for row in rows
+            if row["account_id"] in apart
+        ]
     return {"run_id": run.run_id, "as_of": str(run.as_of), "items": rows}
 
 
@@ -142,7 +149,7 @@ def _held(row: dict[str, Any]) -> bool:
     return str(row["guard"] or "").startswith("no expansion play")
 
 
-def _shown(told: dict[str, Any], as_format: str | None, json: bool) -> None:
+def _shown(told: dict[str, Any], as_format: str | None, json: bool, *, narrowed: bool) -> None:
     """Print the list as a table, as CSV or as JSON."""
     from serving import terminal  # heavy: rich, pyarrow
     from serving.exports import csv_text
@@ -154,7 +161,9 @@ def _shown(told: dict[str, Any], as_format: str | None, json: bool) -> None:
         return
     day = date.fromisoformat(told["as_of"])
     terminal.answer(
-        told, json or as_format == "json", lambda body: terminal.outreach(body["items"], day)
+        told,
+        json or as_format == "json",
+        lambda body: terminal.outreach(body["items"], day, narrowed=narrowed),
     )
 
 

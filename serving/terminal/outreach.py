@@ -7,6 +7,7 @@ from datetime import date
 
 from serving.terminal.paper import (
     Body,
+    effect,
     money,
     percent,
     show,
@@ -18,8 +19,8 @@ from serving.terminal.paper import (
 __all__ = ["called", "effects", "logged", "outreach", "planned"]
 
 
-def outreach(rows: Sequence[Body], as_of: date) -> None:
-    """Show the list: whom, which play, worth what, and why."""
+def outreach(rows: Sequence[Body], as_of: date, *, narrowed: bool = False) -> None:
+    """Show the list (``narrowed``: a part of it): whom, which play, worth what, and why."""
     heads = ("#", "account", "cell", "play", "MRR", "worth a year", "why")
     table = tabulated(f"Outreach, week of {as_of}: expected value, best first", *heads)
     for row in rows:
@@ -34,7 +35,8 @@ def outreach(rows: Sequence[Body], as_of: date) -> None:
             end_section=True,
         )
     if not rows:
-        write(f"Outreach, week of {as_of}: nobody is worth more than a play costs ([outreach])")
+        why = "nobody is worth more than a play costs ([outreach])"
+        write(f"Outreach, week of {as_of}: {'no such account on the list' if narrowed else why}")
         return
     show(table)
 
@@ -45,7 +47,7 @@ def _why(row: Body) -> Iterable[str]:
         yield row["evidence"]
     for reason in row["reasons"] or ():
         if reason["signal"] not in ("other", "calendar", "leaves_first") and reason["effect"]:
-            yield f"{reason['phrase']} ({100 * reason['effect']:+.1f} points)"
+            yield f"{reason['phrase']} ({effect(reason['effect'])} points)"
     for trigger in (row["triggers"] or ())[:2]:
         if trigger["evidence"] not in (row["evidence"] or ""):
             yield f"{trigger['evidence']}"
@@ -81,7 +83,14 @@ def called(body: Body) -> None:
 
 def planned(body: Body) -> None:
     """Show how long a holdout takes."""
-    heads = ("play", "due a quarter", "rate", "outcomes needed", "months", "months to 500 each")
+    heads = (
+        "play",
+        "accounts a quarter",
+        "rate",
+        "outcomes needed",
+        "months",
+        "months to 500 each",
+    )
     title = (
         f"A holdout of {percent(body['share'])}, an effect of {percent(body['relative_effect'])}"
     )
@@ -114,8 +123,8 @@ def effects(body: Body) -> None:
                 f"{row[arm]['events']:,} of {row[arm]['outcomes']:,}"
                 for arm in ("treated", "holdout")
             ),
-            f"{100 * row['effect']:+.1f}" if some else "-",
-            f"{100 * row['low']:+.1f} to {100 * row['high']:+.1f}" if some else "-",
+            effect(row["effect"]) if some else "–",
+            f"{effect(row['low'])} to {effect(row['high'])}" if some else "–",
             row["verdict"],
         )
     if body["plays"]:

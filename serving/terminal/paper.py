@@ -16,6 +16,7 @@ from rich.table import Table
 __all__ = [
     "Body",
     "answer",
+    "effect",
     "emit",
     "figures",
     "interval",
@@ -143,6 +144,21 @@ def points(value: float | None) -> str:
         return "–"
     sign = "+" if value > 0 else "\N{MINUS SIGN}"
     return f"{sign}{abs(value):.4f}" if round(value, 4) else "0"
+
+
+def effect(share: float) -> str:
+    """Spell what a reason adds to a chance or takes from it, in points with their sign.
+
+    Examples
+    --------
+    >>> effect(0.1206), effect(-0.044), effect(-0.00001)
+    ('+12.1', '−4.4', '0.0')
+    """
+    told = f"{abs(100 * share):.1f}"
+    if told == "0.0":
+        return told
+    sign = "+" if share > 0 else "\N{MINUS SIGN}"
+    return f"{sign}{told}"
 
 
 def number(value: float | None) -> str:

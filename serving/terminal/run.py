@@ -5,6 +5,7 @@ from __future__ import annotations
 from serving.terminal.forecast import forecasts
 from serving.terminal.paper import (
     Body,
+    effect,
     money,
     number,
     percent,
@@ -99,7 +100,9 @@ def account(body: Body) -> None:
     ):
         table = tabulated(f"{title}: {percent(body[total])}", "points", "associated with")
         for reason in body[key]:
-            table.add_row(f"{100 * reason['effect']:+.1f}", reason["phrase"])
+            told = effect(reason["effect"])
+            if told != "0.0":
+                table.add_row(told, reason["phrase"])
         show(table)
     for trigger in body["triggers"] or ():
         write(f"trigger {trigger['trigger']} ({trigger['level']}): {trigger['evidence']}")
@@ -107,3 +110,5 @@ def account(body: Body) -> None:
         write(f"note: {body['status_reason']}")
     if body["guard"]:
         write(f"guard: {body['guard']}")
+    if body.get("csm_call"):
+        write(f"the CSM says: {body['csm_call']}")
