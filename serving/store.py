@@ -14,10 +14,11 @@ import sqlalchemy as sa
 from serving import ledger, queries
 from serving.database import opened, reading, writing
 from serving.kept import StoreSettings
+from serving.paging import Page, page
 from serving.publication import Publication
 from serving.publishing import Published
 from serving.publishing import publish as published
-from serving.queries import Filters, Page, Run
+from serving.queries import Filters, Run
 from serving.verifying import verify
 
 __all__ = ["Filters", "Page", "Publication", "Published", "Run", "Store"]
@@ -147,7 +148,7 @@ class Store:
         """Give one page of scored accounts of a run (the current one unless named)."""
         with reading(self.engine) as connection:
             name = run or queries.current_name(connection)
-            return queries.page(connection, name, filters or Filters(), sort, limit, after)
+            return page(connection, name, filters or Filters(), sort, limit, after)
 
     def account(self, account_id: str, *, run: str | None = None) -> dict[str, Any] | None:
         """Give one account's row (of the current run unless another is named)."""

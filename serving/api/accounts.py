@@ -13,8 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from serving.api.replies import AccountsReply, Reply, ScoredAccount
 from serving.api.state import CurrentRun, Serving, State
 from serving.cursors import Cursor, as_sort_value, opened_cursor, sealed
+from serving.paging import SORTS
 from serving.problems import PROBLEM_RESPONSES, Problem
-from serving.queries import SORTS, Filters
+from serving.queries import Filters
 from serving.schemas import CELLS
 from serving.store import Run
 

@@ -1,0 +1,101 @@
+"""Pages of a run's accounts: filtered, sorted, each going on where the one before ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from serving import tables
+from serving.queries import Filters
+from serving.schemas import SCORE_COLUMNS
+
+__all__ = ["SORTS", "Page", "page"]
+
+SORTS = (
+    "account_id",
+    "name",
+    "mrr",
+    "next_renewal_on",
+    "p_retain",
+    "p_renew",
+    "p_expand",
+    "p_churn",
+    "expected_mrr",
+    "expected_expansion_mrr",
+    "expected_loss_mrr",
+    "maturity_score",
+)
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of accounts.
+
+    Attributes
+    ----------
+    run_id : str or None
+        The run they are of; None when nothing was published yet.
+    rows : list of dict
+        Columns of CONTRACT section 3.
+    total : int
+        How many accounts the filters let through.
+    after : tuple or None
+        Where the next page starts; None on the last.
+    """
+
+    run_id: str | None
+    rows: list[dict[str, Any]]
+    total: int
+    after: tuple[Any, str] | None
+
+
+def page(
+    connection: sa.Connection,
+    run: str | None,
+    filters: Filters,
+    sort: str,
+    limit: int,
+    after: tuple[Any, str] | None,
+) -> Page:
+    """Give one page of accounts, sorted by a column (``-`` before it: downwards), nulls last."""
+    wanted = _wanted(run, filters)
+    total = connection.scalar(sa.select(sa.func.count()).select_from(tables.scores).where(*wanted))
+    column, down = tables.scores.c[sort.lstrip("-")], sort.startswith("-")
+    ordered = (column.is_(None), column.desc() if down else column, tables.scores.c.account_id)
+    beyond = [_beyond(column, after, down=down)] if after is not None else []
+    chosen = sa.select(tables.scores).where(*wanted, *beyond).order_by(*ordered).limit(limit + 1)
+    rows = [dict(zip(SCORE_COLUMNS, row, strict=True)) for row in connection.execute(chosen)]
+    last = rows[limit - 1] if len(rows) > limit else None
+    next_start = (last[column.name], last["account_id"]) if last is not None else None
+    return Page(run, rows[:limit], total or 0, next_start)
+
+
+def _wanted(run: str | None, filters: Filters) -> list[sa.ColumnElement[bool]]:
+    s = tables.scores.c
+    wanted: list[sa.ColumnElement[bool]] = [s.run_id == run]
+    for name in ("cell", "csm", "segment"):
+        value = getattr(filters, name)
+        wanted += [s[name] == value] if value is not None else []
+    if filters.min_mrr is not None:
+        wanted.append(s.mrr >= filters.min_mrr)
+    if filters.moved is not None:
+        moved = sa.and_(s.previous_cell.is_not(None), s.previous_cell != s.cell)
+        wanted.append(moved if filters.moved else sa.not_(moved))
+    if filters.trigger is not None:
+        f = tables.firing.c
+        firing = sa.select(f.account_id).where(f.run_id == run, f.trigger == filters.trigger)
+        wanted.append(s.account_id.in_(firing))
+    return wanted
+
+
+def _beyond(
+    column: sa.Column[Any], after: tuple[Any, str], *, down: bool
+) -> sa.ColumnElement[bool]:
+    value, account_id = after
+    later = tables.scores.c.account_id > account_id
+    if value is None:
+        return sa.and_(column.is_(None), later)
+    further = column < value if down else column > value
+    return sa.or_(column.is_(None), further, sa.and_(column == value, later))
