@@ -151,6 +151,18 @@ def test_an_account_is_told_with_its_csms_call_and_without_lines_that_read_as_ze
     assert "the CSM says: Retention Low (Ana)" in said
 
 
+def test_an_empty_outbox_says_what_is_empty_and_a_test_of_a_sink_does_not(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    terminal.alerts({"outbox": {}, "deliveries": []})
+    assert capsys.readouterr().out == "the outbox is empty: no run had news to tell\n"
+    sent = {"account_id": None, "kind": "test", "state": "sent", "said": "written", "tries": 1}
+    terminal.alerts(
+        {"outbox": {}, "deliveries": [sent | {"delivery_id": "test-log", "sink": "log"}]}
+    )
+    assert "empty" not in capsys.readouterr().out
+
+
 # --- the page of metrics
 
 

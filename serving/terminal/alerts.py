@@ -27,7 +27,9 @@ def alerts(body: Body) -> None:
             )
         show(table)
     counts = body["outbox"]
-    write(", ".join(f"{number:,} {state}" for state, number in counts.items() if number) or "empty")
+    told = ", ".join(f"{number:,} {state}" for state, number in counts.items() if number)
+    if told or not body["deliveries"]:
+        write(told or "the outbox is empty: no run had news to tell")
     if counts.get("dead"):
         tell(f"{counts['dead']} given up: mend the sink, then `perennial alerts retry`")
 
