@@ -100,7 +100,7 @@ RETENTION: tuple[Trigger, ...] = (
           "{relationship_champion_left_91d:.0f}"),
     _rule("active_users_drop", "red", _users_drop,
           "weekly users at {usage_wau_ratio:.0%} of their 4-week level "
-          "({usage_wau_before:.0f} a week)"),
+          "({usage_wau_before:.0f} a week), {usage_wau_vs_segment:.0%} of what others like it keep"),
     _rule("gone_quiet", "red", _gone_quiet,
           "no activity for {usage_days_since_last:.0f} days; active in "
           "{usage_weeks_before_quiet:.0f} of the 4 weeks before"),

@@ -248,10 +248,16 @@ def _complete(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def _cut(part: pd.DataFrame, places: int, settings: OutreachSettings) -> pd.DataFrame:
-    """Cut one CSM's candidates (best first) to its places, some of them kept for each kind."""
+    """Cut one CSM's candidates (best first) to its places, some of them kept for each kind.
+
+    Where there are fewer places than are to be kept, both kinds keep their share, rounded down.
+    """
     save, expansion = settings.save_places, settings.expansion_places
-    save = min(save, -(-places * save // max(save + expansion, 1)))
-    kept: Mapping[Any, int] = {"save": save, "expansion": min(expansion, places - save)}
+    whole = max(save + expansion, 1)
+    kept: Mapping[Any, int] = {
+        "save": min(save, places * save // whole),
+        "expansion": min(expansion, places * expansion // whole),
+    }
     own = part.groupby("kind").cumcount()
     first = own < part["kind"].map(kept)
     order = part.assign(first=~first).sort_values("first", kind="stable")

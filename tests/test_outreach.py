@@ -126,6 +126,14 @@ def test_places_are_kept_for_both_kinds() -> None:
     assert few == {"save": 9, "expansion": 1}
 
 
+@pytest.mark.parametrize(("places", "saves"), [(1, 0), (2, 1), (3, 1), (4, 2), (5, 3)])
+def test_few_places_are_kept_by_share_and_the_rest_go_by_value(places: int, saves: int) -> None:
+    small = [account(f"s{i}", mrr=1000.0 + i) for i in range(6)]
+    large = [account(f"e{i}", "HH", expected_expansion_mrr=900.0 + i) for i in range(6)]
+    found = listed(*small, *large, capacity=places)
+    assert (found["kind"] == "save").sum() == saves
+
+
 @pytest.mark.parametrize(("capacity", "places"), [(0, 0), (1, 1), (2, 2), (4, 4), (50, 40)])
 def test_capacity_is_the_cut(capacity: int, places: int) -> None:
     saves = [account(f"s{i:02d}", mrr=1000.0 + i) for i in range(20)]
