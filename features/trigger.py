@@ -26,8 +26,9 @@ QUOTED = {
     "adjacent_product": "a further product",
 }
 """Names that evidence quotes from a snapshot, and what stands in for one that is not known."""
-ONE = re.compile(r"(?<![\w.,+−-])1 (hit|seat|user|share|view|day)s\b")
+ONE = re.compile(r"(?<![\w.,+−-])1 (hit|invoice|seat|user|share|view|day)s\b")
 """A count of one with its noun in the plural."""
+NONE = re.compile(r"(?<![\w.,+−-])0 seats left\b")
 
 
 @dataclass(frozen=True)
@@ -74,9 +75,12 @@ class Trigger:
         (['seats', 'limit_metric'], '2 seats left of a limit')
         >>> seats.tell({"seats": 1.0, "limit_metric": None})
         '1 seat left of a limit'
+        >>> seats.tell({"seats": 0.0, "limit_metric": None})
+        'no seats left of a limit'
         """
         words = {name: _words(row.get(name)) or word for name, word in QUOTED.items()}
-        return ONE.sub(r"1 \1", self.evidence.format_map(row | words))
+        told = ONE.sub(r"1 \1", self.evidence.format_map(row | words))
+        return NONE.sub("no seats left", told)
 
 
 def _words(name: object) -> str:

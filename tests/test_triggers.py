@@ -70,7 +70,7 @@ def test_what_it_says(told):
     assert said["cross_sell"] == "50% of similar accounts own mail, which it lacks"
     assert said["bill_shock"] == "the bill is heading for 2.0 times its mean"
     assert said["contraction of seats"] == "1 seat removed in 91 days"
-    assert said["payment_overdue"] == "1 invoices past due, the oldest for 8 days"
+    assert said["payment_overdue"] == "1 invoice past due, the oldest for 8 days"
     assert said["renewal_without_contact since onboarding"] == (
         "renewal in 29 days, and no two-way contact since onboarding, 32 days ago"
     )
