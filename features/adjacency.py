@@ -13,6 +13,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 
+from features.rollup import day_number
 from features.signal import Family, signal
 from features.terms import alive
 from features.view import View
@@ -86,12 +87,31 @@ def _of_kind(
 
 
 def _neighbour(view: View) -> dict[str, pd.Series]:
-    """Give each account's neighbour: its name, and the share of similar accounts that own it."""
+    """Give each account's neighbour: its name, who owns it, whether somebody of its area is known."""
     now = alive(view.lines, view.today - 1)
     owned = now.loc[now["product"] != "", ["account_id", "product"]].drop_duplicates()
     held = owned.join(view.standing["peers"], on="account_id", how="inner")
     told = neighbours(held).reindex(view.standing.index)
-    return {"adjacency__share": told["share"].astype(float), "adjacent_product": told["product"]}
+    return {
+        "adjacency__share": told["share"].astype(float),
+        "adjacent_product": told["product"],
+        "adjacent_contact": _known_there(told["product"], view),
+    }
+
+
+def _known_there(product: pd.Series, view: View) -> pd.Series:
+    """Say whether a contact who is still there works in the product's area; None if nobody can."""
+    answer = pd.Series(None, index=product.index, dtype="object")
+    if not view.book.has("contacts"):
+        return answer
+    contacts = view.book.table("contacts").with_columns(day=day_number("left_on"))
+    there = contacts.filter(nw.col("day").is_null() | (nw.col("day") >= view.today))
+    rows = there.select("account_id", "area").collect().to_pandas().dropna()
+    areas = rows["area"].astype(str).str.strip().str.casefold()
+    known = set(zip(rows["account_id"].astype(str), areas, strict=True))
+    for account, name in product.dropna().items():
+        answer[account] = (str(account), str(name).strip().casefold()) in known
+    return answer
 
 
 SIGNALS = (
@@ -104,4 +124,6 @@ SIGNALS = (
            zero="similar accounts own nothing that it lacks"),
 )  # fmt: skip
 
-FAMILY = Family("adjacency", SIGNALS, facts=(_neighbour,), evidence=("adjacent_product",))
+FAMILY = Family(
+    "adjacency", SIGNALS, facts=(_neighbour,), evidence=("adjacent_product", "adjacent_contact")
+)

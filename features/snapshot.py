@@ -75,7 +75,9 @@ def snapshot(
         term_months, next_renewal_on, decision = term / monthly / unknown, notice_ends_on,
         successor_on, successor_mrr_micros, uplift_on, uplift_micros); the usage-billed part of MRR and its past
         (`features.consumption`, missing where nothing is billed by usage); then one float64
-        column per signal of ``CATALOG``; then what triggers quote (``EVIDENCE``: names, None where there is none).
+        column per signal of ``CATALOG``; then what triggers and guards quote
+        (``EVIDENCE``: names, None where there is none; ``adjacent_contact``: whether somebody of
+        the adjacent product's area is known).
 
     Raises
     ------

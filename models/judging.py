@@ -142,6 +142,7 @@ def _guard_facts(table: pd.DataFrame, frame: pd.DataFrame, known: Contacts) -> p
     facts["urgent_open"] = (frame["support_urgent_open_days"] > 0).to_numpy()
     facts["detractor"] = (frame["relationship_nps"] <= 6).to_numpy()
     facts["bill_shock"] = [_names(fired, "bill_shock") for fired in table["triggers"]]
+    facts["area_contact"] = frame.get("adjacent_contact", pd.Series(None, frame.index)).to_numpy()
     facts["seats_idle"] = [_names(fired, "seats_idle") for fired in table["triggers"]]
     facts["days_since_expansion"] = frame["commercial_days_since_expansion"].to_numpy()
     owed = frame["payments_overdue"].fillna(frame["commercial_payments_failed_91d"])

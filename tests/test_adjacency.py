@@ -57,3 +57,21 @@ def test_only_products_in_force_count():
     lines += [line("a", product="mail", ends_on="2025-06-30")]
     a = measure(small_book(lines), adjacency)
     assert (a.adjacency_share, a.adjacent_product) == (3 / 5, "mail")
+
+
+def test_a_contact_of_the_neighbour_s_area_is_known_until_it_leaves():
+    lines = [line(name, product=product) for name, owned in OWNED.items() for product in owned]
+    contact = {"contact_id": "1", "account_id": "a", "area": "Mail ", "left_on": None}
+    asked = [
+        ([contact], True),
+        ([contact | {"left_on": "2025-06-30"}], False),
+        ([contact | {"left_on": "2025-07-01"}], True),
+        ([contact | {"area": "desk"}], False),
+        ([contact | {"account_id": "b"}], False),
+    ]
+    for contacts, known in asked:
+        found = measure(small_book(lines, contacts=contacts), adjacency)
+        assert found.adjacent_contact is known, contacts
+    assert measure(small_book(lines), adjacency).adjacent_contact is None
+    nobody = small_book(lines, contacts=[contact])
+    assert measure(nobody, adjacency, account="f").adjacent_contact is None  # it lacks nothing
