@@ -26,6 +26,7 @@ Ints = NDArray[np.int64]
 
 EDGE = 1e-6
 POOLED = "pooled"
+SAME = 1e-9
 
 
 class BandSettings(Section):
@@ -306,9 +307,16 @@ def _ordered(medium: float, high: float) -> Cut:
     return Cut(low, float(np.clip(high, low, 1.0 - EDGE)))
 
 
+def _alike(old: Floats, new: Floats) -> bool:
+    return old.shape == new.shape and bool(np.allclose(old, new, rtol=0.0, atol=SAME))
+
+
 def _mapped(cut: Cut, old: Floats, new: Floats) -> tuple[float, float]:
-    """Move both cut-offs to the value with as large a share of accounts below it."""
-    if len(old) == 0 or len(new) == 0:
+    """Move both cut-offs to the value with as large a share of accounts below it.
+
+    A model that says what the old one said keeps them to the last digit.
+    """
+    if len(old) == 0 or len(new) == 0 or _alike(old, new):
         return cut.medium, cut.high
     rank = np.linspace(0.0, 1.0, len(old)) if len(old) > 1 else np.array([0.5])
     share = np.interp([cut.medium, cut.high], np.sort(old), rank)

@@ -113,6 +113,14 @@ def test_a_retrained_model_keeps_the_share_beyond_each_cut_off() -> None:
         )
 
 
+def test_a_model_that_says_the_same_keeps_the_cut_offs_to_the_last_digit() -> None:
+    risk, basis = np.random.default_rng(2).beta(1, 9, 333), np.array(["decision"] * 333)
+    bands = fit_bands(risk, basis, risk)
+    rounded = np.round(risk, 10)
+    kept = carry_over(bands, (risk, basis, risk), (rounded, basis, rounded))
+    assert (kept.risk, kept.expansion) == (bands.risk, bands.expansion)
+
+
 def test_mapped_cut_offs_keep_the_floors_and_what_was_set_by_hand() -> None:
     risk, basis = np.linspace(0.01, 0.3, 200), np.array(["decision"] * 200)
     bands = fit_bands(risk, basis, risk)

@@ -37,12 +37,18 @@ def stoppable() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread may say what a signal does
         return
-    before = signal.signal(signal.SIGTERM, _stop)
+    asked: list[Stopped] = []
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        asked.append(Stopped("interrupted", "stopped by SIGTERM", "run it again"))
+        raise asked[-1]
+
+    before = signal.signal(signal.SIGTERM, stop)
     try:
         yield
+    except RuntimeError as other:
+        if not asked:
+            raise
+        raise asked[-1] from other  # DuckDB ends its query, and says that instead of what we raised
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def _stop(_number: int, _frame: FrameType | None) -> None:
-    raise Stopped("interrupted", "stopped by SIGTERM", "run it again")
