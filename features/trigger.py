@@ -76,11 +76,11 @@ class Trigger:
         >>> seats.tell({"seats": 1.0, "limit_metric": None})
         '1 seat left of a limit'
         >>> seats.tell({"seats": 0.0, "limit_metric": None})
-        'no seats left of a limit'
+        'no paid seat left of a limit'
         """
         words = {name: _words(row.get(name)) or word for name, word in QUOTED.items()}
         told = ONE.sub(r"1 \1", self.evidence.format_map(row | words))
-        return NONE.sub("no seats left", told)
+        return NONE.sub("no paid seat left", told)
 
 
 def _words(name: object) -> str:

@@ -42,14 +42,15 @@ def outreach(rows: Sequence[Body], as_of: date, *, narrowed: bool = False) -> No
 
 
 def _why(row: Body) -> Iterable[str]:
-    """Give the reasons and triggers of a row, in words."""
+    """Give the reasons and triggers of a row, in words; what a reason said no trigger says again."""
+    said = " ".join([row["evidence"] or "", *(one["phrase"] for one in row["reasons"] or ())])
     if row["evidence"]:
         yield row["evidence"]
     for reason in row["reasons"] or ():
         if reason["signal"] not in ("other", "calendar", "leaves_first") and reason["effect"]:
             yield f"{reason['phrase']} ({effect(reason['effect'])} points)"
     for trigger in (row["triggers"] or ())[:2]:
-        if trigger["evidence"] not in (row["evidence"] or ""):
+        if trigger["evidence"] not in said:
             yield f"{trigger['evidence']}"
     if row["guard"]:
         yield f"guard: {row['guard']}"
