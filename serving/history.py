@@ -16,7 +16,7 @@ from features.outreach_log import contacted
 from models.contacts import LEVELS, Call, Contacts, last_contacts
 from models.holdout import Holdout
 from models.plays import PLAYS, named
-from serving import tables
+from serving import queries, tables
 from serving.database import reading, writing
 
 __all__ = [
@@ -125,15 +125,10 @@ def listed(engine: sa.Engine, before: date, days: int) -> list[tuple[str, str, d
 
     Of each as-of date the newest revision counts; a run that is held was never seen by anybody.
     """
-    r, o = tables.runs.c, tables.outreach.c
-    window = (r.as_of < before, r.as_of >= before - timedelta(days=days), r.status != "held")
-    newest = sa.select(r.as_of, sa.func.max(r.revision).label("revision")).where(*window)
-    last = newest.group_by(r.as_of).subquery()
-    same = sa.and_(r.as_of == last.c.as_of, r.revision == last.c.revision)
-    joined = tables.outreach.join(tables.runs, o.run_id == r.run_id).join(last, same)
-    wanted = sa.select(o.account_id, o.play, r.as_of).select_from(joined)
+    o, runs = tables.outreach.c, queries.standing(before, before - timedelta(days=days)).subquery()
+    wanted = sa.select(o.account_id, o.play, runs.c.as_of).join(runs, o.run_id == runs.c.run_id)
     with reading(engine) as connection:
-        found = connection.execute(wanted.order_by(r.as_of, o.position))
+        found = connection.execute(wanted.order_by(runs.c.as_of, o.position))
         return [(row.account_id, row.play, row.as_of) for row in found]
 
 

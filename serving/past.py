@@ -58,22 +58,13 @@ def past_runs(store: Store, before: date, count: int = COUNTED) -> list[PastRun]
     Runs that a gate holds are left out.
     """
     with reading(store.engine) as connection:
-        runs = connection.execute(_latest(before, count)).all()
+        runs = connection.execute(queries.standing(before).limit(count)).all()
         found = [Run(**row._mapping) for row in runs]
         names = [run.run_id for run in found]
         kept = {name: queries.document(connection, name, "gates", "") for name in names}
         bins = queries.document(connection, names[0], "bins", "") if names else None
     past = [PastRun(run, kept[run.run_id] or {}) for run in found]
     return [PastRun(past[0].run, past[0].gates, bins or {}), *past[1:]] if past else []
-
-
-def _latest(before: date, count: int) -> sa.Select[Any]:
-    r = tables.runs.c
-    revisions = sa.select(r.as_of, sa.func.max(r.revision).label("revision"))
-    of_date = revisions.where(r.as_of < before, r.status != "held").group_by(r.as_of)
-    last = of_date.order_by(r.as_of.desc()).limit(count).subquery()
-    same = sa.and_(r.as_of == last.c.as_of, r.revision == last.c.revision)
-    return sa.select(tables.runs).join(last, same).order_by(r.as_of.desc())
 
 
 def restated(store: Store, as_of: date, scores: pd.DataFrame) -> dict[str, Any] | None:

@@ -250,14 +250,23 @@ def outreach(
     return [dict(zip(OUTREACH_COLUMNS, row, strict=True)) for row in found], length or 0
 
 
+def standing(before: date, since: date | None = None) -> sa.Select[Any]:
+    """Ask for the runs that stand for the dates before one, newest date first.
+
+    Of each date the newest revision that is not held; from ``since`` on, where it is given.
+    """
+    r = tables.runs.c
+    window = [r.as_of < before, r.status != "held"]
+    window += [r.as_of >= since] if since is not None else []
+    revisions = sa.select(r.as_of, sa.func.max(r.revision).label("revision")).where(*window)
+    last = revisions.group_by(r.as_of).subquery()
+    same = sa.and_(r.as_of == last.c.as_of, r.revision == last.c.revision)
+    return sa.select(tables.runs).join(last, same).order_by(r.as_of.desc())
+
+
 def previous(connection: sa.Connection, before: date, count: int) -> pd.DataFrame:
     """Give the scores of the latest ``count`` dates before a date, newest first."""
-    r = tables.runs.c
-    revisions = sa.select(r.as_of, sa.func.max(r.revision).label("revision"))
-    newest = revisions.where(r.as_of < before, r.status != "held").group_by(r.as_of)
-    last = newest.order_by(r.as_of.desc()).limit(count).subquery()
-    same = sa.and_(r.as_of == last.c.as_of, r.revision == last.c.revision)
-    of_runs = sa.select(r.run_id).join(last, same).scalar_subquery()
+    of_runs = sa.select(standing(before).limit(count).subquery().c.run_id)
     s, m = tables.scores.c, tables.memories.c
     told = [s[name] for name in PREVIOUS]
     kept = sa.and_(m.run_id == s.run_id, m.account_id == s.account_id)

@@ -55,7 +55,7 @@ def past(engine: sa.Engine, as_of: date, runs: int) -> Past:
     """Read the latest runs of earlier dates, and what serves now."""
     with reading(engine) as connection:
         current = queries.current_run(connection)
-        before = _latest(connection, as_of, runs)
+        before = connection.execute(queries.standing(as_of).limit(runs)).all()
         return Past(
             runs=[_told(connection, row.run_id) for row in before],
             model_digest=before[0].model_digest if before else None,
@@ -69,15 +69,6 @@ def undelivered(engine: sa.Engine) -> list[str]:
     with reading(engine) as connection:
         dead = outbox.counts(connection)["dead"]
     return [f"alerts given up: {dead} (`perennial alerts list` says why)"] if dead else []
-
-
-def _latest(connection: sa.Connection, before: date, count: int) -> list[sa.Row[Any]]:
-    r = tables.runs.c
-    of_date = sa.func.row_number().over(partition_by=r.as_of, order_by=r.revision.desc())
-    chosen = sa.select(r.run_id, r.as_of, r.model_digest, of_date.label("place"))
-    standing = chosen.where(r.as_of < before, r.status != "held").subquery()
-    newest = sa.select(standing).where(standing.c.place == 1).order_by(standing.c.as_of.desc())
-    return list(connection.execute(newest.limit(count)))
 
 
 def _told(connection: sa.Connection, run: str) -> Mapping[str, tuple[str, Any]]:

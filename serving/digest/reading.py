@@ -10,7 +10,7 @@ import orjson
 import sqlalchemy as sa
 
 from models.outcomes import HORIZONS
-from serving import tables
+from serving import queries, tables
 from serving.database import reading
 from serving.digest.lines import Row, desk
 from serving.publication import NOTES
@@ -132,9 +132,7 @@ def read(store: Store, run: Run, csm: str | None = None) -> Week:
 
 def before(connection: sa.Connection, run: Run) -> Run | None:
     """Give the newest run of an earlier date that was not held."""
-    r = tables.runs.c
-    earlier = sa.select(tables.runs).where(r.as_of < run.as_of, r.status != "held")
-    found = connection.execute(earlier.order_by(r.as_of.desc(), r.revision.desc()).limit(1)).first()
+    found = connection.execute(queries.standing(run.as_of).limit(1)).first()
     return Run(**found._mapping) if found is not None else None
 
 
