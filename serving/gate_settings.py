@@ -15,7 +15,8 @@ class GateSettings(Section):
     Attributes
     ----------
     accounts : int
-        From so many accounts on moves and drift hold a run; below they are said and no more.
+        From so many accounts on that the run before had too, moves and drift hold a run; below they
+        are said and no more.
     moves : float
         Share of accounts that may change their cell in any week.
     chance : float

@@ -101,7 +101,8 @@ def judge(
     moves = _moves(scores, weeks)
     unusual = [_moved(moves, past, cause, settings)]
     unusual += [] if "backfill" in cause else [_drifted(found, past, settings)]
-    moved = _from_a_size_on([each for each in unusual if each], len(scores), settings)
+    known = moves.known if past else len(scores)
+    moved = _from_a_size_on([each for each in unusual if each], known, settings)
     lost = _unscorable(scores, settings)
     document = {
         "cause": list(cause),
@@ -118,7 +119,7 @@ Said = tuple[tuple[str, ...], tuple[str, ...]]
 
 
 def _from_a_size_on(unusual: Sequence[str], accounts: int, settings: GateSettings) -> Said:
-    """Hold what is unusual in a large book, and say it in a small one."""
+    """Hold what is unusual in a large book, and say it where few accounts can be compared."""
     if accounts >= settings.accounts:
         return tuple(unusual), ()
     few = f"fewer than {settings.accounts} accounts: not held"

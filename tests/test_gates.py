@@ -85,6 +85,13 @@ def test_too_many_moves_hold_a_run_with_their_figures() -> None:
     assert asked(scores=scores(400, 120), past=past(moved=116)).held == ()  # as in any week
 
 
+def test_where_few_accounts_were_there_before_moves_are_said_and_not_held() -> None:
+    table = scores(400, 200)
+    table.loc[299:, "previous_cell"] = None
+    told = asked(scores=table)
+    assert told.held == () and "200 of 299 accounts changed their cell" in told.warnings[0]
+
+
 @pytest.mark.fault("B14")
 def test_below_three_hundred_accounts_it_is_said_and_not_held() -> None:
     found = asked(299, scores=scores(299, 120))
