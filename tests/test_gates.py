@@ -89,7 +89,8 @@ def test_where_few_accounts_were_there_before_moves_are_said_and_not_held() -> N
     table = scores(400, 200)
     table.loc[299:, "previous_cell"] = None
     told = asked(scores=table)
-    assert told.held == () and "200 of 299 accounts changed their cell" in told.warnings[0]
+    assert told.held == ()
+    assert "200 of 299 accounts changed their cell" in told.warnings[0]
 
 
 @pytest.mark.fault("B14")
