@@ -12,6 +12,7 @@ import socket
 import ssl
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -117,12 +118,11 @@ class _Connection(http.client.HTTPConnection):
         """Connect to the first of the addresses that answers."""
         plain = self._open()
         plain.settimeout(_left(self._end))
-        try:
+        with ExitStack() as unless_safe:
+            unless_safe.callback(plain.close)
             known = self.host.strip("[]")
             safe = self._trust.wrap_socket(plain, server_hostname=known) if self._trust else plain
-        except BaseException:
-            plain.close()
-            raise
+            unless_safe.pop_all()
         self._safe = safe
         self.sock = _Wire(safe, self._end)
 
