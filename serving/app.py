@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import Depends, FastAPI
 
 from serving.api import accounts, actual, book, forecast, health, models, scoring
+from serving.api.access import refuse_undeclared
 from serving.api.state import Serving, asked_once, trusted_host
 from serving.cursors import secret
 from serving.dashboard import routes
@@ -76,6 +77,7 @@ def create_app(
     app.add_middleware(Protection)
     for part in (accounts, actual, book, forecast, models, scoring, health, routes):
         app.include_router(part.router)
+    refuse_undeclared(app)
     return app
 
 

@@ -10,6 +10,7 @@ import orjson
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
+from serving.api.access import needs
 from serving.api.replies import AccountsReply, Reply, ScoredAccount
 from serving.api.state import CurrentRun, Serving, State
 from serving.cursors import Cursor, as_sort_value, opened_cursor, sealed
@@ -54,7 +55,7 @@ class AccountsQuery(BaseModel):
         return hashlib.sha256(content).hexdigest()[:16]
 
 
-@router.get("/accounts", responses={200: {"model": AccountsReply}})
+@router.get("/accounts", dependencies=[needs("read")], responses={200: {"model": AccountsReply}})
 def accounts(query: Annotated[AccountsQuery, Query()], run: CurrentRun, state: State) -> Reply:
     """List scored accounts."""
     listed, after = run, None
@@ -78,7 +79,11 @@ def accounts(query: Annotated[AccountsQuery, Query()], run: CurrentRun, state: S
     )
 
 
-@router.get("/accounts/{account_id:path}", responses={200: {"model": ScoredAccount}})
+@router.get(
+    "/accounts/{account_id:path}",
+    dependencies=[needs("read")],
+    responses={200: {"model": ScoredAccount}},
+)
 def account(account_id: str, run: CurrentRun, state: State) -> Reply:
     """Give one account of the current run."""
     row = state.store.account(account_id, run=run.run_id)

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from features.faults import Fault
+from serving.api.access import needs
 from serving.api.book import Nothing
 from serving.api.replies import Reply
 from serving.api.state import State
@@ -30,7 +31,9 @@ class ActualReply(BaseModel):
     )
 
 
-@router.get("/forecast/actual", responses={200: {"model": ActualReply}})
+@router.get(
+    "/forecast/actual", dependencies=[needs("read")], responses={200: {"model": ActualReply}}
+)
 def actual(_query: Annotated[Nothing, Query()], state: State) -> Reply:
     """Lay the kept forecasts beside what happened, the error split into its five parts."""
     if state.against_actual is None:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
+from serving.api.access import needs
 from serving.api.replies import OutreachReply, Reply, RunsReply
 from serving.api.state import CurrentRun, State
 from serving.problems import PROBLEM_RESPONSES
@@ -41,14 +42,14 @@ class RunsQuery(BaseModel):
     limit: int = Field(100, ge=1, le=1000)
 
 
-@router.get("/matrix", responses={200: {"model": dict[str, Any]}})
+@router.get("/matrix", dependencies=[needs("read")], responses={200: {"model": dict[str, Any]}})
 def matrix(_query: Annotated[Nothing, Query()], run: CurrentRun, state: State) -> Reply:
     """Give the nine cells with counts and MRR, and the flows since the run before."""
     body = state.store.matrix(run=run.run_id) or {}
     return Reply({"run_id": run.run_id, "as_of": run.as_of} | body)
 
 
-@router.get("/outreach", responses={200: {"model": OutreachReply}})
+@router.get("/outreach", dependencies=[needs("read")], responses={200: {"model": OutreachReply}})
 def outreach(query: Annotated[OutreachQuery, Query()], run: CurrentRun, state: State) -> Reply:
     """Give the ranked list, for one CSM if asked."""
     top = state.store.outreach_top
@@ -56,7 +57,7 @@ def outreach(query: Annotated[OutreachQuery, Query()], run: CurrentRun, state: S
     return Reply({"run_id": run.run_id, "as_of": run.as_of, "total": total, "items": rows})
 
 
-@router.get("/runs", responses={200: {"model": RunsReply}})
+@router.get("/runs", dependencies=[needs("runs")], responses={200: {"model": RunsReply}})
 def runs(query: Annotated[RunsQuery, Query()], state: State) -> Reply:
     """List the published runs, newest date first."""
     current = state.store.current()

@@ -13,6 +13,7 @@ from features.faults import Busy, DataRejected, InputMissing
 from models.change import Name
 from models.outcomes import HORIZONS
 from models.scenario import Scenario
+from serving.api.access import needs
 from serving.api.book import Nothing
 from serving.api.foretold import FORECAST, SCENARIO, ForecastReply, ScenarioReply
 from serving.api.replies import Reply
@@ -80,7 +81,11 @@ _CONTENT = {"schema": _whole(_SCHEMA, _SCHEMA.get("$defs", {})), "example": EXAM
 _BODY = {"requestBody": {"required": True, "content": {"application/json": _CONTENT}}}
 
 
-@router.get("/forecast", responses={200: {"model": ForecastReply, **_shown(FORECAST)}})
+@router.get(
+    "/forecast",
+    dependencies=[needs("read")],
+    responses={200: {"model": ForecastReply, **_shown(FORECAST)}},
+)
 def forecast(query: Annotated[ForecastQuery, Query()], run: CurrentRun, state: State) -> Reply:
     """Give the forecast for a horizon (CONTRACT section 4)."""
     body = state.store.forecast(query.horizon, run=run.run_id)
@@ -91,6 +96,7 @@ def forecast(query: Annotated[ForecastQuery, Query()], run: CurrentRun, state: S
 
 @router.post(
     "/forecast/scenario",
+    dependencies=[needs("read")],
     responses={200: {"model": ScenarioReply, **_shown(SCENARIO)}},
     openapi_extra=_BODY,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from serving.api.access import everybody
 from serving.api.models import told_of
 from serving.api.replies import Reply
 from serving.api.state import CurrentRun, State
@@ -14,13 +15,13 @@ __all__ = ["router"]
 router = APIRouter(tags=["health"], responses=PROBLEM_RESPONSES)
 
 
-@router.get("/livez")
+@router.get("/livez", dependencies=[everybody])
 async def livez() -> Reply:
     """Say that the process lives."""
     return Reply({"status": "alive"})
 
 
-@router.get("/readyz")
+@router.get("/readyz", dependencies=[everybody])
 def readyz(run: CurrentRun, state: State) -> Reply:
     """Say that a run is published and a model serves: ``ready``, or ``degraded`` and why.
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
+from serving.api.access import needs
 from serving.api.book import Nothing
 from serving.api.replies import ModelsReply, Reply
 from serving.api.state import State
@@ -32,7 +33,7 @@ def told_of(model: ModelState) -> dict[str, Any]:
     return {**named, "troubles": troubles}
 
 
-@router.get("/models", responses={200: {"model": ModelsReply}})
+@router.get("/models", dependencies=[needs("runs")], responses={200: {"model": ModelsReply}})
 def models(_query: Annotated[Nothing, Query()], state: State) -> Reply:
     """List the models that published runs, the latest first, and tell which one serves."""
     serving = state.model()

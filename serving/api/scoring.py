@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
+from serving.api.access import needs
 from serving.api.book import Nothing
 from serving.api.replies import Reply, ScoreReply
 from serving.api.state import State
@@ -39,7 +40,12 @@ _BODY = {
 }
 
 
-@router.post("/score", responses={200: {"model": ScoreReply}}, openapi_extra=_BODY)
+@router.post(
+    "/score",
+    dependencies=[needs("score")],
+    responses={200: {"model": ScoreReply}},
+    openapi_extra=_BODY,
+)
 async def score(_query: Annotated[Nothing, Query()], request: Request, state: State) -> Reply:
     """Score the named accounts."""
     asked = await read_body(request, ScoreRequest)

@@ -7,6 +7,7 @@ from pathlib import Path
 from fastapi import APIRouter
 from fastapi.responses import FileResponse, HTMLResponse
 
+from serving.api.access import everybody, needs
 from serving.api.state import State
 from serving.dashboard.page import render
 
@@ -16,13 +17,13 @@ router = APIRouter(include_in_schema=False)
 STYLE = Path(__file__).parent / "static" / "perennial.css"
 
 
-@router.get("/")
+@router.get("/", dependencies=[needs("read")])
 def page(state: State) -> HTMLResponse:
     """Show the book on one page."""
     return HTMLResponse(render(state.store))
 
 
-@router.get("/static/perennial.css")
+@router.get("/static/perennial.css", dependencies=[everybody])
 def style() -> FileResponse:
     """Give the style sheet."""
     return FileResponse(STYLE, media_type="text/css", headers={"Cache-Control": "no-cache"})
