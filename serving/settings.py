@@ -26,6 +26,7 @@ from serving.alerts.settings import AlertSettings
 from serving.gate_settings import GateSettings
 from serving.kept import StoreSettings
 from serving.model_settings import ModelSettings
+from serving.operation.settings import ServeSettings
 
 __all__ = ["AlertSettings", "MlflowSettings", "ModelSettings", "Settings", "load"]
 
@@ -70,6 +71,8 @@ class Settings:
         Who is told of what; no published run depends on it.
     models : ModelSettings
         Whether models are signed; none of their figures depends on it.
+    serve : ServeSettings
+        How the server runs; none of its figures depends on it.
     """
 
     workspace: Workspace
@@ -83,6 +86,7 @@ class Settings:
     gates: GateSettings = field(default_factory=GateSettings)
     alerts: AlertSettings = field(default_factory=lambda: AlertSettings())
     models: ModelSettings = field(default_factory=ModelSettings)
+    serve: ServeSettings = field(default_factory=ServeSettings)
 
     @property
     def digest(self) -> str:
@@ -148,7 +152,11 @@ def _owned(workspace: Workspace, home: Path | None) -> Settings:
     engine = _read(EngineSettings, workspace, "engine")
     store = _read(StoreSettings, workspace, "store")
     gates = _read(GateSettings, workspace, "gates")
-    kept = (store, gates, alerts, _read(ModelSettings, workspace, "models"))
+    models, serve = (
+        _read(ModelSettings, workspace, "models"),
+        _read(ServeSettings, workspace, "serve"),
+    )
+    kept = (store, gates, alerts, models, serve)
     return Settings(workspace, state, rules, choices, mlflow, benchmarks, engine, *kept)
 
 

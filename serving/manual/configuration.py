@@ -24,6 +24,7 @@ from serving.alerts.settings import Sink
 from serving.gate_settings import GateSettings
 from serving.kept import StoreSettings
 from serving.model_settings import ModelSettings
+from serving.operation.settings import ServeSettings
 from serving.settings import AlertSettings, MlflowSettings
 
 __all__ = ["SECTIONS", "configuration", "meanings"]
@@ -54,6 +55,7 @@ SECTIONS: Mapping[str, type[Section]] = {
     "mlflow": MlflowSettings,
     "models": ModelSettings,
     "store": StoreSettings,
+    "serve": ServeSettings,
 }
 """Name of each section to its declaration."""
 
