@@ -113,7 +113,7 @@ def refuse_undeclared(app: FastAPI) -> None:
     --------
     >>> app = FastAPI(docs_url=None, redoc_url=None)
     >>> refuse_undeclared(app)
-    >>> _ = app.get("/forgotten")(dict)
+    >>> _ = app.get("/forgotten")(lambda: "no scope")
     >>> refuse_undeclared(app)
     Traceback (most recent call last):
     ...
