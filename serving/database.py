@@ -22,7 +22,7 @@ from serving.kept import StoreSettings
 __all__ = ["FILE", "HEAD", "opened", "reading", "writing"]
 
 FILE = "perennial.db"
-HEAD = "0004"
+HEAD = "0005"
 MIGRATIONS = Path(__file__).parent / "migrations"
 POSTGRES = "postgresql"
 

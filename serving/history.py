@@ -17,6 +17,7 @@ from models.contacts import LEVELS, Call, Contacts, last_contacts
 from models.holdout import Holdout
 from models.plays import PLAYS, named
 from serving import queries, tables
+from serving.audit import append
 from serving.database import reading, writing
 
 __all__ = [
@@ -31,12 +32,17 @@ __all__ = [
     "record_call",
 ]
 
+COMMAND_LINE = "command line"
 LISTS_DAYS = 91
 """Days in which past lists are looked through."""
 
 
-def record_call(engine: sa.Engine, account_id: str, call: Call, now: datetime) -> None:
+def record_call(
+    engine: sa.Engine, account_id: str, call: Call, now: datetime, by: str = COMMAND_LINE
+) -> None:
     """Keep a CSM's own call of an account; one without a level withdraws the call before it.
+
+    Who keeps it (``by``) goes into the audit.
 
     Raises
     ------
@@ -60,6 +66,7 @@ def record_call(engine: sa.Engine, account_id: str, call: Call, now: datetime) -
     }
     with writing(engine) as connection:
         connection.execute(sa.insert(tables.calls).values(row))
+        append(connection, now, by, "call.put", account_id)
 
 
 def calls(engine: sa.Engine, as_of: date) -> dict[str, Call]:
@@ -83,8 +90,11 @@ def log_action(
     now: datetime,
     outcome: str | None = None,
     csm: str | None = None,
+    by: str = COMMAND_LINE,
 ) -> dict[str, Any]:
     """Log that an account was contacted for a play, and give the row.
+
+    Who logs it (``by``) goes into the audit.
 
     Raises
     ------
@@ -107,6 +117,7 @@ def log_action(
     }
     with writing(engine) as connection:
         connection.execute(sa.insert(tables.actions).values(row))
+        append(connection, now, by, "action.logged", account_id)
     return row
 
 

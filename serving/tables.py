@@ -12,11 +12,14 @@ from serving.schemas import OUTREACH_TABLE, SCORE_TABLE, Column
 __all__ = [
     "actions",
     "attempts",
+    "audit",
+    "audit_end",
     "channels",
     "calls",
     "current",
     "documents",
     "firing",
+    "keys",
     "leases",
     "memories",
     "metadata",
@@ -24,6 +27,7 @@ __all__ = [
     "outreach",
     "runs",
     "scores",
+    "sessions",
     "told",
 ]
 
@@ -209,4 +213,50 @@ actions = sa.Table(
     sa.Column("csm", sa.Text),
     sa.Column("logged_at", sa.Text, nullable=False),
     sa.Index(None, "account_id"),
+)
+
+keys = sa.Table(
+    "keys",
+    metadata,
+    sa.Column("key_id", sa.Text, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("role", sa.Text, nullable=False),
+    sa.Column("csm", sa.Text),
+    sa.Column("seal", sa.Text, nullable=False),
+    sa.Column("pepper", sa.Text, nullable=False),
+    sa.Column("made_at", sa.Text, nullable=False),
+    sa.Column("expires_at", sa.Text),
+    sa.Column("ended_at", sa.Text),
+    sa.Column("flagged_at", sa.Text),
+)
+
+sessions = sa.Table(
+    "sessions",
+    metadata,
+    sa.Column("seal", sa.Text, primary_key=True),
+    sa.Column("key_id", sa.Text, sa.ForeignKey("keys.key_id"), nullable=False),
+    sa.Column("role", sa.Text, nullable=False),
+    sa.Column("csm", sa.Text),
+    sa.Column("expires_at", sa.Text, nullable=False),
+    sa.Column("ended_at", sa.Text),
+)
+
+audit = sa.Table(
+    "audit",
+    metadata,
+    sa.Column("entry", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.Column("who", sa.Text, nullable=False),
+    sa.Column("did", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("link", sa.Text, nullable=False),
+)
+
+audit_end = sa.Table(
+    "audit_end",
+    metadata,
+    sa.Column("slot", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("entries", sa.Integer, nullable=False),
+    sa.Column("link", sa.Text, nullable=False),
 )
