@@ -16,6 +16,7 @@ from models.outcomes import HORIZONS
 from models.schema import schema_of
 from training.backtest import Backtest
 from training.gate import Check, nrr_errors, nrr_gaps
+from training.report import BacktestReport
 
 __all__ = ["catalog_digest", "figures", "papers"]
 
@@ -35,7 +36,11 @@ def catalog_digest() -> str:
 
 
 def papers(
-    folder: Path, past: Backtest, checks: Sequence[Check], told: Mapping[str, Any]
+    folder: Path,
+    past: Backtest,
+    checks: Sequence[Check],
+    told: Mapping[str, Any],
+    report: BacktestReport | None = None,
 ) -> dict[str, Path]:
     """Write the gate's record, all scores, the quarters, and two pictures into a folder.
 
@@ -47,6 +52,8 @@ def papers(
     checks : sequence of Check
     told : mapping
         What is said beside the scores: rungs, digests, durations.
+    report : BacktestReport, optional
+        The backtest written up: kept as ``backtest.json``, without the lists, which name accounts.
 
     Returns
     -------
@@ -72,6 +79,8 @@ def papers(
         | {"serves": dict(past.serves), "sealed": sealed, "probabilities": scores}
         | {"nrr_mae_points": errors, "nrr_gap_points": baselines},
     )
+    if report is not None:
+        _write(folder / "backtest.json", report.to_json() | {"lists": {}})
     draw_reliability(past.pooled, past.serves, folder / "reliability.png")
     draw_lift(past.pooled, past.serves, folder / "lift.png")
     return {path.name: path for path in sorted(folder.iterdir())}

@@ -36,6 +36,7 @@ from training.fit import fit_health, searched
 from training.gate import Check, gate, nrr_errors, nrr_gaps
 from training.history import History, gather
 from training.origins import origins, sealed_of
+from training.report import BacktestReport, written
 from training.width import factor_of
 
 __all__ = ["Trained", "train"]
@@ -179,7 +180,8 @@ def _train(
     clock.lap("gate")
     said = _said(book, history, model, options, seed, clock)
     with tempfile.TemporaryDirectory() as folder:
-        shown = papers(Path(folder) / "papers", past, checks, said)
+        again = _written(book, rules, history, past, bands, seed)
+        shown = papers(Path(folder) / "papers", past, checks, said, again)
         clock.lap("drawings")
         measured = figures(past) | clock.figures()
         tags = _tags(model, checks)
@@ -233,6 +235,19 @@ def _said(
         "seconds": {stage: round(took, 2) for stage, took in clock.laps.items()},
         "dropped": list(history.dropped),
     }
+
+
+def _written(
+    book: Book,
+    rules: Rules,
+    history: History,
+    past: Backtest,
+    bands: BandSettings | None,
+    seed: int,
+) -> BacktestReport:
+    """Write the backtest up: what the Model page shows of a version."""
+    told = written(history, past, bands=bands, seed=seed)
+    return replace(told, currency=book.facts.currency, definition=rules.stamp())
 
 
 def _following(bands: BandSettings | None) -> HysteresisSettings | None:
