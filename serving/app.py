@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ def create_app(
     model: Callable[[], ModelState | None] | None = None,
     against_actual: Callable[[], dict[str, Any]] | None = None,
     kept: StoreSettings | None = None,
+    now: Callable[[], datetime] | None = None,
 ) -> FastAPI:
     """Put the serving process together.
 
@@ -47,6 +49,8 @@ def create_app(
         answers 503.
     kept : StoreSettings, optional
         Where published runs are kept; a file under the home unless it says otherwise.
+    now : callable, optional
+        Gives the time, so that pages can say how old their figures are; without it they do not.
 
     Examples
     --------
@@ -73,6 +77,7 @@ def create_app(
         Scenarios(store),
         against_actual,
     )
+    app.state.now = now
     install(app)
     app.add_middleware(Protection)
     for part in (accounts, actual, book, forecast, models, scoring, health, routes):

@@ -10,19 +10,29 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.types import Scope
 
 from features.faults import Busy, CannotWrite, DependencyDown, Fault
+from serving.dashboard.trouble import trouble_page, wants_page
 from serving.protection import SAFE_HEADERS, request_id
 
-__all__ = ["PROBLEM_RESPONSES", "Problem", "install"]
+__all__ = ["PROBLEM_RESPONSES", "Problem", "install", "unforeseen_answer"]
 
 _TITLES = {
     400: "The request cannot be read",
     404: "Not found",
     405: "This method is not offered here",
+    406: "No answer of this kind is given",
+    408: "The request came too slowly",
+    409: "Not now",
     413: "The request is too large",
+    414: "The address is too long",
     415: "This content is not accepted",
     422: "A value is not accepted",
+    429: "Too many requests",
+    431: "The request's head is too large",
+    499: "The client has gone",
     500: "Something went wrong on our side",
     503: "Not ready",
 }
@@ -125,8 +135,13 @@ def install(app: FastAPI) -> None:
 
 async def _answer(request: Request, error: Exception) -> Response:
     problem = _as_problem(error)
-    body = json.dumps(problem.body(request_id(request.scope))).encode("ascii")
+    told = problem.body(request_id(request.scope))
     headers = SAFE_HEADERS | problem.headers
+    if wants_page(request):
+        page = trouble_page(request, told)
+        page.headers.update(headers)
+        return page
+    body = json.dumps(told).encode("ascii")
     return Response(body, problem.status, headers, media_type="application/problem+json")
 
 
@@ -142,6 +157,8 @@ def _as_problem(error: Exception) -> Problem:
             return Problem(404, "not_found", "no such path; see /openapi.json")
         case HTTPException():
             return Problem(error.status_code, "refused", "see the title", headers=error.headers)
+        case ClientDisconnect():
+            return Problem(499, "client_gone", "nobody is there to read this")
         case Busy() | DependencyDown() | CannotWrite():
             detail = "something this server depends on does not answer"
             return Problem(503, "dependency", detail, headers={"Retry-After": "5"})

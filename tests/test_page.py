@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-import serving.dashboard.routes as routes
+from serving.dashboard.files import STATIC
 from models.census import summary
 from serving.app import create_app
 from serving.store import Store
 from tests.example_publication import ACCOUNTS, ACTIONS, NOW, example
 
 HERE = "http://127.0.0.1"
+STYLE = STATIC / "perennial.css"
 
 
 class Reader(HTMLParser):
@@ -111,8 +112,8 @@ def test_the_page_needs_no_script_no_inline_style_and_nobody_else(shown):
         assert not [name for name in attributes if name == "style" or name.startswith("on")]
         for name in ("href", "src"):
             assert not attributes.get(name, "").startswith(("http", "//", "javascript"))
-    assert "url(" not in routes.STYLE.read_text()
-    assert "@import" not in routes.STYLE.read_text()
+    assert "url(" not in STYLE.read_text()
+    assert "@import" not in STYLE.read_text()
 
 
 @pytest.mark.fault("D05")
@@ -178,7 +179,7 @@ def test_every_account_of_the_example_has_a_place_in_the_matrix(shown):
 def test_the_style_sheet_is_served(tmp_path):
     reply = TestClient(create_app(tmp_path), base_url=HERE).get("/static/perennial.css")
     assert reply.headers["content-type"].startswith("text/css")
-    assert Path(routes.STYLE).read_text() == reply.text
+    assert STYLE.read_text() == reply.text
 
 
 PAIRS = [("ink", "sheet"), ("soft", "sheet"), ("accent", "sheet"), ("watch-ink", "sheet")] + [
@@ -191,7 +192,7 @@ PAIRS = [("ink", "sheet"), ("soft", "sheet"), ("accent", "sheet"), ("watch-ink",
 @pytest.mark.parametrize("mode", [0, 1], ids=["light", "dark"])
 @pytest.mark.parametrize(("ink", "ground"), PAIRS)
 def test_every_text_stands_out_from_its_ground(mode, ink, ground):
-    blocks = re.findall(r":root \{(.*?)\}", routes.STYLE.read_text(), flags=re.DOTALL)
+    blocks = re.findall(r":root \{(.*?)\}", STYLE.read_text(), flags=re.DOTALL)
     colours = dict(re.findall(r"--([\w-]+): (#\w{6})", blocks[mode]))
     light, dark = sorted((_luminance(colours[ink]), _luminance(colours[ground])), reverse=True)
     assert (light + 0.05) / (dark + 0.05) >= 4.5

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from features.faults import InputMissing
-from serving.cli.opening import published
+from serving.cli.opening import now, published
 from serving.cli.options import BookDir, Home, Json
 from serving.cli.stopping import Stopped
 
@@ -66,7 +66,7 @@ def open_server(settings: Settings, host: str, port: int) -> None:
     hand.state()  # verified before the first question
     actual = SettledAtHand(settings)
     served = create_app(
-        settings.home, live_scorer(settings, hand), hand.state, actual, settings.store
+        settings.home, live_scorer(settings, hand), hand.state, actual, settings.store, now
     )
     config = uvicorn.Config(served, log_level="warning", server_header=False)
     with listening(host, port) as door, _quiet():

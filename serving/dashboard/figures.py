@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-__all__ = ["Range", "day", "money", "percent", "ranges"]
+__all__ = ["NONE", "Range", "count", "day", "money", "percent", "ranges"]
 
 NONE = "–"
 _MARGIN = 0.08
@@ -41,6 +41,17 @@ def percent(share: float | None, decimals: int = 1) -> str:
     if decimals == 0 and share is not None and 0 < share < 0.005:
         return "<\N{NO-BREAK SPACE}1\N{NO-BREAK SPACE}%"
     return NONE if share is None else f"{share * 100:.{decimals}f}\N{NO-BREAK SPACE}%"
+
+
+def count(number: int | float | None) -> str:
+    """Write a whole number.
+
+    Examples
+    --------
+    >>> count(12345), count(None)
+    ('12,345', '–')
+    """
+    return NONE if number is None else f"{number:,.0f}"
 
 
 def day(value: date | str | None) -> str:

@@ -1,27 +1,28 @@
-"""The page: what the published run says, put into words and handed to the template."""
+"""The Book page: what the published run says of the whole book."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import Any
 
-from jinja2 import Template
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse
 
 from models.outcomes import HORIZONS
+from serving.api.access import needs
+from serving.api.state import State
 from serving.dashboard.figures import Range, percent, ranges
-from serving.pages import template
+from serving.dashboard.pages import shown
 from serving.store import Run, Store
 
-__all__ = ["LISTED", "render"]
+__all__ = ["LISTED", "router"]
+
+router = APIRouter()
 
 LISTED = 15
 _SPANS = {1: "1 month", 3: "3 months", 12: "12 months"}
-_REST = ("other", "calendar", "leaves_first")
 _BANDS = (("H", "High"), ("M", "Medium"), ("L", "Low"))
-TEMPLATES = Path(__file__).parent / "templates"
 
 
 @dataclass(frozen=True)
@@ -48,12 +49,13 @@ class Outcome:
     baselines: list[tuple[str, float]]
 
 
-def render(store: Store) -> str:
-    """Write the page of the current run, or the next step when there is none."""
-    run = store.current()
+@router.get("/", dependencies=[needs("read")])
+def book(request: Request, state: State) -> HTMLResponse:
+    """Show the book, or the next step when nothing was published yet."""
+    run = state.store.current()
     if run is None:
-        return _template("empty.html").render()
-    return _template("book.html").render(_view(store, run))
+        return shown(request, "empty.html")
+    return shown(request, "book.html", run=run, **_view(state.store, run))
 
 
 def _view(store: Store, run: Run) -> dict[str, Any]:
@@ -62,7 +64,6 @@ def _view(store: Store, run: Run) -> dict[str, Any]:
     rows, accounts, opening = _cells(store, run)
     outcomes = _outcomes(store, run)
     return {
-        "run": run,
         "currency": first[0]["currency"] if first else "",
         "horizon": first[0]["horizon_months"] if first else 3,
         "rows": rows,
@@ -124,19 +125,6 @@ def _baselines(baselines: Mapping[str, Any]) -> list[tuple[str, float]]:
     return found
 
 
-def _phrases(items: Iterable[Any]) -> list[str]:
-    """Give what can be read of reasons and triggers, in their order and each once."""
-    said = (_phrase(item) for item in items)
-    return list(dict.fromkeys(phrase for phrase in said if phrase))
-
-
-def _phrase(item: Any) -> str | None:
-    """Give a reason's phrase; what only makes the sum complete is no reason to tell."""
-    if not isinstance(item, Mapping):
-        return str(item)
-    return None if item.get("signal") in _REST else item.get("phrase")
-
-
 def _thin(outcomes: list[Outcome]) -> list[tuple[str, str]]:
     """Say why forecasts are thin, horizons of one reason together."""
     spans: dict[str, list[str]] = {}
@@ -161,8 +149,3 @@ def _combined(outcomes: list[Outcome]) -> list[tuple[str, str]]:
         if others:
             found.append((outcome.span, ", ".join(others)))
     return found
-
-
-@cache
-def _template(name: str) -> Template:
-    return template(TEMPLATES, name, {"percent": percent, "phrases": _phrases})

@@ -1,0 +1,26 @@
+"""The files that pages ask for beside themselves: style sheets, scripts, the mark."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from fastapi.staticfiles import StaticFiles
+
+from serving.api.access import everybody
+
+__all__ = ["STATIC", "router"]
+
+STATIC = Path(__file__).parent / "static"
+_FILES = StaticFiles(directory=STATIC)
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.api_route("/static/{path:path}", methods=["GET", "HEAD"], dependencies=[everybody])
+async def file(path: str, request: Request) -> Response:
+    """Give a file; a browser that has it asks again by its ETag, and is told that it is the same."""
+    reply = await _FILES.get_response(path, request.scope)
+    reply.headers["Cache-Control"] = "no-cache"
+    return reply
