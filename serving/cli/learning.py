@@ -129,17 +129,20 @@ def _trained(
 ) -> Any:
     from features.asof import first_of_month  # heavy below: lightgbm, sklearn
     from serving.batch import as_of_date
+    from serving.model_notes import note_models
     from training.run import train as learn
 
-    day = first_of_month(as_of_date(book, as_of))
-    return learn(
+    day, known = first_of_month(as_of_date(book, as_of)), registry(settings)
+    trained = learn(
         book,
         settings.rules.by_account(),
         day,
-        registry(settings),
+        known,
         bands=settings.choices.matrix,
         promote=promote,
         seed=seed,
         budget_seconds=None if minutes is None else 60 * minutes,
         progress=lambda what, done, whole: step(f"train: {what} {done + 1} of {whole}"),
     )
+    note_models(known, settings.home)
+    return trained

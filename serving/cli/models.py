@@ -40,7 +40,8 @@ def models(
 
     Servers that run turn to another model at once; the next scoring takes it too.
     """
-    from serving import terminal  # heavy: rich
+    from serving import terminal  # heavy: rich, urllib
+    from serving.model_notes import note_models
     from serving.settings import load
 
     if (version is None) == (action in _NUMBERED):
@@ -54,6 +55,7 @@ def models(
         return
     if action != "list":
         changed = _changed(settings, known, action, version)
+        note_models(known, settings.home)
         terminal.answer(changed, json, terminal.model_change)
         return
     terminal.answer(_listed(known), json, terminal.models)

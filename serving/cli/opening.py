@@ -113,9 +113,12 @@ def scored(
     from serving import terminal  # heavy below: rich, lightgbm
     from serving.batch import as_of_date, champion
     from serving.batch import score as run
+    from serving.model_notes import note_models
 
     step("score: open the model")
-    model = champion(registry(settings), settings.home)
+    known = registry(settings)
+    model = champion(known, settings.home)
+    note_models(known, settings.home)
     for warning in model.warnings:
         terminal.say(f"perennial: degraded: {warning}")
     day = as_of_date(book, as_of)
