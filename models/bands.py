@@ -167,15 +167,13 @@ def fit_bands(
     *,
     base_risk: Mapping[str, float] | None = None,
     base_expand: float | None = None,
-    break_even_risk: float = 0.0,
-    break_even_expand: float = 0.0,
     settings: BandSettings | None = None,
     quarter: str = "",
 ) -> Bands:
     """Find the cut-offs of a book from its own rates.
 
-    High starts at the largest of break-even, the capacity quantile and 3 x the base odds; Medium
-    at 1.5 x the base odds; then the absolute floors. Rates are per basis.
+    High starts at the larger of the capacity quantile and 3 x the base odds; Medium at 1.5 x the
+    base odds; then the absolute floors. Rates are per basis.
 
     Parameters
     ----------
@@ -189,8 +187,6 @@ def fit_bands(
         Base rate of not renewing per basis; the mean of ``risk`` where not given.
     base_expand : float, optional
         Base rate of expansion; the mean of ``expand`` if not given.
-    break_even_risk, break_even_expand : float
-        Probability from which a play is worth its cost (``outreach.break_even``).
     settings : BandSettings, optional
         Multiples, floors, and cut-offs set by hand.
     quarter : str
@@ -210,9 +206,9 @@ def fit_bands(
     for name in [*names, POOLED]:
         own = risk if name == POOLED else risk[basis == name]
         base = given.get(name, float(own.mean()) if len(own) else 0.0)
-        found[name] = _risk_cut(own, base, break_even_risk, chosen)
+        found[name] = _risk_cut(own, base, chosen)
     base = float(expand.mean()) if base_expand is None and len(expand) else (base_expand or 0.0)
-    ready = _expansion_cut(expand, base, break_even_expand, chosen)
+    ready = _expansion_cut(expand, base, chosen)
     return Bands(found, ready, quarter, rule_of(chosen))
 
 
@@ -266,8 +262,8 @@ def carry_over(
     return Bands(risk, ready, bands.quarter, bands.rule)
 
 
-def _risk_cut(risk: Floats, base: float, break_even: float, settings: BandSettings) -> Cut:
-    return _risk_floors(*_rule(risk, base, break_even, settings), settings)
+def _risk_cut(risk: Floats, base: float, settings: BandSettings) -> Cut:
+    return _risk_floors(*_rule(risk, base, settings), settings)
 
 
 def _risk_floors(medium: float, high: float, settings: BandSettings) -> Cut:
@@ -279,8 +275,8 @@ def _risk_floors(medium: float, high: float, settings: BandSettings) -> Cut:
     return _ordered(medium, high)
 
 
-def _expansion_cut(expand: Floats, base: float, break_even: float, settings: BandSettings) -> Cut:
-    return _expansion_floors(*_rule(expand, base, break_even, settings), settings)
+def _expansion_cut(expand: Floats, base: float, settings: BandSettings) -> Cut:
+    return _expansion_floors(*_rule(expand, base, settings), settings)
 
 
 def _expansion_floors(medium: float, high: float, settings: BandSettings) -> Cut:
@@ -292,14 +288,14 @@ def _expansion_floors(medium: float, high: float, settings: BandSettings) -> Cut
     return _ordered(medium, high)
 
 
-def _rule(p: Floats, base: float, break_even: float, settings: BandSettings) -> tuple[float, float]:
+def _rule(p: Floats, base: float, settings: BandSettings) -> tuple[float, float]:
     """Give where Medium and High start, before the floors."""
     odds = base / (1.0 - base) if base < 1.0 else 1.0 / EDGE
     medium, triple = (
         m * odds / (1.0 + m * odds) for m in (settings.medium_odds, settings.high_odds)
     )
     worked = float(np.quantile(p, 1.0 - settings.capacity_share)) if len(p) else 0.0
-    return medium, max(break_even, worked, triple)
+    return medium, max(worked, triple)
 
 
 def _ordered(medium: float, high: float) -> Cut:

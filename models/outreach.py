@@ -20,7 +20,7 @@ from models.contacts import Contacts
 from models.matrix import ACTIONS
 from models.offers import OFFERED, offers
 
-__all__ = ["COLUMNS", "UNASSIGNED", "OutreachSettings", "break_even", "rank"]
+__all__ = ["COLUMNS", "UNASSIGNED", "OutreachSettings", "rank"]
 
 Floats = NDArray[np.float64]
 
@@ -53,8 +53,6 @@ COLUMNS = (
 
 UNASSIGNED = "unassigned"
 """The list of the accounts that no CSM has."""
-
-LARGEST_BREAK_EVEN = 0.5
 
 
 class OutreachSettings(Section):
@@ -189,25 +187,6 @@ def rank(
     chosen = pd.concat(parts) if parts else wanted
     chosen = chosen.sort_values(["expected_value", "account_id"], ascending=[False, True])
     return _laid_out(chosen, known)
-
-
-def break_even(mrr: float, settings: OutreachSettings) -> float:
-    """Give the churn probability from which a save is worth its cost, at most a half.
-
-    Parameters
-    ----------
-    mrr : float
-        MRR of a typical account, e.g. the book's median.
-    settings : OutreachSettings
-        Cost of a play.
-
-    Examples
-    --------
-    >>> round(break_even(2000.0, OutreachSettings()), 4)
-    0.0694
-    """
-    worth = max(mrr, 0.0) * 12.0 * settings.reduction
-    return min(settings.cost / worth, LARGEST_BREAK_EVEN) if worth > 0.0 else LARGEST_BREAK_EVEN
 
 
 def _laid_out(chosen: pd.DataFrame, known: Contacts) -> pd.DataFrame:

@@ -48,12 +48,11 @@ def test_nine_cells_and_their_actions() -> None:
     assert ACTIONS["LL"] == "Immediate intervention required"
 
 
-def test_high_starts_at_the_largest_of_three() -> None:
+def test_high_starts_at_the_larger_of_two() -> None:
     risk, basis = np.full(200, 0.02), np.array(["decision"] * 200)
-    plain = fit_bands(risk, basis, risk, break_even_risk=0.0)
+    plain = fit_bands(risk, basis, risk)
     assert plain.risk["decision"].high == pytest.approx(0.06 / 1.04)  # 3 x odds .02 / .98
     assert plain.risk["decision"].medium == pytest.approx(0.03 / 1.01)
-    assert fit_bands(risk, basis, risk, break_even_risk=0.2).risk["decision"].high == 0.2
     risk[:80] = 0.4  # more than the capacity share stand at .4
     found = fit_bands(risk, basis, risk, base_risk={"decision": 0.02})
     assert found.risk["decision"].high == pytest.approx(0.4)
@@ -86,10 +85,10 @@ def test_an_empty_book_has_bands_too() -> None:
     assert Bands.from_json(fit_bands(none, np.array([], dtype=str), none).to_json()).risk["pooled"]
 
 
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=30), st.floats(0, 0.9))
-def test_any_book_gives_ordered_bands_that_survive_json(risk: list[float], even: float) -> None:
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
+def test_any_book_gives_ordered_bands_that_survive_json(risk: list[float]) -> None:
     p = np.array(risk)
-    found = fit_bands(p, np.array(["decision"] * len(p)), p, break_even_risk=even)
+    found = fit_bands(p, np.array(["decision"] * len(p)), p)
     assert Bands.from_json(json.loads(json.dumps(found.to_json()))) == found
     cut = found.risk["decision"]
     assert 0 < cut.medium <= 0.15 + 1e-12

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from features.configuration import read_section
 from features.faults import ConfigurationRefused
-from models.outreach import COLUMNS, UNASSIGNED, OutreachSettings, break_even, rank
+from models.outreach import COLUMNS, UNASSIGNED, OutreachSettings, rank
 
 AS_OF = date(2025, 7, 1)
 PLAIN = OutreachSettings()
@@ -207,12 +207,6 @@ def test_laws_of_every_list(drawn: list[tuple[Any, ...]], places: int) -> None:
             mine = found[found["csm"] == csm]["kind"]
             for kind, kept in (("save", 3), ("expansion", 2)):
                 assert (mine == kind).sum() >= min(kept, (worth["kind"] == kind).sum())
-
-
-def test_break_even_is_where_a_save_pays() -> None:
-    p = break_even(1000.0, PLAIN)
-    assert p * 1000 * 12 * 0.12 == pytest.approx(PLAIN.cost)
-    assert break_even(0.0, PLAIN) == break_even(10.0, PLAIN) == 0.5
 
 
 def test_the_section_refuses_what_it_does_not_know() -> None:
