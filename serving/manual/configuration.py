@@ -25,6 +25,7 @@ from serving.gate_settings import GateSettings
 from serving.kept import StoreSettings
 from serving.model_settings import ModelSettings
 from serving.operation.settings import ServeSettings
+from serving.proxy import TrustedProxy
 from serving.settings import AlertSettings, MlflowSettings
 
 __all__ = ["SECTIONS", "configuration", "meanings"]
@@ -56,6 +57,7 @@ SECTIONS: Mapping[str, type[Section]] = {
     "models": ModelSettings,
     "store": StoreSettings,
     "serve": ServeSettings,
+    "serve.trusted_proxy": TrustedProxy,
 }
 """Name of each section to its declaration."""
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from features.configuration import Section
+from serving.kept import VARIABLE
+from serving.proxy import TrustedProxy
 
 __all__ = ["ServeSettings"]
 
@@ -39,6 +42,16 @@ class ServeSettings(Section):
         Lines on standard error: one JSON object each, or words for a person.
     log_level : "debug", "info", "warning" or "error"
         From which level on a line is written. Requests are told at ``info``.
+    hosts : list of str
+        Names that the server answers to beside this machine's own, e.g. ``perennial.example.com``;
+        a request to any other is refused. With one of them a key is always needed.
+    pepper : str or None
+        ``env:NAME``, the environment variable that holds the secret which seals keys; without it
+        the file ``pepper.key`` under the home does, made with the first key.
+    session_hours : float
+        How long a browser stays signed in.
+    trusted_proxy : table or None
+        Section ``[serve.trusted_proxy]``: a proxy that people sign in at.
 
     Examples
     --------
@@ -57,3 +70,22 @@ class ServeSettings(Section):
     stop_seconds: float = Field(default=10.0, gt=0)
     log: Literal["json", "text"] = "json"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    hosts: tuple[str, ...] = ()
+    pepper: str | None = None
+    session_hours: float = Field(default=12.0, gt=0, le=720)
+    trusted_proxy: TrustedProxy | None = None
+
+    @field_validator("hosts")
+    @classmethod
+    def _names(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
+        wrong = [one for one in hosts if not re.fullmatch(r"[A-Za-z0-9.:-]{1,253}", one)]
+        if wrong:
+            raise ValueError("a host is a name or an address, without a port or a wildcard")
+        return tuple(one.lower() for one in hosts)
+
+    @field_validator("pepper")
+    @classmethod
+    def _named(cls, pepper: str | None) -> str | None:
+        if pepper is not None and not VARIABLE.fullmatch(pepper):
+            raise ValueError('a pepper is "env:NAME": the environment variable that holds it')
+        return pepper

@@ -1,0 +1,81 @@
+"""The proxy that people sign in at before they come here: the section ``[serve.trusted_proxy]``."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from features.configuration import Section
+from serving.roles import Who
+
+__all__ = ["TrustedProxy"]
+
+Role = Literal["admin", "cs", "finance", "batch"]
+
+
+class TrustedProxy(Section):
+    """Section ``[serve.trusted_proxy]``: a proxy whose word counts on who somebody is.
+
+    It must set the header itself on every request, and drop the one that it was sent.
+
+    Attributes
+    ----------
+    address : str
+        The address that the proxy connects from; the header of any other is not looked at.
+    header : str
+        The header that names who is signed in, e.g. ``X-Forwarded-User``.
+    role : "admin", "cs", "finance" or "batch" or None
+        The role of everybody whom ``people`` does not name; without it they are strangers.
+    people : mapping of str to role
+        Roles by name.
+    csm_header : str or None
+        The header that names the CSM whose accounts a cs may see; without it they see all.
+
+    Examples
+    --------
+    >>> proxy = TrustedProxy(address="10.0.0.2", header="X-Forwarded-User", people={"ada": "cs"})
+    >>> proxy.who("10.0.0.2", {"x-forwarded-user": "ada"}).role
+    'cs'
+    >>> print(proxy.who("10.0.0.2", {"x-forwarded-user": "eve"}))
+    None
+    >>> print(proxy.who("10.0.0.3", {"x-forwarded-user": "ada"}))
+    None
+    """
+
+    address: str
+    header: str = Field(min_length=1, max_length=100)
+    role: Role | None = None
+    people: dict[str, Role] = Field(default_factory=dict)
+    csm_header: str | None = Field(default=None, min_length=1, max_length=100)
+
+    @field_validator("address")
+    @classmethod
+    def _one_address(cls, value: str) -> str:
+        return str(ipaddress.ip_address(value))
+
+    def who(self, peer: str, headers: Mapping[str, str]) -> Who | None:
+        """Give who the proxy says is signed in; None for nobody, and for any other peer."""
+        name = headers.get(self.header.lower(), "").strip()
+        role = self.people.get(name, self.role)
+        if peer != self.address or not name or role is None:
+            return None
+        limited = self.csm_header is not None and role == "cs"
+        csm = headers.get(str(self.csm_header).lower(), "").strip() if limited else None
+        return Who.of(role, csm, name)
+
+    def client(self, peer: str, headers: Mapping[str, str]) -> str:
+        """Give the address of who asks: the last one that the proxy tells of.
+
+        Examples
+        --------
+        >>> proxy = TrustedProxy(address="10.0.0.2", header="X-Forwarded-User")
+        >>> proxy.client("10.0.0.2", {"x-forwarded-for": "1.2.3.4, 5.6.7.8"})
+        '5.6.7.8'
+        >>> proxy.client("10.0.0.3", {"x-forwarded-for": "5.6.7.8"})
+        '10.0.0.3'
+        """
+        told = headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
+        return told if peer == self.address and told else peer
