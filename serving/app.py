@@ -9,13 +9,16 @@ from typing import Any
 
 from fastapi import Depends, FastAPI
 
-from serving.api import accounts, actual, book, forecast, health, models, scoring
+from serving.api import accounts, actual, book, forecast, health, models, operation, scoring
 from serving.api.access import refuse_undeclared
 from serving.api.state import Serving, asked_once, trusted_host
 from serving.cursors import secret
 from serving.dashboard import routes
 from serving.kept import StoreSettings
 from serving.model_at_hand import ModelState
+from serving.operation.duty import Duty
+from serving.operation.log import Log
+from serving.operation.watch import Watch
 from serving.problems import install
 from serving.protection import Protection
 from serving.scenarios import Scenarios
@@ -31,6 +34,8 @@ def create_app(
     against_actual: Callable[[], dict[str, Any]] | None = None,
     kept: StoreSettings | None = None,
     now: Callable[[], datetime] | None = None,
+    duty: Duty | None = None,
+    log: Log | None = None,
 ) -> FastAPI:
     """Put the serving process together.
 
@@ -51,6 +56,10 @@ def create_app(
         Where published runs are kept; a file under the home unless it says otherwise.
     now : callable, optional
         Gives the time, so that pages can say how old their figures are; without it they do not.
+    duty : Duty, optional
+        Limits and counts of the process.
+    log : Log, optional
+        Where every answer is told; nowhere without it.
 
     Examples
     --------
@@ -78,9 +87,11 @@ def create_app(
         against_actual,
     )
     app.state.now = now
+    app.state.duty = duty or Duty()
     install(app)
     app.add_middleware(Protection)
-    for part in (accounts, actual, book, forecast, models, scoring, health, routes):
+    app.add_middleware(Watch, duty=app.state.duty, log=log)
+    for part in (accounts, actual, book, forecast, models, scoring, health, operation, routes):
         app.include_router(part.router)
     refuse_undeclared(app)
     return app

@@ -11,7 +11,6 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
-from starlette.types import Scope
 
 from features.faults import Busy, CannotWrite, DependencyDown, Fault
 from serving.dashboard.trouble import trouble_page, wants_page
@@ -130,11 +129,23 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _answer)
     app.add_exception_handler(HTTPException, _answer)
     app.add_exception_handler(Fault, _answer)
+    app.add_exception_handler(ClientDisconnect, _answer)
     app.add_exception_handler(Exception, _answer)
+
+
+def unforeseen_answer(request: Request) -> Response:
+    """Answer an exception that nobody foresaw: with the request's id, and nothing of it."""
+    return _written(request, Problem(500, "internal", "quote the instance when you report this"))
 
 
 async def _answer(request: Request, error: Exception) -> Response:
     problem = _as_problem(error)
+    if problem.status == 500:
+        request.scope.setdefault("state", {})["unforeseen"] = error
+    return _written(request, problem)
+
+
+def _written(request: Request, problem: Problem) -> Response:
     told = problem.body(request_id(request.scope))
     headers = SAFE_HEADERS | problem.headers
     if wants_page(request):

@@ -14,7 +14,7 @@ from serving.protection import host_of, is_loopback
 from serving.scenarios import Scenarios
 from serving.store import Run, Store
 
-__all__ = ["CurrentRun", "Serving", "State", "asked_once", "trusted_host"]
+__all__ = ["CurrentRun", "Serving", "State", "asked_once", "current", "trusted_host"]
 
 LONGEST = 100
 """How much of a parameter's name an answer repeats."""
@@ -48,27 +48,31 @@ class Serving:
     against_actual: Callable[[], dict[str, Any]] | None = None
 
 
-def _serving(request: Request) -> Serving:
+async def _serving(request: Request) -> Serving:
     serving: Serving = request.app.state.serving
     return serving
 
 
 def _current(serving: Annotated[Serving, Depends(_serving)]) -> Run:
-    run = serving.store.current()
+    return current(serving.store.current())
+
+
+def current(run: Run | None) -> Run:
+    """Give the run that serves, or say that there is none."""
     if run is None:
         detail = "nothing has been published yet: run `perennial score`"
         raise Problem(503, "no_published_run", detail, headers={"Retry-After": "60"})
     return run
 
 
-def trusted_host(request: Request) -> None:
+async def trusted_host(request: Request) -> None:
     """Refuse a request that names another host than this machine: a page elsewhere sent it."""
     if not is_loopback(host_of(request.headers.get("host", ""))):
         at = {"header": "host", "code": "untrusted_host", "message": "use 127.0.0.1 or localhost"}
         raise Problem(400, "untrusted_host", "this server answers for this machine only", [at])
 
 
-def asked_once(request: Request) -> None:
+async def asked_once(request: Request) -> None:
     """Refuse a query that gives a parameter twice: which of the two was meant cannot be told."""
     names = [name for name, _ in request.query_params.multi_items()]
     twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]

@@ -51,13 +51,14 @@ def serve(
 
 
 def open_server(settings: Settings, host: str, port: int) -> None:
-    """Serve until Ctrl-C."""
-    import uvicorn  # heavy: the server
-
-    from serving import terminal
+    """Serve until Ctrl-C or SIGTERM."""
+    from serving import terminal  # heavy, all of these: the server and what it stands on
     from serving.app import create_app
     from serving.door import listening
     from serving.live import live_scorer, model_at_hand
+    from serving.operation.duty import Duty
+    from serving.operation.log import log_of, told_by
+    from serving.operation.server import serve_on
     from serving.protection import refuse_open_bind
     from serving.settled import SettledAtHand
 
@@ -65,13 +66,13 @@ def open_server(settings: Settings, host: str, port: int) -> None:
     hand = model_at_hand(settings, terminal.say)
     hand.state()  # verified before the first question
     actual = SettledAtHand(settings)
-    served = create_app(
-        settings.home, live_scorer(settings, hand), hand.state, actual, settings.store, now
-    )
-    config = uvicorn.Config(served, log_level="warning", server_header=False)
+    duty, log = Duty(settings.serve), log_of(settings.serve, now)
+    scorer = live_scorer(settings, hand)
+    served = create_app(settings.home, scorer, hand.state, actual, settings.store, now, duty, log)
     with listening(host, port) as door, _quiet():
         terminal.say(f"perennial: open on http://{host}:{port} (no key yet: this machine only)")
-        uvicorn.Server(config).run(sockets=[door])
+        with told_by(log):
+            serve_on(door, served, duty)
 
 
 @contextmanager
