@@ -17,6 +17,7 @@ __all__ = [
     "channels",
     "calls",
     "current",
+    "details",
     "documents",
     "firing",
     "keys",
@@ -25,6 +26,7 @@ __all__ = [
     "metadata",
     "outbox",
     "outreach",
+    "repeats",
     "runs",
     "scores",
     "sessions",
@@ -140,6 +142,14 @@ documents = sa.Table(
     sa.Column("run_id", TEXT, sa.ForeignKey("runs.run_id"), primary_key=True),
     sa.Column("kind", TEXT, primary_key=True),
     sa.Column("key", TEXT, primary_key=True),
+    sa.Column("body", sa.JSON, nullable=False),
+)
+
+details = sa.Table(
+    "details",
+    metadata,
+    sa.Column("run_id", TEXT, sa.ForeignKey("runs.run_id"), primary_key=True),
+    sa.Column("account_id", TEXT, primary_key=True),
     sa.Column("body", sa.JSON, nullable=False),
 )
 
@@ -259,4 +269,17 @@ audit_end = sa.Table(
     sa.Column("slot", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("entries", sa.Integer, nullable=False),
     sa.Column("link", sa.Text, nullable=False),
+)
+
+repeats = sa.Table(
+    "repeats",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("question", sa.Text, nullable=False),
+    sa.Column("token", sa.Text, nullable=False),
+    sa.Column("until", sa.Double, nullable=False),
+    sa.Column("status", sa.Integer),
+    sa.Column("kind", sa.Text),
+    sa.Column("body", sa.LargeBinary),
+    sa.Index(None, "until"),
 )
