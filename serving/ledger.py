@@ -56,13 +56,17 @@ def abandoned(connection: sa.Connection) -> list[str]:
     return list(connection.scalars(sa.select(a.run_id).where(never).distinct()))
 
 
-def flip(connection: sa.Connection, run: str, as_of: date) -> None:
-    """Make a run the current one, unless the current one is of a later date."""
+def flip(connection: sa.Connection, run: str, as_of: date, now: datetime) -> None:
+    """Make a run the current one, unless the current one is of a later date.
+
+    What held runs of its date and before would have told is closed with it.
+    """
     standing = queries.current_run(connection)
     if standing is not None and standing.as_of > as_of:
         return
     connection.execute(sa.delete(tables.current))
     connection.execute(sa.insert(tables.current).values(slot=1, run_id=run))
+    outbox.close_held(connection, run, as_of, now)
 
 
 def approve(connection: sa.Connection, run_id: str, now: datetime, by: str | None) -> Run:
@@ -77,7 +81,7 @@ def approve(connection: sa.Connection, run_id: str, now: datetime, by: str | Non
         values = {"status": "approved", "approved_at": now.isoformat(), "approved_by": by}
         mine = tables.runs.c.run_id == run_id
         connection.execute(sa.update(tables.runs).where(mine).values(values))
-        flip(connection, run_id, run.as_of)
+        flip(connection, run_id, run.as_of, now)
         if queries.current_name(connection) == run_id:
             outbox.release(connection, run_id, now)
     return queries.run(connection, run_id) or run

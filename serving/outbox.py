@@ -2,7 +2,7 @@
 
 A row is ``waiting``, ``sending`` (claimed until its time is up), ``sent``, ``dead`` (given up:
 `perennial alerts retry`), ``held`` (its run is, and nobody is told until it is approved),
-``merged`` (told together with a later one) or ``dropped`` (its account was erased). Its id follows
+``merged`` (a later one says it all) or ``dropped`` (its account was erased). Its id follows
 from the run, the sink and the account: a message that is sent again after a crash has the same one.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -19,7 +19,7 @@ from serving import tables
 from serving.delivery import RECORDS, Delivery, stamp
 from serving.told import Memory, merge
 
-__all__ = ["counts", "forget", "listed", "queue", "release"]
+__all__ = ["close_held", "counts", "forget", "listed", "queue", "release"]
 
 
 def queue(
@@ -59,6 +59,15 @@ def release(connection: sa.Connection, run_id: str, now: datetime) -> int:
     kept = connection.scalars(sa.select(o.body).where(mine).order_by(o.delivery_id)).all()
     connection.execute(sa.delete(tables.outbox).where(mine))
     return queue(connection, run_id, kept, now)
+
+
+def close_held(connection: sa.Connection, run_id: str, as_of: date, now: datetime) -> None:
+    """Close what held runs of its date or an earlier one would have told: a newer run serves."""
+    o, r = tables.outbox.c, tables.runs.c
+    mine = sa.select(r.revision).where(r.run_id == run_id).scalar_subquery()
+    before = sa.or_(r.as_of < as_of, sa.and_(r.as_of == as_of, r.revision < mine))
+    held = sa.and_(o.state == "held", o.run_id.in_(sa.select(r.run_id).where(before)))
+    merge(connection, held, "a newer run serves", now)
 
 
 def counts(connection: sa.Connection) -> dict[str, int]:

@@ -134,7 +134,7 @@ class _Job:
                 connection, self.publication, run, revision, self.now, self.checkpoint, self.held
             )
             if not self.held:
-                ledger.flip(connection, run, self.publication.as_of)
+                ledger.flip(connection, run, self.publication.as_of, self.now)
             ledger.close(connection, self.attempts[-1:], "held" if self.held else "published")
             self.checkpoint("before_commit")
         self.lease.token, self.done = 0, True

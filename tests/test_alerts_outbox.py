@@ -413,6 +413,13 @@ def test_messages_are_queued_with_their_run_and_those_of_a_held_one_when_it_is_a
     assert desk.drain().counts["sent"] == 1
 
 
+@pytest.mark.fault("A08")
+def test_what_a_held_run_would_have_told_is_closed_by_a_newer_run(desk: Desk, store: Store) -> None:
+    store.publish(example(snapshot_id="h1", alerts=(alert("a"),)), now=NOW, held=["why"])
+    store.publish(example(snapshot_id="h2", alerts=(alert("b"),)), now=NOW)
+    assert desk.states() == {"merged": 1, "waiting": 1}
+
+
 @pytest.mark.ci  # apprise takes two seconds to load
 @pytest.mark.fault("A06")
 def test_mail_is_sent_by_apprise_and_no_name_adds_a_header(desk: Desk) -> None:

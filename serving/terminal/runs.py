@@ -22,9 +22,8 @@ def backfilled(body: Body) -> None:
 def approved(body: Body) -> None:
     """Show that a run was let through."""
     serves = "it serves now" if body["current"] else "a run of a newer date serves"
-    write(
-        f"run {body['run_id']}: approved by {body['approved_by']}, {body['approved_at']}: {serves}"
-    )
+    at = body["approved_at"][:16]
+    write(f"run {body['run_id']}: approved by {body['approved_by']}, {at}: {serves}")
 
 
 def ran(body: Body) -> None:
