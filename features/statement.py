@@ -18,7 +18,8 @@ from features.cautions import raised
 from features.cohorts import FLOWS, Desk
 from features.company import BenchmarkSettings, Company, Figures, accounts_per_csm, company
 from features.compounding import compounding
-from features.cuts import is_stored
+from features.cut_sums import held_to_whole
+from features.cuts import crossings, cut_columns, is_stored
 from features.deals import deals, seen_on
 from features.fx import has_foreign, valuation
 from features.journeys import journeys, last_month, segments_of
@@ -27,9 +28,11 @@ from features.levers import ORGANIC
 from features.measure import Measure
 from features.paces import expansion_by_month, no_expansion, time_to_expansion
 from features.pipeline import conversion_of, pipeline, without_deals
-from features.retention import Look, last_closing, look
+from features.retention import Look, last_closing, look, unseen
 from features.rules import Rules
-from features.windows import Window
+from features.weekly import expansion_by_week
+from features.window_rows import told
+from features.windows import Window, windows
 
 __all__ = ["statement"]
 
@@ -41,6 +44,9 @@ def statement(
     by: list[str],
     as_of: date | None,
     peers: BenchmarkSettings | None = None,
+    *,
+    months: int = 0,
+    weeks: int = 0,
 ) -> dict[str, Any]:
     """Give the retention figures with cohorts, paces and pipeline.
 
@@ -50,6 +56,9 @@ def statement(
         As for `features.retention.metrics`.
     peers : BenchmarkSettings, optional
         The company's stage, category and model, as ``[benchmarks]`` tells them.
+    months, weeks : int
+        Lay so many windows of a month beside it as ``months`` (rows as in ``series``), and so
+        many weeks as ``expansion_mrr_by_week`` (`features.weekly`); the second needs ``as_of``.
 
     Returns
     -------
@@ -74,13 +83,30 @@ def statement(
     ledger = _ledger(seen.desk, until)
     ways = journeys(book, rules, ledger, as_of=as_of, opening=seen.span.opening)
     paces = _paces(book, ledger, ways, seen.span, as_of)
-    return seen.told | {
-        "warnings": _warnings(seen, as_of),
-        "cohorts": _cohorts(book, rules, ledger, seen.span, as_of, until),
-        **paces,
-        **_deals(book, rules, ways, seen.span, as_of),
-        **_beside(seen, paces["time_to_first_expansion"], peers or BenchmarkSettings()),
-    }
+    beside: dict[str, Any] = {"months": _months(seen.desk, until, by, months)} if months else {}
+    if weeks and as_of is not None:
+        beside |= {"expansion_mrr_by_week": expansion_by_week(book, rules, ways, as_of, weeks)}
+    return (
+        seen.told
+        | beside
+        | {
+            "warnings": _warnings(seen, as_of),
+            "cohorts": _cohorts(book, rules, ledger, seen.span, as_of, until),
+            **paces,
+            **_deals(book, rules, ways, seen.span, as_of),
+            **_beside(seen, paces["time_to_first_expansion"], peers or BenchmarkSettings()),
+        }
+    )
+
+
+def _months(desk: Desk, until: date, by: list[str], count: int) -> list[dict[str, Any]]:
+    """Measure the last months one by one, the latest first, whole and by each cut."""
+    first = desk.first_month_end()
+    spans = windows("month", until)[:count]
+    seen = [span for span in spans if not unseen(span, first, until)]
+    rows = desk.measure(seen, (), *crossings(cut_columns(desk.book, by))) if seen else []
+    held_to_whole(rows)
+    return [told(measure) for measure in rows]
 
 
 def _warnings(seen: Look, as_of: date | None) -> list[dict[str, Any]]:

@@ -26,6 +26,8 @@ from serving.backfill import missed_since
 from serving.columns import plain
 from serving.digest import digested
 from serving.digest.freshness import notes
+from serving.facts import Facts
+from serving.facts_reading import facts_of
 from serving.gates import Judgement, causes, judge
 from serving.history import contacts_before
 from serving.outlooks import packed
@@ -143,7 +145,7 @@ def score(
     """Score the book and publish it, unless this very input was published already.
 
     What the gates hold is kept whole and serves nobody until it is approved. A backfill is held
-    neither for moves nor for drift, and alerts nobody.
+    neither for moves nor for drift, alerts nobody and carries no facts.
 
     Raises
     ------
@@ -175,12 +177,16 @@ def score(
     gated = _gated(store, told, frame, model, as_of, settings, backfill)
     weekly = not backfill and not book.has("mrr_by_month")
     missed = missed_since(store, as_of) if weekly else []
+    stages("facts")
+    facts = Facts() if backfill else facts_of(book, settings, as_of)
     stages("publish")
     lost = undelivered(store.engine)
     warnings = (*unusual, *gated.warnings, *missed, *lost, *model.warnings)
     publication = _publication(told, book, model, as_of, settings, gated)
     said_to = () if backfill else _alerts(store, told, model, as_of, now, settings)
-    publication = replace(publication, notes=notes(book, as_of, warnings), alerts=said_to)
+    publication = replace(
+        publication, notes=notes(book, as_of, warnings), alerts=said_to, facts=facts
+    )
     published = store.publish(publication, now=now, checkpoint=checkpoint, held=gated.held)
     stages("digest")
     digested(store, published.run_id)

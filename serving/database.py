@@ -22,13 +22,22 @@ from serving.kept import StoreSettings
 __all__ = ["FILE", "HEAD", "opened", "reading", "writing"]
 
 FILE = "perennial.db"
-HEAD = "0005"
+HEAD = "0007"
 MIGRATIONS = Path(__file__).parent / "migrations"
 POSTGRES = "postgresql"
 
 
-def opened(home: Path, settings: StoreSettings | None = None) -> sa.Engine:
+def opened(
+    home: Path, settings: StoreSettings | None = None, within: float | None = None
+) -> sa.Engine:
     """Open the database, created and migrated if need be.
+
+    Parameters
+    ----------
+    home : Path
+    settings : StoreSettings, optional
+    within : float, optional
+        Seconds after which a question is given up as busy: a server's callers do not wait.
 
     Raises
     ------
@@ -40,7 +49,8 @@ def opened(home: Path, settings: StoreSettings | None = None) -> sa.Engine:
     try:
         home.mkdir(parents=True, exist_ok=True)
         url = settings.address()
-        return _file(home) if url is None else _server(url, settings)
+        engine = _file(home) if url is None else _server(url, settings)
+        return engine if within is None else _hurried(engine, home, settings, within)
     except OSError as refused:
         raise CannotWrite("cannot_write", f"{home}: {refused.strerror}", "mend it") from refused
 
@@ -120,6 +130,19 @@ def _server(url: str, settings: StoreSettings) -> sa.Engine:
     engine = postgres_engine(url, settings)
     _migrated(engine)
     return engine
+
+
+def _hurried(engine: sa.Engine, home: Path, settings: StoreSettings, within: float) -> sa.Engine:
+    """Give an engine for the same database that does not wait long; it is migrated already."""
+    url = settings.address()
+    engine.dispose()
+    if url is None:
+        return embedded.sqlite_engine(home / FILE, within)
+    from serving.postgres import postgres_engine  # heavy: only for such stores
+
+    waits = ("statement_seconds", "wait_seconds")
+    soon = {name: min(within, getattr(settings, name)) for name in waits}
+    return postgres_engine(url, settings.model_copy(update=soon))
 
 
 def _migrated(engine: sa.Engine) -> bool:

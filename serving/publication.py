@@ -14,12 +14,14 @@ import pandas as pd
 
 from features.faults import InternalFault
 from serving.columns import Columns, native, plain
+from serving.facts import KINDS, Facts
 from serving.schemas import CELLS, OUTREACH_TABLE, PROBABILITIES, SCORE_TABLE
 
 __all__ = ["NOTES", "Publication", "content_digest", "run_id"]
 
 NOTES = "notes"
 """Kind of the document that says what a run stands on."""
+_BESIDE = frozenset({NOTES, *KINDS})
 _STATES = ("p_churn", "p_contract", "p_flat", "p_expand")
 _ROUNDING = 1e-6
 
@@ -59,6 +61,8 @@ class Publication:
         What the gates found, and how the signals are spread: later runs are held beside it.
     alerts : tuple of mapping
         Whom it tells of what (``serving.alerts.news``): queued with it, and no part of its digest.
+    facts : Facts
+        What the book says of itself (`serving.facts`): kept with it, and no part of its digest.
     holdout : dict
         Who is held out this quarter (``models.listing``); empty: nobody.
     """
@@ -80,6 +84,7 @@ class Publication:
     gates: dict[str, Any] = field(default_factory=dict)
     bins: dict[str, Any] = field(default_factory=dict)
     alerts: tuple[Mapping[str, Any], ...] = ()
+    facts: Facts = field(default_factory=Facts)
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -108,7 +113,8 @@ class Publication:
         said = [(NOTES, "", plain(self.notes))] if self.notes else []
         beside = (("bins", self.bins), ("gates", self.gates), ("holdout", self.holdout))
         told = [(kind, "", plain(body)) for kind, body in beside if body]
-        return [("matrix", "", plain(self.matrix)), *forecast, *kept, *said, *told]
+        facts = self.facts.documents
+        return [("matrix", "", plain(self.matrix)), *forecast, *kept, *said, *told, *facts]
 
     @cached_property
     def kept(self) -> dict[str, Any]:
@@ -145,7 +151,7 @@ def content_digest(
         {k: v for k, v in table.items() if any(one not in (None, []) for one in v)}
         for table in tables
     ]
-    bodies = sorted((one for one in documents if one[0] != NOTES), key=lambda one: one[:2])
+    bodies = sorted((one for one in documents if one[0] not in _BESIDE), key=lambda one: one[:2])
     content = [*of_what, *told, bodies, memory]
     return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
 

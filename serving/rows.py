@@ -9,9 +9,10 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 
-from serving import outbox, queries, tables
-from serving.columns import as_rows
+from serving import details, outbox, queries, tables
+from serving.columns import as_rows, plain
 from serving.database import POSTGRES
+from serving.facts import Facts
 from serving.publication import Publication
 
 __all__ = ["insert"]
@@ -61,7 +62,15 @@ def insert(
         for kind, key, body in publication.documents
     ]
     _rows(connection, tables.documents, documents)
+    _rows(connection, tables.details, _details(run, publication.facts))
+    details.forget(connection)
+    checkpoint("details_inserted")
     outbox.queue(connection, run, publication.alerts, now, held=bool(held))
+
+
+def _details(run: str, facts: Facts) -> list[dict[str, Any]]:
+    told = sorted(facts.details.items())
+    return [{"run_id": run, "account_id": account, "body": plain(one)} for account, one in told]
 
 
 def _rows(connection: sa.Connection, table: sa.Table, rows: list[dict[str, Any]]) -> None:

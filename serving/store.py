@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import sqlalchemy as sa
 
-from serving import ledger, queries
+from serving import details, ledger, queries
 from serving.database import opened, reading, writing
 from serving.kept import StoreSettings
 from serving.paging import Page, page
@@ -54,8 +54,17 @@ class Store:
     settings: StoreSettings = field(default_factory=StoreSettings)
 
     @classmethod
-    def open(cls, home: Path, settings: StoreSettings | None = None) -> Store:
+    def open(
+        cls, home: Path, settings: StoreSettings | None = None, within: float | None = None
+    ) -> Store:
         """Open the store of a home, created and migrated if need be.
+
+        Parameters
+        ----------
+        home : Path
+        settings : StoreSettings, optional
+        within : float, optional
+            Seconds after which a question is given up as busy: for a server.
 
         Raises
         ------
@@ -63,7 +72,7 @@ class Store:
             ``store.revision``, ``config`` (exit code 78).
         """
         settings = settings or StoreSettings()
-        return cls(home, opened(home, settings), settings)
+        return cls(home, opened(home, settings, within), settings)
 
     def publish(
         self,
@@ -210,6 +219,16 @@ class Store:
         """Give a document of a run, None where it has none of this kind."""
         with reading(self.engine) as connection:
             return queries.document(connection, run, kind, key)
+
+    def detail(self, account_id: str, *, run: str | None = None) -> dict[str, Any] | None:
+        """Give an account's detail (``features.account_detail``); None where none is kept.
+
+        Details are kept for the newest two dates; runs of an earlier Perennial, and backfilled
+        ones, have none.
+        """
+        with reading(self.engine) as connection:
+            name = run or queries.current_name(connection)
+            return details.detail(connection, name, account_id)
 
     def outreach(
         self, csm: str | None = None, capacity: int | None = None, *, run: str | None = None
