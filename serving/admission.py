@@ -92,7 +92,7 @@ class Admission:
         self.attempts = Attempts()
         self._known: OrderedDict[str, tuple[Key, float]] = OrderedDict()
         self._pepper: Pepper | None = None
-        self._closed = self.settings.closed
+        self.closed = self.settings.closed
         self._open_until = 0.0
         self.open()
         self.pepper()
@@ -100,14 +100,14 @@ class Admission:
     @property
     def open_still(self) -> bool:
         """Whether it was open a moment ago, without asking the store."""
-        return not self._closed and self.ticks() < self._open_until
+        return not self.closed and self.ticks() < self._open_until
 
     def open(self) -> bool:
         """Say whether everybody of this machine is let in, as no key was ever made."""
-        if not self._closed:
-            self._closed = bool(marks(self.engine))
+        if not self.closed:
+            self.closed = bool(marks(self.engine))
             self._open_until = self.ticks() + KNOWN_SECONDS
-        return not self._closed
+        return not self.closed
 
     def pepper(self) -> Pepper | None:
         """Read the pepper, once it is there.

@@ -10,8 +10,9 @@ from typing import Any
 from fastapi import Depends, FastAPI
 
 from serving.api import accounts, actual, book, forecast, health, models, operation, scoring
-from serving.api.access import refuse_undeclared
-from serving.api.state import Serving, asked_once, trusted_host
+from serving.api.access import no_key_in_address, refuse_undeclared
+from serving.api.entrance import admission_of, from_here, trusted_host
+from serving.api.state import Serving, asked_once
 from serving.cursors import secret
 from serving.dashboard import routes
 from serving.kept import StoreSettings
@@ -25,6 +26,8 @@ from serving.scenarios import Scenarios
 from serving.store import Store
 
 __all__ = ["create_app"]
+
+_ALWAYS = (trusted_host, from_here, no_key_in_address, asked_once)
 
 
 def create_app(
@@ -68,7 +71,8 @@ def create_app(
     >>> app.title
     'Perennial'
     """
-    store = Store.open(home, kept)
+    duty = duty or Duty()
+    store = Store.open(home, kept, duty.settings.query_seconds)
     app = FastAPI(
         title="Perennial",
         summary="Which customers will renew, which will grow, and what NRR will be.",
@@ -76,7 +80,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        dependencies=[Depends(trusted_host), Depends(asked_once)],
+        dependencies=[Depends(one) for one in _ALWAYS],
     )
     app.state.serving = Serving(
         store,
@@ -87,10 +91,11 @@ def create_app(
         against_actual,
     )
     app.state.now = now
-    app.state.duty = duty or Duty()
+    app.state.duty = duty
+    app.state.admission = admission_of(store, app.state.duty.settings, now)
     install(app)
     app.add_middleware(Protection)
-    app.add_middleware(Watch, duty=app.state.duty, log=log)
+    app.add_middleware(Watch, duty=duty, log=log)
     for part in (accounts, actual, book, forecast, models, scoring, health, operation, routes):
         app.include_router(part.router)
     refuse_undeclared(app)

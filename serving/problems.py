@@ -20,6 +20,8 @@ __all__ = ["PROBLEM_RESPONSES", "Problem", "install", "unforeseen_answer"]
 
 _TITLES = {
     400: "The request cannot be read",
+    401: "A key is needed",
+    403: "Not for this key",
     404: "Not found",
     405: "This method is not offered here",
     406: "No answer of this kind is given",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import uuid
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from starlette.datastructures import MutableHeaders
@@ -11,7 +12,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from features.faults import ConfigurationRefused
 
-__all__ = ["SAFE_HEADERS", "Protection", "host_of", "is_loopback", "refuse_open_bind", "request_id"]
+__all__ = [
+    "SAFE_HEADERS",
+    "Protection",
+    "host_of",
+    "is_forwarded",
+    "is_loopback",
+    "is_foreign",
+    "refuse_open_bind",
+    "request_id",
+]
 
 SAFE_HEADERS = {
     "Content-Security-Policy": (
@@ -24,6 +34,8 @@ SAFE_HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+_PASSED_ON = ("x-forwarded-for", "forwarded", "x-real-ip", "via")
+_READS = ("GET", "HEAD", "OPTIONS")
 
 
 def is_loopback(host: str) -> bool:
@@ -54,7 +66,47 @@ def host_of(header: str) -> str:
     return host.strip("[]").lower()
 
 
-def refuse_open_bind(host: str) -> None:
+def is_forwarded(headers: Mapping[str, str]) -> bool:
+    """Say whether a proxy passed a request on: it may be anybody's.
+
+    Examples
+    --------
+    >>> is_forwarded({"x-forwarded-for": "1.2.3.4"}), is_forwarded({"accept": "*/*"})
+    (True, False)
+    """
+    return any(name in headers for name in _PASSED_ON)
+
+
+def is_foreign(method: str, headers: Mapping[str, str], hosts: Collection[str]) -> bool:
+    """Say whether the page of another site sent a request that changes or computes something.
+
+    A browser says where a request comes from in ``Sec-Fetch-Site``, or at least in ``Origin``;
+    a program that is no browser says neither, and has a key.
+
+    Examples
+    --------
+    >>> is_foreign("POST", {"sec-fetch-site": "cross-site"}, ())
+    True
+    >>> is_foreign("POST", {"origin": "http://evil.example", "host": "127.0.0.1:8321"}, ())
+    True
+    >>> is_foreign("POST", {"origin": "http://127.0.0.1:8321", "host": "127.0.0.1:8321"}, ())
+    False
+    >>> is_foreign("GET", {"sec-fetch-site": "cross-site"}, ()), is_foreign("POST", {}, ())
+    (False, False)
+    """
+    if method in _READS:
+        return False
+    site = headers.get("sec-fetch-site")
+    if site is not None and site not in ("same-origin", "none"):
+        return True
+    origin = headers.get("origin")
+    if origin is None:
+        return False
+    place = origin.partition("://")[2].lower()
+    return place != headers.get("host", "").lower() and host_of(place) not in hosts
+
+
+def refuse_open_bind(host: str, *, keyed: bool = False) -> None:
     """Refuse to listen beyond this machine while no key has been made.
 
     Raises
@@ -70,7 +122,7 @@ def refuse_open_bind(host: str) -> None:
     ...
     features.faults.ConfigurationRefused: 0.0.0.0: serve.open: no key made yet, so the server runs open and listens on 127.0.0.1 only
     """
-    if not is_loopback(host):
+    if not keyed and not is_loopback(host):
         cure = "no key made yet, so the server runs open and listens on 127.0.0.1 only"
         raise ConfigurationRefused("serve.open", host, cure)
 

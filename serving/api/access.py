@@ -1,4 +1,4 @@
-"""Access: who asks, and what they may ask; every route says which scope it needs."""
+"""Access: every route says which scope it needs, and every request who asks."""
 
 from __future__ import annotations
 
@@ -6,57 +6,95 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import Depends, FastAPI
+from fastapi import Depends, FastAPI, Request
 from fastapi.routing import iter_route_contexts
+from starlette.concurrency import run_in_threadpool
 
 from features.faults import ConfigurationRefused
+from serving.admission import Admission, Guessing
+from serving.keys import PATTERN
 from serving.problems import Problem
+from serving.protection import is_forwarded
+from serving.roles import ROLES, SCOPES, THIS_MACHINE, Who
 
-__all__ = ["ROLES", "SCOPES", "Caller", "Who", "everybody", "needs", "refuse_undeclared"]
+__all__ = [
+    "COOKIE",
+    "ROLES",
+    "SCOPES",
+    "Caller",
+    "Who",
+    "everybody",
+    "needs",
+    "no_key_in_address",
+    "own_address",
+    "refuse_undeclared",
+    "stranger",
+    "too_many",
+]
 
-SCOPES = ("read", "act", "score", "runs")
-ROLES: dict[str, frozenset[str]] = {
-    "admin": frozenset(SCOPES),
-    "cs": frozenset({"read", "act", "score", "runs"}),
-    "finance": frozenset({"read", "runs"}),
-    "batch": frozenset({"score", "runs"}),
-}
-_OPEN_PATHS = ("/openapi.json", "/static")
+COOKIE = "perennial_session"
+"""The cookie of a browser's session."""
 
-
-@dataclass(frozen=True)
-class Who:
-    """Who asks.
-
-    Attributes
-    ----------
-    role : str
-        admin, cs, finance or batch.
-    csm : str or None
-        The one CSM whose accounts are shown; None for all accounts.
-    contacts : bool
-        Whether contacts' names are shown.
-    name : str
-        What the key is called, for the audit.
-
-    Examples
-    --------
-    >>> Who("finance", None, False, "cfo").may("act")
-    False
-    """
-
-    role: str
-    csm: str | None
-    contacts: bool
-    name: str
-
-    def may(self, scope: str) -> bool:
-        """Say whether a scope is among those of the role."""
-        return scope in ROLES[self.role]
+_OPEN_PATHS = ("/openapi.json",)
+_CHALLENGE = {"WWW-Authenticate": 'Bearer realm="perennial"'}
 
 
-async def _caller() -> Who:
-    return Who("admin", None, True, "this machine")
+def stranger() -> Problem:
+    """Give the one answer to no key, a wrong one, an expired one and a revoked one."""
+    return Problem(
+        401, "no_key", "give a key that is good: Authorization: Bearer per_…", [], _CHALLENGE
+    )
+
+
+def own_address(request: Request) -> str:
+    """Give the address that asks; behind the trusted proxy the one that the proxy tells of."""
+    peer = request.client.host if request.client else ""
+    proxy = request.app.state.duty.settings.trusted_proxy
+    return proxy.client(peer, request.headers) if proxy else peer
+
+
+async def _caller(request: Request) -> Who:
+    admission: Admission = request.app.state.admission
+    who = await _admitted(admission, request)
+    if who is None:
+        raise stranger()
+    if who is not THIS_MACHINE:
+        request.scope["state"] |= {"who": who, "key": who.key or who.name}
+    return who
+
+
+async def _admitted(admission: Admission, request: Request) -> Who | None:
+    """Give who asks: by key, by session, by the proxy's word, or as nobody needs a key yet."""
+    if admission.open_still or (not admission.closed and await run_in_threadpool(admission.open)):
+        return None if is_forwarded(request.headers) else THIS_MACHINE
+    given = request.headers.get("authorization")
+    if given is not None:
+        return await _by_key(admission, request, given)
+    token = request.cookies.get(COOKIE)
+    if token is not None:
+        return await run_in_threadpool(admission.by_session, token)
+    proxy = request.app.state.duty.settings.trusted_proxy
+    peer = request.client.host if request.client else ""
+    return proxy.who(peer, request.headers) if proxy else None
+
+
+async def _by_key(admission: Admission, request: Request, given: str) -> Who | None:
+    scheme, _, text = given.partition(" ")
+    text = text.strip() if scheme.lower() == "bearer" else ""
+    known = admission.known(text)
+    if known is not None:
+        return known
+    try:
+        key = await run_in_threadpool(admission.by_key, text, own_address(request))
+    except Guessing as guessing:
+        raise too_many(guessing) from guessing
+    return key.who if key is not None else None
+
+
+def too_many(guessing: Guessing) -> Problem:
+    """Give the answer to whoever guesses at keys."""
+    wait = {"Retry-After": str(guessing.seconds)}
+    return Problem(429, "guessing", "too many keys that are not good came from here", [], wait)
 
 
 Caller = Annotated[Who, Depends(_caller)]
@@ -71,7 +109,8 @@ class _Needs:
     async def __call__(self, who: Caller) -> None:
         """Refuse who has not the scope."""
         if not who.may(self.scope):
-            at = {"parameter": "scope", "code": "scope", "message": self.scope}
+            message = f'needs the scope "{self.scope}"'
+            at = {"header": "authorization", "code": "scope", "message": message}
             detail = f'this needs the scope "{self.scope}", which the role {who.role} has not'
             raise Problem(403, "scope", detail, [at])
 
@@ -99,6 +138,18 @@ def needs(scope: str) -> Any:
 
 everybody: Any = Depends(_Everybody())
 """The dependency of a route that is open to all."""
+
+
+async def no_key_in_address(request: Request) -> None:
+    """Refuse an address that a key stands in, for addresses are written down; flag the key."""
+    query = (part for pair in request.query_params.multi_items() for part in pair)
+    for text in (request.url.path, *query):
+        found = PATTERN.search(text)
+        if found is not None:
+            await run_in_threadpool(request.app.state.admission.exposed, found[0])
+            detail = "addresses are written down: rotate this key, and give it as a header"
+            at = {"header": "authorization", "code": "key_in_address", "message": "Bearer per_…"}
+            raise Problem(400, "key_in_address", detail, [at])
 
 
 def refuse_undeclared(app: FastAPI) -> None:

@@ -10,11 +10,10 @@ from fastapi import Depends, Request
 
 from serving.model_at_hand import ModelState
 from serving.problems import Problem
-from serving.protection import host_of, is_loopback
 from serving.scenarios import Scenarios
 from serving.store import Run, Store
 
-__all__ = ["CurrentRun", "Serving", "State", "asked_once", "current", "trusted_host"]
+__all__ = ["CurrentRun", "Serving", "State", "asked_once", "current"]
 
 LONGEST = 100
 """How much of a parameter's name an answer repeats."""
@@ -63,13 +62,6 @@ def current(run: Run | None) -> Run:
         detail = "nothing has been published yet: run `perennial score`"
         raise Problem(503, "no_published_run", detail, headers={"Retry-After": "60"})
     return run
-
-
-async def trusted_host(request: Request) -> None:
-    """Refuse a request that names another host than this machine: a page elsewhere sent it."""
-    if not is_loopback(host_of(request.headers.get("host", ""))):
-        at = {"header": "host", "code": "untrusted_host", "message": "use 127.0.0.1 or localhost"}
-        raise Problem(400, "untrusted_host", "this server answers for this machine only", [at])
 
 
 async def asked_once(request: Request) -> None:

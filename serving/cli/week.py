@@ -62,15 +62,17 @@ def open_server(settings: Settings, host: str, port: int) -> None:
     from serving.protection import refuse_open_bind
     from serving.settled import SettledAtHand
 
-    refuse_open_bind(host)
     hand = model_at_hand(settings, terminal.say)
-    hand.state()  # verified before the first question
     actual = SettledAtHand(settings)
     duty, log = Duty(settings.serve), log_of(settings.serve, now)
     scorer = live_scorer(settings, hand)
     served = create_app(settings.home, scorer, hand.state, actual, settings.store, now, duty, log)
+    keyed = served.state.admission.closed
+    refuse_open_bind(host, keyed=keyed)
+    hand.state()  # verified before the first question
     with listening(host, port) as door, _quiet():
-        terminal.say(f"perennial: open on http://{host}:{port} (no key yet: this machine only)")
+        open_to = "with a key" if keyed else "no key yet: this machine only"
+        terminal.say(f"perennial: open on http://{host}:{port} ({open_to})")
         with told_by(log):
             serve_on(door, served, duty)
 

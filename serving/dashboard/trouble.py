@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import Request
-from fastapi.responses import HTMLResponse
+from fastapi.responses import Response
 
 from serving.dashboard.pages import shown
+from serving.dashboard.sign_in import to_sign_in
 
 __all__ = ["trouble_page", "wants_page"]
 
@@ -30,8 +31,8 @@ def wants_page(request: Request) -> bool:
     return "text/html" in request.headers.get("accept", "")
 
 
-def trouble_page(request: Request, problem: dict[str, Any]) -> HTMLResponse:
-    """Write the page of a problem.
+def trouble_page(request: Request, problem: dict[str, Any]) -> Response:
+    """Write the page of a problem; who has no key is sent to where one is asked for.
 
     Parameters
     ----------
@@ -40,6 +41,8 @@ def trouble_page(request: Request, problem: dict[str, Any]) -> HTMLResponse:
         The members of the problem document (RFC 9457).
     """
     status = int(problem["status"])
+    if status == 401:
+        return to_sign_in(request)
     number = str(problem["instance"]).rpartition(":")[2]
     title = _WORDS.get(status, str(problem["title"]))
     return shown(
