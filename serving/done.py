@@ -1,0 +1,43 @@
+"""What was done about one account: the CSM's call that holds now, and the actions logged."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import sqlalchemy as sa
+
+from models.contacts import Call
+from serving import tables
+from serving.database import reading
+
+__all__ = ["SHOWN", "actions_of", "call_of"]
+
+SHOWN = 20
+"""How many of an account's actions are shown."""
+
+
+def call_of(engine: sa.Engine, account_id: str, today: date) -> tuple[Call, str] | None:
+    """Give the call of an account that holds today, and when it was made; None where none does.
+
+    Lists of the next day on know it: today's were made without it.
+    """
+    c = tables.calls.c
+    wanted = sa.select(tables.calls).where(c.account_id == account_id)
+    with reading(engine) as connection:
+        row = connection.execute(wanted.order_by(c.call_id.desc()).limit(1)).first()
+    if row is None or not (row.retention or row.expansion):
+        return None
+    if row.until is not None and row.until <= today:
+        return None
+    return Call(row.retention, row.expansion, row.note, row.csm, row.until), row.made_at
+
+
+def actions_of(engine: sa.Engine, account_id: str, limit: int = SHOWN) -> list[dict[str, Any]]:
+    """List what was logged of an account, the latest first: play, day, outcome, by whom."""
+    a = tables.actions.c
+    columns = (a.play, a.acted_on, a.outcome, a.csm, a.logged_at)
+    wanted = sa.select(*columns).where(a.account_id == account_id)
+    latest = wanted.order_by(a.acted_on.desc(), a.action_id.desc()).limit(limit)
+    with reading(engine) as connection:
+        return [dict(row._mapping) for row in connection.execute(latest)]
