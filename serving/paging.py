@@ -11,7 +11,7 @@ from serving import tables
 from serving.queries import Filters
 from serving.schemas import SCORE_COLUMNS
 
-__all__ = ["SORTS", "Page", "page"]
+__all__ = ["SORTS", "Page", "page", "wanted"]
 
 SORTS = (
     "account_id",
@@ -60,34 +60,41 @@ def page(
     after: tuple[Any, str] | None,
 ) -> Page:
     """Give one page of accounts, sorted by a column (``-`` before it: downwards), nulls last."""
-    wanted = _wanted(run, filters)
-    total = connection.scalar(sa.select(sa.func.count()).select_from(tables.scores).where(*wanted))
+    let_through = wanted(run, filters)
+    counted = sa.select(sa.func.count()).select_from(tables.scores).where(*let_through)
+    total = connection.scalar(counted)
     column, down = tables.scores.c[sort.lstrip("-")], sort.startswith("-")
     ordered = (column.is_(None), column.desc() if down else column, tables.scores.c.account_id)
     beyond = [_beyond(column, after, down=down)] if after is not None else []
-    chosen = sa.select(tables.scores).where(*wanted, *beyond).order_by(*ordered).limit(limit + 1)
+    chosen = (
+        sa.select(tables.scores).where(*let_through, *beyond).order_by(*ordered).limit(limit + 1)
+    )
     rows = [dict(zip(SCORE_COLUMNS, row, strict=True)) for row in connection.execute(chosen)]
     last = rows[limit - 1] if len(rows) > limit else None
     next_start = (last[column.name], last["account_id"]) if last is not None else None
     return Page(run, rows[:limit], total or 0, next_start)
 
 
-def _wanted(run: str | None, filters: Filters) -> list[sa.ColumnElement[bool]]:
+def wanted(run: str | None, filters: Filters) -> list[sa.ColumnElement[bool]]:
+    """Write the conditions that an account of a run must meet to be listed."""
     s = tables.scores.c
-    wanted: list[sa.ColumnElement[bool]] = [s.run_id == run]
+    conditions: list[sa.ColumnElement[bool]] = [s.run_id == run]
     for name in ("cell", "csm", "segment"):
         value = getattr(filters, name)
-        wanted += [s[name] == value] if value is not None else []
+        conditions += [s[name] == value] if value is not None else []
+    if filters.named is not None:
+        both = (s.name, s.account_id)
+        conditions.append(sa.or_(*(one.icontains(filters.named, autoescape=True) for one in both)))
     if filters.min_mrr is not None:
-        wanted.append(s.mrr >= filters.min_mrr)
+        conditions.append(s.mrr >= filters.min_mrr)
     if filters.moved is not None:
         moved = sa.and_(s.previous_cell.is_not(None), s.previous_cell != s.cell)
-        wanted.append(moved if filters.moved else sa.not_(moved))
+        conditions.append(moved if filters.moved else sa.not_(moved))
     if filters.trigger is not None:
         f = tables.firing.c
         firing = sa.select(f.account_id).where(f.run_id == run, f.trigger == filters.trigger)
-        wanted.append(s.account_id.in_(firing))
-    return wanted
+        conditions.append(s.account_id.in_(firing))
+    return conditions
 
 
 def _beyond(

@@ -116,6 +116,8 @@ class Filters:
         Whether the cell is another than in the run before.
     trigger : str
         A trigger that fires.
+    named : str
+        A part of the name or of the id; capitals do not matter.
     """
 
     cell: str | None = None
@@ -124,6 +126,7 @@ class Filters:
     min_mrr: float | None = None
     moved: bool | None = None
     trigger: str | None = None
+    named: str | None = None
 
 
 def firing_rows(run: str, scores: Columns) -> list[dict[str, Any]]:

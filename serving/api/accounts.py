@@ -39,6 +39,7 @@ class AccountsQuery(BaseModel):
     min_mrr: float | None = Field(None, allow_inf_nan=False)
     moved: bool | None = None
     trigger: Text = None
+    named: Text = Field(None, description="A part of the name or of the id.")
     sort: Literal[_BOTH_WAYS] = "account_id"  # type: ignore[valid-type]
     limit: int = Field(100, ge=1, le=1000)
     cursor: str | None = Field(None, max_length=2048)
