@@ -93,6 +93,7 @@ class Registry:
         with self.tracking.asking() as client, self.tracking.locked():
             known = search(client, f" and tags.`{DIGEST}` = '{bundle.digest}'")
             if known:
+                self._complete(str(known[0].run_id), artifacts or {})
                 return self._known(client, known[0], tags)
             experiment = self._experiment(client)
             _fail_abandoned_runs(client, experiment)
@@ -258,6 +259,13 @@ class Registry:
             client.set_model_version_tag(NAME, found.version, SIGNATURE, tags[SIGNATURE])
             found = client.get_model_version(NAME, found.version)
         return _version(client, found)
+
+    def _complete(self, run_id: str, artifacts: Mapping[str, Path]) -> None:
+        """Add the papers that a run has not: an earlier Perennial wrote fewer of them."""
+        folder = run_folder(self.artifacts, run_id)
+        new = {name: path for name, path in artifacts.items() if not (folder / name).exists()}
+        if folder.is_dir():
+            keep_artifacts(new, folder)
 
     def _experiment(self, client: MlflowClient) -> str:
         there = client.get_experiment_by_name(NAME)

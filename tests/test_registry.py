@@ -136,6 +136,19 @@ def test_a_metric_that_is_no_number_is_refused(registry: Registry, bundles: list
     assert registry.versions() == []
 
 
+def test_a_version_made_again_gets_the_papers_that_it_lacks(
+    registry: Registry, bundles: list[Path], tmp_path: Path
+) -> None:
+    one, two = tmp_path / "one.json", tmp_path / "two.json"
+    one.write_text("1")
+    two.write_text("2")
+    version = registry.register(bundles[0], **SAID, artifacts={"one.json": one})
+    again = registry.register(bundles[0], **SAID, artifacts={"one.json": two, "two.json": two})
+    folder = registry.artifacts / version.run_id / "artifacts"
+    assert again.number == version.number
+    assert [(folder / name).read_text() for name in ("one.json", "two.json")] == ["1", "2"]
+
+
 @pytest.mark.ci
 def test_an_artifact_stays_in_its_run(registry: Registry, bundles: list[Path]) -> None:
     for name in ("../report", "/report", "model/x", "model", ""):
