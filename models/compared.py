@@ -13,6 +13,7 @@ from features.configuration import nearest
 from features.faults import DataRejected
 from models.basis import Basis
 from models.change import Change
+from models.cuts import cut_columns
 from models.decisions import decision_leads
 from models.effects import changed, given_factor
 from models.goal import reach
@@ -182,16 +183,9 @@ def _cut(accounts: pd.DataFrame, by: str) -> str:
 
 def _column(accounts: pd.DataFrame, name: str, at: str) -> str:
     """Give the name of a column that accounts can be cut by."""
-    known = sorted(str(one) for one in accounts.columns if _is_cut(accounts[one], str(one)))
+    known = cut_columns(accounts)
     if name not in known:
         raise DataRejected(
             "scenario.unknown_cut", f"{at}: no such column", nearest(name[:100], known[:SHOWN])
         )
     return name
-
-
-def _is_cut(column: pd.Series, name: str) -> bool:
-    """Say whether a column holds words that divide accounts."""
-    return name not in ("account_id", "name") and (
-        pd.api.types.is_string_dtype(column) or isinstance(column.dtype, pd.CategoricalDtype)
-    )

@@ -7,6 +7,7 @@ from threading import BoundedSemaphore, Lock
 from typing import Any
 
 from features.faults import Busy
+from models.cuts import cut_columns
 from models.scenario import Scenario, compare
 from serving.outlooks import Kept, kept_outlook
 from serving.store import Store
@@ -15,6 +16,9 @@ __all__ = ["Scenarios"]
 
 AT_ONCE, IN_LINE = 2, 8
 """How many are computed at once, and how many may be asked for at once, those included."""
+
+MOST_SHOWN = 100
+"""Columns of more values are not offered to cut by; they may be asked for."""
 
 Forecast = dict[str, Any]
 
@@ -91,6 +95,20 @@ class Scenarios:
             )
 
         return self._in_turn(compute)
+
+    def cuts(self, run: str) -> list[str]:
+        """List the columns that a run's forecasts can be cut by, those of one value left out.
+
+        Raises
+        ------
+        InputMissing, DataRejected
+            As `serving.outlooks.kept_outlook` does.
+        """
+        accounts = self._of(run).outlook.accounts
+        several = (
+            name for name in cut_columns(accounts) if accounts[name].nunique(dropna=False) > 1
+        )
+        return [name for name in several if accounts[name].nunique(dropna=False) <= MOST_SHOWN]
 
     def _in_turn(self, compute: Callable[[], Forecast]) -> Forecast:
         if not self._line.acquire(blocking=False):

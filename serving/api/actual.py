@@ -12,6 +12,7 @@ from serving.api.access import needs
 from serving.api.book import Nothing
 from serving.api.replies import Reply
 from serving.api.state import State
+from serving.api.whole_book import whole_book
 from serving.problems import PROBLEM_RESPONSES, Problem
 
 __all__ = ["ActualReply", "router"]
@@ -32,7 +33,9 @@ class ActualReply(BaseModel):
 
 
 @router.get(
-    "/forecast/actual", dependencies=[needs("read")], responses={200: {"model": ActualReply}}
+    "/forecast/actual",
+    dependencies=[needs("read"), whole_book],
+    responses={200: {"model": ActualReply}},
 )
 def actual(_query: Annotated[Nothing, Query()], state: State) -> Reply:
     """Lay the kept forecasts beside what happened, the error split into its five parts."""

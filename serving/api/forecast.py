@@ -18,6 +18,7 @@ from serving.api.book import Nothing
 from serving.api.foretold import FORECAST, SCENARIO, ForecastReply, ScenarioReply
 from serving.api.replies import Reply
 from serving.api.state import CurrentRun, State
+from serving.api.whole_book import whole_book
 from serving.bodies import read_body
 from serving.problems import PROBLEM_RESPONSES, Problem
 
@@ -83,7 +84,7 @@ _BODY = {"requestBody": {"required": True, "content": {"application/json": _CONT
 
 @router.get(
     "/forecast",
-    dependencies=[needs("read")],
+    dependencies=[needs("read"), whole_book],
     responses={200: {"model": ForecastReply, **_shown(FORECAST)}},
 )
 def forecast(query: Annotated[ForecastQuery, Query()], run: CurrentRun, state: State) -> Reply:
@@ -96,7 +97,7 @@ def forecast(query: Annotated[ForecastQuery, Query()], run: CurrentRun, state: S
 
 @router.post(
     "/forecast/scenario",
-    dependencies=[needs("read")],
+    dependencies=[needs("read"), whole_book],
     responses={200: {"model": ScenarioReply, **_shown(SCENARIO)}},
     openapi_extra=_BODY,
 )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from serving.dashboard import book, files
+from serving.dashboard import account, book, files, forecast, login
 
 __all__ = ["router"]
 
 router = APIRouter(include_in_schema=False)
-for _page in (book, files):
+for _page in (book, account, forecast, files, login):
     router.include_router(_page.router)

@@ -1,0 +1,101 @@
+"""The forecast page: what the book will pay, what drives it, what if, and how past forecasts did."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import HTMLResponse, Response
+
+from features.faults import Busy, DataRejected, Fault, InputMissing
+from serving.api.access import needs
+from serving.api.state import CurrentRun, Serving, State
+from serving.api.whole_book import whole_book
+from serving.dashboard.forecast_asked import Asked
+from serving.dashboard.forecast_past import Past, past_sheet, past_view
+from serving.dashboard.forecast_sheet import forecast_sheet
+from serving.dashboard.forecast_view import currency_of, view_of
+from serving.dashboard.pages import shown
+from serving.store import Run
+
+__all__ = ["router"]
+
+router = APIRouter(include_in_schema=False, dependencies=[needs("read"), whole_book])
+
+
+@router.get("/forecast")
+def page(
+    request: Request, asked: Annotated[Asked, Query()], run: CurrentRun, state: State
+) -> HTMLResponse:
+    """Show the forecast, and the same under the assumptions that the address names."""
+    told, refusal = answered(state, run, asked)
+    view = view_of(state.store, run, asked, told, refusal, _cuts(state, run))
+    return shown(request, "forecast.html", status=200 if refusal is None else 422, **view)
+
+
+@router.get("/forecast.csv")
+def sheet(asked: Annotated[Asked, Query()], run: CurrentRun, state: State) -> Response:
+    """Give the figures of the page as CSV."""
+    told, _ = answered(state, run, asked)
+    content = forecast_sheet(state.store, run, asked, told, currency_of(state.store, run))
+    return _csv(content, f"forecast-{run.as_of}-{asked.horizon}m.csv")
+
+
+@router.get("/forecast/actual")
+def past(
+    request: Request, asked: Annotated[Past, Query()], run: CurrentRun, state: State
+) -> HTMLResponse:
+    """Show past forecasts beside what happened, and the forecast told again at past dates."""
+    told, refusal = _actual(state)
+    view = past_view(state.store, run, asked.horizon, told, refusal)
+    return shown(request, "forecast_actual.html", **view)
+
+
+@router.get("/forecast/actual.csv")
+def past_csv(asked: Annotated[Past, Query()], run: CurrentRun, state: State) -> Response:
+    """Give past forecasts beside what happened as CSV."""
+    told, _ = _actual(state)
+    name = f"forecast-against-actual-{run.as_of}-{asked.horizon}m.csv"
+    return _csv(past_sheet(told, asked.horizon), name)
+
+
+def answered(state: Serving, run: Run, asked: Asked) -> tuple[dict[str, Any] | None, str | None]:
+    """Compute what the address assumes, or say why it cannot be; neither where it assumes nothing."""
+    if not asked.is_asking and asked.by is None:
+        return None, None
+    answer = partial(state.scenarios.answer, by=_other_cut(state, run, asked), target=asked.target)
+    try:
+        return answer(run.run_id, asked.scenario(), asked.horizon), None
+    except (Busy, InputMissing, DataRejected) as refused:
+        return None, f"{refused.message.partition(': ')[2] or refused.message}; {refused.cure}"
+
+
+def _other_cut(state: Serving, run: Run, asked: Asked) -> str | None:
+    """Give the column to cut by, where it is not the one that is published."""
+    body = state.store.forecast(asked.horizon, run=run.run_id) or {}
+    cuts = body.get("by_cut") or [{"cut": {}}]
+    return None if asked.by in cuts[0]["cut"] else asked.by
+
+
+def _cuts(state: Serving, run: Run) -> list[str]:
+    """List the columns that the book can be cut by; none where the run kept no outlook."""
+    try:
+        return state.scenarios.cuts(run.run_id)
+    except (InputMissing, DataRejected):
+        return []
+
+
+def _actual(state: Serving) -> tuple[Mapping[str, Any] | None, str | None]:
+    if state.against_actual is None:
+        return None, "this server has no book to read what happened from"
+    try:
+        return state.against_actual(), None
+    except Fault as refused:
+        return None, refused.cure
+
+
+def _csv(content: bytes, name: str) -> Response:
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(content, media_type="text/csv; charset=utf-8", headers=headers)
