@@ -151,6 +151,7 @@ class Admission:
         key = self._found(text)
         if key is not None and key.kind == "key" and key.good(now):
             self._keep(text, key)
+            self.closed = True
             return key
         self.attempts.failed(address, named, now)
         if seconds := self.attempts.wait(address, None, now):
