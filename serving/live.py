@@ -35,7 +35,7 @@ Rows = list[dict[str, Any]]
 
 def model_at_hand(settings: Settings, tell: Callable[[str], None]) -> ModelAtHand:
     """Give the keeper of a serving process's model: nothing is opened yet."""
-    store = Store.open(settings.home, settings.store)
+    store = Store.open(settings.home, settings.store, settings.serve.query_seconds)
     opened = partial(open_kept, signer=settings.models.signer())
     return ModelAtHand(store, settings.home / "bundles", opened, tell)
 

@@ -54,7 +54,7 @@ def postgres_engine(url: str, settings: StoreSettings) -> sa.Engine:
     try:
         engine = sa.create_engine(
             _address(url),
-            connect_args={"connect_timeout": CONNECT_SECONDS, "prepare_threshold": None},
+            connect_args={"connect_timeout": _patience(settings), "prepare_threshold": None},
             pool_pre_ping=True,
             max_overflow=35,
             pool_timeout=settings.wait_seconds,
@@ -84,6 +84,11 @@ def fault(refused: exc.SQLAlchemyError, label: str, url: sa.URL) -> Fault:
     if refused.connection_invalidated or state.startswith(AWAY) or not state:
         return Away("store.unavailable", message, "see that the database answers, then try again")
     return DependencyDown("store", message, "mend the database or restore its last backup")
+
+
+def _patience(settings: StoreSettings) -> int:
+    """Give whole seconds to wait for a connection: no longer than a statement waits for a lock."""
+    return max(1, min(CONNECT_SECONDS, round(settings.wait_seconds)))
 
 
 def _on_begin(settings: StoreSettings, connection: sa.Connection) -> None:

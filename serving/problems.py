@@ -16,7 +16,7 @@ from features.faults import Busy, CannotWrite, DependencyDown, Fault
 from serving.dashboard.trouble import trouble_page, wants_page
 from serving.protection import SAFE_HEADERS, request_id
 
-__all__ = ["PROBLEM_RESPONSES", "Problem", "install", "unforeseen_answer"]
+__all__ = ["PROBLEM_RESPONSES", "Problem", "answer_of", "install"]
 
 _TITLES = {
     400: "The request cannot be read",
@@ -135,21 +135,18 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _answer)
 
 
-def unforeseen_answer(request: Request) -> Response:
-    """Answer an exception that nobody foresaw: with the request's id, and nothing of it."""
-    return _written(request, Problem(500, "internal", "quote the instance when you report this"))
-
-
 async def _answer(request: Request, error: Exception) -> Response:
     problem = _as_problem(error)
     if problem.status == 500:
         request.scope.setdefault("state", {})["unforeseen"] = error
-    return _written(request, problem)
+    return answer_of(request, problem)
 
 
-def _written(request: Request, problem: Problem) -> Response:
-    told = problem.body(request_id(request.scope))
-    headers = SAFE_HEADERS | problem.headers
+def answer_of(request: Request, problem: Problem) -> Response:
+    """Write a problem as the answer to a request: JSON, or a page to a browser."""
+    number = request_id(request.scope)
+    told = problem.body(number)
+    headers = SAFE_HEADERS | problem.headers | {"X-Request-Id": number}
     if wants_page(request):
         page = trouble_page(request, told)
         page.headers.update(headers)

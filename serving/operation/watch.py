@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 import traceback
 from pathlib import Path
@@ -13,11 +14,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.operation.duty import Duty
 from serving.operation.log import Log
-from serving.problems import unforeseen_answer
+from serving.problems import Problem, answer_of
 from serving.protection import request_id
 
 __all__ = ["Watch"]
 
+_BUG = Problem(500, "internal", "quote the instance when you report this")
+_CUT = Problem(503, "draining", "this server ends", headers={"Connection": "close"})
 _FLOORS = Path(__file__).parents[2]
 
 
@@ -72,13 +75,19 @@ class Watch:
         self.duty.measures.in_flight.inc()
         try:
             with _Unforeseen() as found:
-                await self.app(scope, receive, noted)
+                try:
+                    await self.app(scope, receive, noted)
+                except asyncio.CancelledError:
+                    if not self.duty.draining or status:
+                        raise
+                    status = 503  # the time to end is over: what is not answered is cut off
+                    await answer_of(Request(scope), _CUT)(scope, receive, send)
             error = found.error or scope.get("state", {}).get("unforeseen")
             if error is not None:
                 self._report(scope, error)
             if found.error is not None and not status:
                 status = 500
-                await unforeseen_answer(Request(scope))(scope, receive, send)
+                await answer_of(Request(scope), _BUG)(scope, receive, send)
         finally:
             self.duty.measures.in_flight.dec()
             self._tell(scope, status or 499, time.perf_counter() - begun)
