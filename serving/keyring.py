@@ -125,8 +125,9 @@ def rotate(
     now: datetime,
     by: str,
     overlap: timedelta,
+    expires_at: datetime | None = None,
 ) -> MadeKey:
-    """Make a key in the place of another, which ends after an overlap.
+    """Make a key in the place of another, which ends after an overlap; it ends when that would have.
 
     Raises
     ------
@@ -139,7 +140,8 @@ def rotate(
         old = key_row(connection, key_id)
         if not old.good(now) or old.kind != "key":
             raise UsageFault("key.ended", f"{key_id}: {old.state(now)}", "make another key")
-        until = datetime.fromisoformat(old.expires_at) if old.expires_at else None
+        before = datetime.fromisoformat(old.expires_at) if old.expires_at else None
+        until = expires_at or before
         ends = now + overlap
         if old.ended_at is not None:
             ends = min(ends, datetime.fromisoformat(old.ended_at))

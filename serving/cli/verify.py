@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -18,16 +18,21 @@ def verify(
     home: Home = None,
     json: Json = False,
 ) -> None:
-    """Count and hash the rows of published runs again, and hold them beside the ledger."""
+    """Hold published runs beside the ledger, row by row, and the audit beside its chain."""
     from serving import terminal  # heavy: rich
+    from serving.audit import verify_chain
     from serving.settings import load
 
     store, _ = published(load(book, home))
     runs = store.verify(run)
-    terminal.answer({"runs": runs, "verified": len(runs)}, json, _told)
+    audit = verify_chain(store.engine)._asdict()
+    terminal.answer({"runs": runs, "verified": len(runs), "audit": audit}, json, _told)
 
 
-def _told(body: dict[str, object]) -> None:
+def _told(body: dict[str, Any]) -> None:
     from serving.terminal.paper import write  # heavy: rich
 
     write(f"{body['verified']} runs agree with the ledger")
+    audit = body["audit"]
+    last = f"; its last link is {audit['link']}" if audit["entries"] else ""
+    write(f"the audit holds: {audit['entries']} entries{last}")
