@@ -24,7 +24,7 @@ __all__ = ["bundle_told", "index", "note_models", "noted"]
 FOLDER, INDEX = "models", "index.json"
 PAPERS = ("gate", "backtest")
 _DIGEST = re.compile(r"[0-9a-f]{8,64}")
-_OF_BUNDLE = ("bands", "trained_through", "targets", "signals")
+_OF_BUNDLE = ("bands", "trained_through", "probabilities", "factor", "periods")
 
 
 def note_models(known: Registry, home: Path) -> bool:

@@ -1,0 +1,155 @@
+"""The Expansion page: the eight figures of the expansion dashboard, and the best opportunities."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse
+
+from serving import tables
+from serving.api.access import Caller, needs
+from serving.api.state import State
+from serving.dashboard.expansion_drawn import series_option, weeks_option
+from serving.dashboard.figures import day, money, percent
+from serving.dashboard.pages import shown
+from serving.database import reading
+from serving.digest.pulse import Pulse, pulse
+from serving.digest.reading import COLUMNS, Week
+from serving.facts_expansion import FIGURES
+from serving.queries import Run
+from serving.store import Store
+
+__all__ = ["Figure", "best_of", "figure_shown", "router"]
+
+router = APIRouter()
+
+_PIPELINE = "give the book a table `opportunities` (docs/tables.md), then `perennial score`"
+NEXT = {
+    "pipeline": _PIPELINE,
+    "conversion_90d": _PIPELINE,
+    "nrr_ttm": "a year of history: 13 month-ends in the book",
+    "grr_ttm": "a year of history: 13 month-ends in the book",
+    "time_to_first_expansion": "wait until half of the accounts have expanded; the quartiles come sooner",
+}
+MORE_HISTORY = "wait for a closed month, then `perennial score`"
+_TARGETS = {"plg": "product-led", "enterprise": "enterprise"}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One of the eight as shown.
+
+    Attributes
+    ----------
+    body : mapping
+        As the run published it.
+    value : str
+        Its value in words; a dash where it is null.
+    period : str
+        What it is of.
+    targets : list of (str, bool or None)
+        Each target in words, and whether it is met; empty where the design names none.
+    option, weeks : dict or None
+        Its chart, and that of its weeks.
+    next_step : str or None
+        Where the value is null: what would give one.
+    """
+
+    body: Mapping[str, Any]
+    value: str
+    period: str
+    targets: list[tuple[str, bool | None]]
+    option: dict[str, Any] | None
+    weeks: dict[str, Any] | None
+    next_step: str | None
+
+
+@router.get("/expansion", dependencies=[needs("read")])
+def expansion(request: Request, state: State, who: Caller) -> HTMLResponse:
+    """Show the eight figures, or the next step when nothing was published yet."""
+    run = state.store.current()
+    if run is None:
+        return shown(request, "empty.html")
+    whole = who.csm is None
+    told = (state.store.document(run.run_id, "expansion") or {}) if whole else {}
+    return shown(
+        request,
+        "expansion.html",
+        run=run,
+        whole=whole,
+        csm=who.csm,
+        currency=told.get("currency", ""),
+        figures=[figure_shown(one) for one in told.get("figures", ())],
+        count=len(FIGURES),
+        pulse=best_of(state.store, run, who.csm),
+    )
+
+
+def figure_shown(body: Mapping[str, Any]) -> Figure:
+    """Put a figure into words.
+
+    Examples
+    --------
+    >>> shown = figure_shown({"figure": "nrr_ttm", "value": 1.158, "unit": "share of opening MRR",
+    ...     "period": {"from": "2024-12-31", "to": "2025-12-31"}, "target": 1.1, "series": None,
+    ...     "beside": {}})
+    >>> shown.value, shown.period, shown.targets
+    ('115.8\\xa0%', '31 Dec 2024 to 31 Dec 2025', [('110.0\\xa0%', True)])
+    """
+    weekly = (body["beside"].get("weekly") or {}).get("weeks")
+    null = body["value"] is None
+    return Figure(
+        body,
+        _valued(body["value"], body["unit"]),
+        _span(body["period"]),
+        _targets(body),
+        series_option(body) if body["series"] else None,
+        weeks_option(weekly) if weekly else None,
+        NEXT.get(body["figure"], MORE_HISTORY) if null else None,
+    )
+
+
+def _valued(value: float | None, unit: str) -> str:
+    if value is None:
+        return "–"
+    if unit.startswith("share"):
+        return percent(value)
+    return f"{value:,.0f}" if unit in ("days", "accounts") else money(value)
+
+
+def _span(period: Mapping[str, Any]) -> str:
+    start, end = period.get("from"), period.get("to")
+    if start is None:
+        return f"as of {day(end)}" if end else "–"
+    return f"{day(start)} to {day(end)}"
+
+
+def _targets(body: Mapping[str, Any]) -> list[tuple[str, bool | None]]:
+    target, value = body["target"], body["value"]
+    if target is None:
+        return []
+    if isinstance(target, Sequence):
+        return [
+            (f"under {one['days']} days for {_TARGETS.get(one['for'], one['for'])}", one["met"])
+            for one in target
+        ]
+    return [(_valued(target, body["unit"]), None if value is None else value >= target)]
+
+
+def best_of(store: Store, run: Run, csm: str | None) -> Pulse:
+    """Rank the accounts by expected expansion MRR, as the week's digest does."""
+    s = tables.scores.c
+    wanted = [s.run_id == run.run_id, s.expected_expansion_mrr > 0]
+    wanted += [s.csm == csm] if csm is not None else []
+    chosen = sa.select(*(s[name] for name in COLUMNS)).where(*wanted)
+    with reading(store.engine) as connection:
+        found = connection.execute(chosen.order_by(s.account_id)).all()
+    rows = {row.account_id: dict(zip(COLUMNS, row, strict=True)) for row in found}
+    week = Week(run, None, rows, {}, [], [], csm=csm)
+    body = store.forecast(week.horizon, run=run.run_id) if csm is None else None
+    forecasts = {week.horizon: body} if body is not None else {}
+    return pulse(Week(run, None, rows, {}, [], [], forecasts, csm=csm))
