@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from serving.problems import Problem
 
-__all__ = ["LARGEST", "parse", "read_body"]
+__all__ = ["LARGEST", "parse", "read_body", "read_content"]
 
 LARGEST = 256 * 1024
 _DEEPEST = 64
@@ -37,7 +37,7 @@ async def read_body(request: Request, model: type[M]) -> M:
         ``malformed_json`` or ``duplicate_key``; 422 ``validation`` with a pointer per error.
     """
     _accept(request)
-    value = parse(await _read(request))
+    value = parse(await read_content(request))
     try:
         return model.model_validate(value, strict=True)
     except ValidationError as refused:
@@ -76,6 +76,21 @@ def _accept(request: Request) -> None:
     charset = parameters.strip().lower().replace('"', "")
     if kind.strip().lower() != "application/json" or charset not in {"", "charset=utf-8"}:
         raise _header("content-type", "send application/json")
+
+
+async def read_content(request: Request) -> bytes:
+    """Read a body of at most 256 KB, once: whoever asks again gets the same.
+
+    Raises
+    ------
+    Problem
+        413 when too large.
+    """
+    state: dict[str, Any] = request.scope.setdefault("state", {})
+    if "content" not in state:
+        state["content"] = await _read(request)
+    content: bytes = state["content"]
+    return content
 
 
 async def _read(request: Request) -> bytes:

@@ -26,7 +26,7 @@ from serving.database import POSTGRES, label, writing
 from serving.kept import StoreSettings
 from serving.patience import patiently
 
-__all__ = ["Lease", "alone"]
+__all__ = ["Lease", "alone", "clock"]
 
 NAME = "publish"
 _STEP_SECONDS = 0.1
@@ -69,7 +69,7 @@ class Lease:
         """
         row = tables.leases.c
         with writing(self.engine) as connection:
-            now = _now(connection)
+            now = clock(connection)
             found = connection.execute(sa.select(tables.leases).where(row.name == NAME)).first()
             if self.token and (found is None or found.token != self.token):
                 raise self._fenced()
@@ -103,7 +103,7 @@ class Lease:
         Busy
             ``fenced`` if another job took it since.
         """
-        now = _now(connection)
+        now = clock(connection)
         self._mine(connection, since=now, until=now + self.seconds)
 
     def leave(self, connection: sa.Connection) -> None:
@@ -176,7 +176,7 @@ def alone(engine: sa.Engine, home: Path, settings: StoreSettings) -> Iterator[Le
                     lease.leave(connection)
 
 
-def _now(connection: sa.Connection) -> float:
+def clock(connection: sa.Connection) -> float:
     """Read the database's clock, in seconds."""
     return float(
         connection.exec_driver_sql(f"SELECT {_CLOCKS[connection.dialect.name]}").scalar_one()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from features.faults import InputMissing
+from features.faults import Fault, InputMissing
 from serving.cli.opening import now, published
 from serving.cli.options import BookDir, Home, Json
 from serving.cli.stopping import Stopped
@@ -52,6 +53,8 @@ def serve(
 
 def open_server(settings: Settings, host: str, port: int) -> None:
     """Serve until Ctrl-C or SIGTERM."""
+    from threading import Thread
+
     from serving import terminal  # heavy, all of these: the server and what it stands on
     from serving.app import create_app
     from serving.door import listening
@@ -73,8 +76,15 @@ def open_server(settings: Settings, host: str, port: int) -> None:
     with listening(host, port) as door, _quiet():
         open_to = "with a key" if keyed else "no key yet: this machine only"
         terminal.say(f"perennial: open on http://{host}:{port} ({open_to})")
+        Thread(target=scorer.warm, daemon=True).start()
         with told_by(log):
-            serve_on(door, served, duty)
+            serve_on(door, served, duty, partial(_warmed, scorer))
+
+
+def _warmed(scorer: Callable[[list[str]], object]) -> None:
+    """Score the book once, so that nobody waits for it; what hinders that is told when asked."""
+    with suppress(Fault):
+        scorer([])
 
 
 @contextmanager

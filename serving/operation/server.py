@@ -7,6 +7,7 @@ import signal
 import socket
 import threading
 import time
+from collections.abc import Callable
 from functools import partial
 from types import FrameType
 
@@ -29,11 +30,16 @@ class Server(uvicorn.Server):
     config : uvicorn.Config
     duty : Duty
         Its ``draining`` is set on the first signal.
+    first : callable, optional
+        Work to begin with, in a thread beside the first requests.
     """
 
-    def __init__(self, config: uvicorn.Config, duty: Duty) -> None:
+    def __init__(
+        self, config: uvicorn.Config, duty: Duty, first: Callable[[], object] | None = None
+    ) -> None:
         super().__init__(config)
         self.duty = duty
+        self.first = first
         self.leaves_at: float | None = None
         self.last_resort: threading.Timer | None = None
 
@@ -51,6 +57,12 @@ class Server(uvicorn.Server):
         else:
             super().handle_exit(sig, frame)
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, then begin with what is to be done first."""
+        await super().startup(sockets)
+        if self.first is not None:
+            threading.Thread(target=self.first, daemon=True).start()
+
     async def on_tick(self, counter: int) -> bool:
         """Look whether it is time to take no more requests."""
         if self.leaves_at is not None and time.monotonic() >= self.leaves_at:
@@ -58,7 +70,9 @@ class Server(uvicorn.Server):
         return await super().on_tick(counter)
 
 
-def serve_on(door: socket.socket, app: ASGIApp, duty: Duty) -> None:
+def serve_on(
+    door: socket.socket, app: ASGIApp, duty: Duty, first: Callable[[], object] | None = None
+) -> None:
     """Serve an application on a socket until a signal ends it.
 
     Requests that are worked at are answered if they end within ``stop_seconds``; the rest is cut
@@ -70,8 +84,10 @@ def serve_on(door: socket.socket, app: ASGIApp, duty: Duty) -> None:
         It listens already.
     app : ASGI application
     duty : Duty
+    first : callable, optional
+        Work to begin with, in a thread beside the first requests.
     """
-    server = Server(configured(app, duty), duty)
+    server = Server(configured(app, duty), duty, first)
     try:
         server.run(sockets=[door])
     finally:
