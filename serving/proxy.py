@@ -32,7 +32,8 @@ class TrustedProxy(Section):
     people : mapping of str to role
         Roles by name.
     csm_header : str or None
-        The header that names the CSM whose accounts a cs may see; without it they see all.
+        The header that names the CSM whose accounts a cs may see; where it is empty they are
+        strangers. Without this setting they see all.
 
     Examples
     --------
@@ -58,13 +59,14 @@ class TrustedProxy(Section):
 
     def who(self, peer: str, headers: Mapping[str, str]) -> Who | None:
         """Give who the proxy says is signed in; None for nobody, and for any other peer."""
-        name = headers.get(self.header.lower(), "").strip()
+        name = _told(headers, self.header)
         role = self.people.get(name, self.role)
         if peer != self.address or not name or role is None:
             return None
-        limited = self.csm_header is not None and role == "cs"
-        csm = headers.get(str(self.csm_header).lower(), "").strip() if limited else None
-        return Who.of(role, csm, name)
+        if self.csm_header is None or role != "cs":
+            return Who.of(role, None, name)
+        csm = _told(headers, self.csm_header)
+        return Who.of(role, csm, name) if csm else None
 
     def client(self, peer: str, headers: Mapping[str, str]) -> str:
         """Give the address of who asks: the last one that the proxy tells of.
@@ -79,3 +81,12 @@ class TrustedProxy(Section):
         """
         told = headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
         return told if peer == self.address and told else peer
+
+
+def _told(headers: Mapping[str, str], name: str) -> str:
+    """Give what a header says, read as UTF-8 where it is."""
+    sent = headers.get(name.lower(), "").strip()
+    try:
+        return sent.encode("latin-1").decode("utf-8")
+    except (UnicodeEncodeError, UnicodeDecodeError):
+        return sent

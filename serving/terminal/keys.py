@@ -20,7 +20,7 @@ def keys(body: Body) -> None:
         table.add_row(
             key["id"],
             key["name"],
-            "token for an admin's key" if key["once"] else key["role"],
+            "token: admin" if key["once"] else key["role"],
             key["csm"] or "everybody",
             key["state"],
             key["made_at"][:16],
