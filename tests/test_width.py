@@ -45,11 +45,11 @@ def test_more_misses_are_wider():
         assert values[0] < values[-1]
 
 
-def test_misses_as_expected_change_nothing():
-    """A z squared of 1 + shared is what the usual factor brings."""
+def test_misses_as_expected_raise_the_strength_by_what_is_doubted_alone():
+    """A z squared of 1 + shared is what the usual factor brings: six periods weigh 1.5 beside .5."""
     found = factor_of(periods([2.0**0.5] * 6, shared=1.0))[3]
-    assert found["strength"] == pytest.approx(1.0)
-    assert found["stretch"] == pytest.approx(1.0)
+    assert found["strength"] == pytest.approx(1.0 + 0.6 * 1.5 / 2.0**2)
+    assert found["stretch"] == pytest.approx(((6 * 2.0 / 2.225 + 8) / 14) ** 0.5)
 
 
 def test_few_periods_hardly_move_the_stretch():

@@ -30,8 +30,11 @@ STRENGTH_WEIGHT, STRETCH_WEIGHT = 0.5, 8.0
 """How many periods the usual strength, and a stretch of 1, weigh."""
 WEAKEST, STRONGEST = 0.02, 50.0
 NARROWEST, WIDEST = 0.9, 3.0
-FARTHEST = 9.0
-"""No squared error counts for more than so many times what was expected of it."""
+FARTHEST, LOUDEST = 9.0, 25.0
+"""No squared error counts for more than so many times what was expected of it: in a stretch, and
+in the strength."""
+DOUBT = 0.6
+"""By how much a strength that few periods tell of is raised: a law of unknown width is a wide one."""
 
 
 @dataclass(frozen=True)
@@ -117,14 +120,16 @@ def strength_of(misses: Sequence[Miss]) -> float:
 
     z squared is 1 + m s on average. Every period gives an m of its own, and weighs by the square of
     the shared part of its variance, times what of its horizon's periods does not overlap; the usual
-    m of 1 weighs half a period.
+    m of 1 weighs half a period. What few periods say may be too little by luck, and a forecast that
+    is too narrow half of the time misses more than one that is too wide half of the time: so it is
+    raised by .6 x what they weigh / the square of all weights, which goes to 0 with either.
 
     Examples
     --------
     >>> quiet = [Miss(date(2025, month, 1), 3, 0.5, 4.0) for month in (1, 4, 7, 10)]
     >>> loud = [Miss(date(2025, month, 1), 3, 4.0, 4.0) for month in (1, 4, 7, 10)]
     >>> round(strength_of([]), 2), round(strength_of(quiet), 2), round(strength_of(loud), 2)
-    (1.0, 0.02, 3.3)
+    (1.0, 0.02, 3.84)
     """
     said, weights = [STRENGTH_WEIGHT], [STRENGTH_WEIGHT]
     for horizon in HORIZONS:
@@ -132,10 +137,12 @@ def strength_of(misses: Sequence[Miss]) -> float:
         each = _n_eff(mine) / len(mine) if mine else 0.0
         for miss in mine:
             whole = 1.0 + miss.shared
-            square = min(miss.z**2, FARTHEST * whole)
+            square = min(miss.z**2, LOUDEST * whole)
             said.append(each * miss.shared * (square - 1.0) / whole**2)
             weights.append(each * (miss.shared / whole) ** 2)
-    return float(np.clip(fsum(said) / fsum(weights), WEAKEST, STRONGEST))
+    known = fsum(weights)
+    doubt = 1.0 + DOUBT * (known - STRENGTH_WEIGHT) / known**2
+    return float(np.clip(doubt * fsum(said) / known, WEAKEST, STRONGEST))
 
 
 def stretch_of(misses: Sequence[Miss], strength: float) -> float:
