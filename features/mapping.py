@@ -28,7 +28,7 @@ __all__ = ["SECTIONS", "BookSettings", "TableSettings", "Workspace", "read_works
 
 SECTIONS = (
     "revenue", "benchmarks", "matrix", "outreach", "forecast", "alerts", "mlflow", "ingest",
-    "triggers", "maturity", "engine", "store", "gates", "models",
+    "triggers", "maturity", "engine", "store", "gates", "models", "serve",
 )  # fmt: skip
 
 
