@@ -17,6 +17,9 @@ __all__ = ["Scenarios"]
 AT_ONCE, IN_LINE = 2, 8
 """How many are computed at once, and how many may be asked for at once, those included."""
 
+MOST_KEPT = 12
+"""How many forecasts by another cut are kept."""
+
 MOST_SHOWN = 100
 """Columns of more values are not offered to cut by; they may be asked for."""
 
@@ -44,6 +47,7 @@ class Scenarios:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._kept: Kept | None = None
+        self._cut: dict[tuple[str, int, str], Forecast] = {}
         self._opening = Lock()
         self._working, self._line = BoundedSemaphore(AT_ONCE), BoundedSemaphore(IN_LINE)
 
@@ -95,6 +99,23 @@ class Scenarios:
             )
 
         return self._in_turn(compute)
+
+    def cut(self, run: str, horizon: int, by: str) -> Forecast:
+        """Give a run's forecast cut by another column than the published one; a few are kept.
+
+        Raises
+        ------
+        Busy, InputMissing, DataRejected
+            As `answer` does.
+        """
+        key = (run, horizon, by)
+        if key not in self._cut:
+            told = self.answer(run, Scenario(), horizon, by=by)["baseline"]
+            with self._opening:
+                fresh = {one: body for one, body in self._cut.items() if one[0] == run}
+                self._cut = dict([*fresh.items(), (key, told)][-MOST_KEPT:])
+            return told
+        return self._cut[key]
 
     def cuts(self, run: str) -> list[str]:
         """List the columns that a run's forecasts can be cut by, those of one value left out.

@@ -141,7 +141,12 @@ def test_another_cut_is_shown_and_adds_up(api: TestClient) -> None:
     page = get(api, "/forecast?horizon=3&by=region")
     assert "By region" in page
     assert "/accounts?region" not in page  # the list of accounts has no such filter
-    assert 'data-other="region"' in page
+    assert page.count("/accounts?") == 0
+    rows = list(csv.DictReader(io.StringIO(get(api, "/forecast.csv?horizon=3&by=region"))))
+    parts = [float(row["mean"]) for row in rows if row["cut"] == "region"
+             and row["figure"] == "closing_mrr"]  # fmt: skip
+    assert sum(parts) == pytest.approx(TOLD["closing_mrr"]["mean"])
+    assert "no such column" in get(api, "/forecast?horizon=3&by=nothing", 422)
 
 
 @pytest.mark.ci

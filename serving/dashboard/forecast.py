@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -16,7 +15,7 @@ from serving.api.whole_book import whole_book
 from serving.dashboard.forecast_asked import Asked
 from serving.dashboard.forecast_past import Past, past_sheet, past_view
 from serving.dashboard.forecast_sheet import forecast_sheet
-from serving.dashboard.forecast_view import currency_of, view_of
+from serving.dashboard.forecast_view import Answer, currency_of, cut_of, view_of
 from serving.dashboard.pages import shown
 from serving.store import Run
 
@@ -30,16 +29,16 @@ def page(
     request: Request, asked: Annotated[Asked, Query()], run: CurrentRun, state: State
 ) -> HTMLResponse:
     """Show the forecast, and the same under the assumptions that the address names."""
-    told, refusal = answered(state, run, asked)
-    view = view_of(state.store, run, asked, told, refusal, _cuts(state, run))
-    return shown(request, "forecast.html", status=200 if refusal is None else 422, **view)
+    found = answered(state, run, asked)
+    view = view_of(state.store, run, asked, found, _cuts(state, run))
+    return shown(request, "forecast.html", status=200 if found.refusal is None else 422, **view)
 
 
 @router.get("/forecast.csv")
 def sheet(asked: Annotated[Asked, Query()], run: CurrentRun, state: State) -> Response:
     """Give the figures of the page as CSV."""
-    told, _ = answered(state, run, asked)
-    content = forecast_sheet(state.store, run, asked, told, currency_of(state.store, run))
+    found = answered(state, run, asked)
+    content = forecast_sheet(state.store, asked, run, found, currency_of(state.store, run))
     return _csv(content, f"forecast-{run.as_of}-{asked.horizon}m.csv")
 
 
@@ -61,22 +60,22 @@ def past_csv(asked: Annotated[Past, Query()], run: CurrentRun, state: State) -> 
     return _csv(past_sheet(told, asked.horizon), name)
 
 
-def answered(state: Serving, run: Run, asked: Asked) -> tuple[dict[str, Any] | None, str | None]:
-    """Compute what the address assumes, or say why it cannot be; neither where it assumes nothing."""
-    if not asked.is_asking and asked.by is None:
-        return None, None
-    answer = partial(state.scenarios.answer, by=_other_cut(state, run, asked), target=asked.target)
+def answered(state: Serving, run: Run, asked: Asked) -> Answer:
+    """Compute what the address asks beyond what is published, or say why it cannot be."""
+    body = state.store.forecast(asked.horizon, run=run.run_id)
+    parts = body
     try:
-        return answer(run.run_id, asked.scenario(), asked.horizon), None
+        if asked.by not in (None, cut_of(body)):
+            parts = state.scenarios.cut(run.run_id, asked.horizon, asked.by or "")
+        if not asked.is_asking:
+            return Answer(parts)
+        told = state.scenarios.answer(
+            run.run_id, asked.scenario(), asked.horizon, target=asked.target
+        )
+        return Answer(parts, told)
     except (Busy, InputMissing, DataRejected) as refused:
-        return None, f"{refused.message.partition(': ')[2] or refused.message}; {refused.cure}"
-
-
-def _other_cut(state: Serving, run: Run, asked: Asked) -> str | None:
-    """Give the column to cut by, where it is not the one that is published."""
-    body = state.store.forecast(asked.horizon, run=run.run_id) or {}
-    cuts = body.get("by_cut") or [{"cut": {}}]
-    return None if asked.by in cuts[0]["cut"] else asked.by
+        found = refused.message.partition(": ")[2] or refused.message
+        return Answer(parts, None, f"{found}; {refused.cure}")
 
 
 def _cuts(state: Serving, run: Run) -> list[str]:

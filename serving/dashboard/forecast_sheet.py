@@ -7,6 +7,7 @@ from typing import Any
 
 from models.outcomes import HORIZONS
 from serving.dashboard.forecast_asked import Asked
+from serving.dashboard.forecast_view import Answer
 from serving.dashboard.forecast_words import MEANINGS
 from serving.definition import rules_line
 from serving.exports import csv_text
@@ -35,44 +36,45 @@ SHEET = (
 )
 
 
-def forecast_sheet(
-    store: Store, run: Run, asked: Asked, told: Mapping[str, Any] | None, currency: str
-) -> bytes:
+def forecast_sheet(store: Store, asked: Asked, run: Run, answer: Answer, currency: str) -> bytes:
     """Write the horizons, the parts of the one asked for, its months, and the assumptions' answer.
 
     Parameters
     ----------
     store : Store
-    run : Run
     asked : Asked
-        Whose horizon and cut are shown.
-    told : mapping or None
-        The answer to the assumptions; its baseline then tells the parts.
+        Whose horizon is shown.
+    run : Run
+    answer : Answer
+        The forecast in the cut asked for, and what the assumptions do.
     currency : str
         The unit of money.
     """
     bodies = {h: store.forecast(h, run=run.run_id) for h in HORIZONS}
     rows = [row for body in bodies.values() if body for row in _figures("published", body, body)]
-    mine = told["baseline"] if told is not None else bodies[asked.horizon]
+    mine = answer.parts
     if mine is not None:
         rows += [
             row for part in mine.get("by_cut") or () for row in _figures("published", mine, part)
         ]
         rows += _months("published", mine)
-    if told is not None and asked.is_asking:
-        after = told["scenario"]
-        head = {name: after[name] for name in ("opening_mrr", "cohort_accounts")}
-        for name, body in (("scenario", after), ("difference", head | told["difference"])):
-            rows += _figures(name, after, body)
-            parts = zip(body.get("by_cut") or (), after.get("by_cut") or (), strict=False)
-            rows += [
-                row for part, whose in parts for row in _figures(name, after, _of(part, whose))
-            ]
+    if answer.told is not None and asked.is_assuming:
+        rows += _assumed(answer.told)
     columns = {
         column.name: [row.get(column.name) for row in (_in(currency, row) for row in rows)]
         for column in SHEET
     }
     return csv_text(columns, SHEET)
+
+
+def _assumed(told: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Give the rows of the forecast under the assumptions, and of the difference that they make."""
+    after = told["scenario"]
+    head = {name: after[name] for name in ("opening_mrr", "cohort_accounts")}
+    for name, body in (("scenario", after), ("difference", head | told["difference"])):
+        yield from _figures(name, after, body)
+        for part, whose in zip(body.get("by_cut") or (), after.get("by_cut") or (), strict=False):
+            yield from _figures(name, after, _of(part, whose))
 
 
 def _of(part: Mapping[str, Any], whose: Mapping[str, Any]) -> dict[str, Any]:

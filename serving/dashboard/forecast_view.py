@@ -15,7 +15,7 @@ from serving.dashboard.forecast_words import MEANINGS, brief, found, said, span
 from serving.definition import rules_line
 from serving.store import Run, Store
 
-__all__ = ["Part", "currency_of", "parts_of", "view_of"]
+__all__ = ["Answer", "Part", "currency_of", "cut_of", "parts_of", "view_of"]
 
 SPANS = {1: "1 month", 3: "3 months", 12: "12 months"}
 LISTED_BY = ("segment", "csm")
@@ -44,6 +44,25 @@ OPTIONAL = (
 """What a forecast may leave out."""
 
 ENDS = (("month", "This month"), ("quarter", "This fiscal quarter"), ("fiscal_year", "This fiscal year"))  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an address asks beyond what is published.
+
+    Attributes
+    ----------
+    parts : mapping or None
+        The forecast in the cut that was asked for.
+    told : mapping or None
+        The answer to the assumptions, where any were made (`models.scenario.compare`).
+    refusal : str or None
+        Why something cannot be told.
+    """
+
+    parts: Mapping[str, Any] | None
+    told: Mapping[str, Any] | None = None
+    refusal: str | None = None
 
 
 @dataclass(frozen=True)
@@ -87,12 +106,7 @@ class Part:
 
 
 def view_of(
-    store: Store,
-    run: Run,
-    asked: Asked,
-    told: Mapping[str, Any] | None,
-    refusal: str | None,
-    cuts: Sequence[str] = (),
+    store: Store, run: Run, asked: Asked, answer: Answer, cuts: Sequence[str]
 ) -> dict[str, Any]:
     """Gather what the template asks for.
 
@@ -103,29 +117,27 @@ def view_of(
         The run that is shown.
     asked : Asked
         What the address asks.
-    told : mapping or None
-        The answer to the assumptions, if any was asked for.
-    refusal : str or None
-        Why there is none.
+    answer : Answer
+        What was computed for it.
     cuts : sequence of str
         Columns that the book can be cut by; none where nothing can be assumed of it.
     """
     bodies = {h: _complete(store.forecast(h, run=run.run_id)) for h in HORIZONS}
-    body = bodies[asked.horizon]
-    cut_from = told["baseline"] if told is not None else body
+    body, told = bodies[asked.horizon], answer.told
     after = found(told, "scenario") if asked.is_assuming else None
+    cut = cut_of(answer.parts)
     return {
         "run": run,
         "asked": asked,
         "body": body,
         "told": told,
-        "refusal": refusal,
+        "refusal": answer.refusal,
         "currency": currency_of(store, run),
         "horizons": _horizons(bodies),
-        "cut": cut_of(cut_from),
+        "cut": cut,
+        "is_published_cut": cut == cut_of(body),
         "cuts": list(dict.fromkeys([cut_of(body), *cuts])),
-        "parts": parts_of(cut_from),
-        "other_cut": asked.by if asked.by not in (None, cut_of(body)) else None,
+        "parts": parts_of(answer.parts),
         "segments": [part.value for part in parts_of(body) if "segment" in part.body["cut"]],
         "fan": fan_of(body, after) if body else None,
         "bridge": steps_of(body["bridge"]) if body else ([], 0.0),

@@ -69,7 +69,6 @@
     const accounts = [...new Set(now.saved.split(",").map((name) => name.trim()).filter(Boolean))];
     if (accounts.length) changes.push({ accounts, saved: true, undo_notice: now.undo === "1" });
     const body = { horizon: Number(form.dataset.horizon), changes };
-    if (form.dataset.other) body.by = form.dataset.other;
     if (now.macro) body.macro = { shift: now.macro };
     if (now.reach) body.reach = Number(now.reach) / 100;
     return body;
