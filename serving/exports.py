@@ -89,12 +89,26 @@ def csv_text(columns: Columns, table: tuple[Column, ...]) -> bytes:
     '=1+1,-0.1,"[""a""]"
     <BLANKLINE>
     """
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
+    lines = _Lines()
+    writer = csv.writer(lines, lineterminator="\r\n")
     writer.writerow([column.name for column in table])
     cells = [[_cell(value, column.kind) for value in columns[column.name]] for column in table]
     writer.writerows(zip(*cells, strict=True))
-    return text.getvalue().encode("utf-8")
+    return lines.text.getvalue().encode("utf-8")
+
+
+class _Lines:
+    """Ends lines with a line feed alone, and yet a text with a carriage return is quoted.
+
+    The writer of Python 3.11 quotes only what its own line ends are made of.
+    """
+
+    def __init__(self) -> None:
+        self.text = io.StringIO(newline="")
+
+    def write(self, line: str) -> int:
+        """Take one line."""
+        return self.text.write(line.removesuffix("\r\n") + "\n")
 
 
 def safe_cell(text: str) -> str:

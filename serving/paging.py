@@ -11,7 +11,7 @@ from serving import tables
 from serving.queries import Filters
 from serving.schemas import SCORE_COLUMNS
 
-__all__ = ["SORTS", "Page", "page", "wanted"]
+__all__ = ["SORTS", "Page", "order", "page", "wanted"]
 
 SORTS = (
     "account_id",
@@ -64,15 +64,24 @@ def page(
     counted = sa.select(sa.func.count()).select_from(tables.scores).where(*let_through)
     total = connection.scalar(counted)
     column, down = tables.scores.c[sort.lstrip("-")], sort.startswith("-")
-    ordered = (column.is_(None), column.desc() if down else column, tables.scores.c.account_id)
     beyond = [_beyond(column, after, down=down)] if after is not None else []
     chosen = (
-        sa.select(tables.scores).where(*let_through, *beyond).order_by(*ordered).limit(limit + 1)
+        sa.select(tables.scores)
+        .where(*let_through, *beyond)
+        .order_by(*order(sort))
+        .limit(limit + 1)
     )
     rows = [dict(zip(SCORE_COLUMNS, row, strict=True)) for row in connection.execute(chosen)]
     last = rows[limit - 1] if len(rows) > limit else None
     next_start = (last[column.name], last["account_id"]) if last is not None else None
     return Page(run, rows[:limit], total or 0, next_start)
+
+
+def order(sort: str) -> tuple[sa.ColumnElement[Any], ...]:
+    """Write the order of a listing: by a column, nulls last, then by account."""
+    column = tables.scores.c[sort.lstrip("-")]
+    by = column.desc() if sort.startswith("-") else column
+    return (column.is_(None), by, tables.scores.c.account_id)
 
 
 def wanted(run: str | None, filters: Filters) -> list[sa.ColumnElement[bool]]:
@@ -90,6 +99,14 @@ def wanted(run: str | None, filters: Filters) -> list[sa.ColumnElement[bool]]:
     if filters.moved is not None:
         moved = sa.and_(s.previous_cell.is_not(None), s.previous_cell != s.cell)
         conditions.append(moved if filters.moved else sa.not_(moved))
+    if filters.renewal_from is not None:
+        conditions.append(s.next_renewal_on >= filters.renewal_from)
+    if filters.renewal_before is not None:
+        conditions.append(s.next_renewal_on < filters.renewal_before)
+    if filters.play is not None:
+        o = tables.outreach.c
+        listed = sa.select(o.account_id).where(o.run_id == run, o.play == filters.play)
+        conditions.append(s.account_id.in_(listed))
     if filters.trigger is not None:
         f = tables.firing.c
         firing = sa.select(f.account_id).where(f.run_id == run, f.trigger == filters.trigger)

@@ -1,46 +1,56 @@
-"""The Book page: what the published run says of the whole book."""
+"""The Book page: how the book's revenue was kept, where it goes, and what that compounds to."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import RedirectResponse, Response
+from pydantic import BaseModel, ConfigDict
 
 from models.outcomes import HORIZONS
-from serving.api.access import needs
+from serving.acv_mix import acv_mix
+from serving.api.access import Caller, needs
 from serving.api.state import State
+from serving.dashboard.compounded import SOURCES, compounded, fitting
+from serving.dashboard.drawn import retention_chart, waterfall_chart
 from serving.dashboard.figures import Range, percent, ranges
 from serving.dashboard.pages import shown
-from serving.store import Run, Store
+from serving.dashboard.retention import headlines, history, movements, quarters
+from serving.store import Filters, Run, Store
 
-__all__ = ["LISTED", "router"]
+__all__ = ["BookQuery", "Outcome", "router"]
 
 router = APIRouter()
-
-LISTED = 15
+LISTED = 5
 _SPANS = {1: "1 month", 3: "3 months", 12: "12 months"}
-_BANDS = (("H", "High"), ("M", "Medium"), ("L", "Low"))
 
 
-@dataclass(frozen=True)
-class Cell:
-    """One of the nine cells as shown."""
+class BookQuery(BaseModel):
+    """Which window the movements are of."""
 
-    code: str
-    retention: str
-    expansion: str
-    accounts: int
-    mrr: float
-    share: float
-    action: str
+    model_config = ConfigDict(extra="forbid")
+
+    window: Literal["month", "quarter", "year"] = "quarter"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """One horizon of the forecast as shown."""
+    """One horizon of the forecast as shown.
+
+    Attributes
+    ----------
+    span : str
+        How far ahead, in words.
+    body : mapping
+        The run's forecast (CONTRACT section 4).
+    nrr, grr : Range or None
+        The intervals, drawn on one scale; None without an opening MRR.
+    baselines : list of tuple
+        Simpler rules and the NRR that they give.
+    """
 
     span: str
     body: Mapping[str, Any]
@@ -50,27 +60,46 @@ class Outcome:
 
 
 @router.get("/", dependencies=[needs("read")])
-def book(request: Request, state: State) -> HTMLResponse:
+def book(
+    query: Annotated[BookQuery, Query()], request: Request, state: State, who: Caller
+) -> Response:
     """Show the book, or the next step when nothing was published yet."""
     run = state.store.current()
     if run is None:
         return shown(request, "empty.html")
-    return shown(request, "book.html", run=run, **_view(state.store, run))
+    if who.csm is not None:  # its figures are of every account: one CSM starts from the list
+        return RedirectResponse("/outreach", 303)
+    metrics = state.store.document(run.run_id, "metrics") or {}
+    values = (
+        _kept(metrics, query.window)
+        | _ahead(state.store, run)
+        | _compounds(state.store, run, metrics)
+        | _week(state.store, run)
+    )
+    return shown(request, "book.html", run=run, metrics=metrics, **values)
 
 
-def _view(store: Store, run: Run) -> dict[str, Any]:
-    first = store.scores(run=run.run_id, limit=1).rows
-    listed, length = store.outreach_top(LISTED, run=run.run_id)
-    rows, accounts, opening = _cells(store, run)
+def _kept(metrics: Mapping[str, Any], span: str) -> dict[str, Any]:
+    """Give what was kept: ratios, their history, movements, warnings."""
+    told = history(metrics)
+    period, steps = movements(metrics, span)
+    return {
+        "headlines": headlines(told),
+        "last": told[-1] if told else None,
+        "quarters": quarters(told),
+        "history_chart": retention_chart(told) if len(told) > 1 else None,
+        "span": span,
+        "period": period,
+        "steps": steps,
+        "steps_chart": waterfall_chart(steps) if steps else None,
+        "warnings": metrics.get("warnings", ()),
+        "closed": metrics.get("closed"),
+    }
+
+
+def _ahead(store: Store, run: Run) -> dict[str, Any]:
     outcomes = _outcomes(store, run)
     return {
-        "currency": first[0]["currency"] if first else "",
-        "horizon": first[0]["horizon_months"] if first else 3,
-        "rows": rows,
-        "accounts": accounts,
-        "opening": opening,
-        "listed": listed,
-        "list_length": length,
         "outcomes": outcomes,
         "baselines": any(outcome.baselines for outcome in outcomes),
         "thin": _thin(outcomes),
@@ -78,28 +107,29 @@ def _view(store: Store, run: Run) -> dict[str, Any]:
     }
 
 
-def _cells(store: Store, run: Run) -> tuple[list[tuple[str, list[Cell]]], int, float]:
-    found = store.cells(run=run.run_id)
-    actions = _actions(store.matrix(run=run.run_id) or {})
-    accounts = sum(count for count, _ in found.values())
-    opening = sum(mrr for _, mrr in found.values())
-    rows = []
-    for retention, down in _BANDS:
-        row = []
-        for expansion, across in _BANDS:
-            code = retention + expansion
-            count, mrr = found.get(code, (0, 0.0))
-            share = mrr / opening if opening else 0.0
-            row.append(Cell(code, down, across, count, mrr, share, actions.get(code, "")))
-        rows.append((down, row))
-    return rows, accounts, opening
+def _compounds(store: Store, run: Run, metrics: Mapping[str, Any]) -> dict[str, Any]:
+    mix = acv_mix(store.engine, run.run_id)
+    return {
+        "compounded": compounded(metrics, mix),
+        "mix": ", ".join(f"{name} {percent(share, 0)}" for name, share in mix.items()),
+        "fitting": fitting(metrics),
+        "sources": SOURCES,
+    }
 
 
-def _actions(matrix: Mapping[str, Any]) -> dict[str, str]:
-    cells = matrix.get("cells", [])
-    if isinstance(cells, Mapping):
-        return {code: cell.get("action", "") for code, cell in cells.items()}
-    return {cell["cell"]: cell.get("action", "") for cell in cells}
+def _week(store: Store, run: Run) -> dict[str, Any]:
+    """Give what asks for work: the head of the list, and how many accounts moved."""
+    first = store.scores(run=run.run_id, limit=1).rows
+    listed, length = store.outreach_top(LISTED, run=run.run_id)
+    cells = store.cells(run=run.run_id).values()
+    return {
+        "currency": first[0]["currency"] if first else "",
+        "accounts": sum(count for count, _ in cells),
+        "opening": sum(mrr for _, mrr in cells),
+        "listed": listed,
+        "list_length": length,
+        "moved": store.scores(Filters(moved=True), run=run.run_id, limit=1).total,
+    }
 
 
 def _outcomes(store: Store, run: Run) -> list[Outcome]:

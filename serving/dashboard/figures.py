@@ -7,7 +7,18 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-__all__ = ["NONE", "Range", "count", "day", "money", "percent", "ranges"]
+__all__ = [
+    "NONE",
+    "Range",
+    "compact",
+    "count",
+    "day",
+    "money",
+    "month",
+    "percent",
+    "points",
+    "ranges",
+]
 
 NONE = "–"
 _MARGIN = 0.08
@@ -40,7 +51,9 @@ def percent(share: float | None, decimals: int = 1) -> str:
     """
     if decimals == 0 and share is not None and 0 < share < 0.005:
         return "<\N{NO-BREAK SPACE}1\N{NO-BREAK SPACE}%"
-    return NONE if share is None else f"{share * 100:.{decimals}f}\N{NO-BREAK SPACE}%"
+    if share is None:
+        return NONE
+    return f"{share * 100:.{decimals}f}\N{NO-BREAK SPACE}%".replace("-", "−")
 
 
 def count(number: int | float | None) -> str:
@@ -52,6 +65,52 @@ def count(number: int | float | None) -> str:
     ('12,345', '–')
     """
     return NONE if number is None else f"{number:,.0f}"
+
+
+def compact(amount: float | None, sign: bool = False) -> str:
+    """Write an amount in three figures, with k, M or B.
+
+    Examples
+    --------
+    >>> compact(4516949.3), compact(62749), compact(-980), compact(5, sign=True), compact(None)
+    ('4.52M', '62.7k', '−980', '+5', '–')
+    """
+    if amount is None:
+        return NONE
+    size, letter = abs(amount), ""
+    for least, name in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if size >= least:
+            size, letter = size / least, name
+            break
+    decimals = 0 if not letter or size >= 100 else 1 if size >= 10 else 2
+    lead = "−" if amount < 0 else "+" if sign and amount > 0 else ""
+    return f"{lead}{size:,.{decimals}f}{letter}"
+
+
+def points(difference: float | None) -> str:
+    """Write a difference of two ratios in percentage points.
+
+    Examples
+    --------
+    >>> points(0.0318), points(-0.012), points(0.0001)
+    ('+3.2 points', '−1.2 points', '0.0 points')
+    """
+    if difference is None:
+        return NONE
+    said = f"{abs(difference) * 100:.1f}"
+    lead = "" if said == "0.0" else "−" if difference < 0 else "+"
+    return f"{lead}{said} points"
+
+
+def month(value: date | str) -> str:
+    """Write the month of a day.
+
+    Examples
+    --------
+    >>> month("2025-12-31")
+    'Dec 2025'
+    """
+    return f"{datetime.fromisoformat(str(value)):%b %Y}"
 
 
 def day(value: date | str | None) -> str:

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Template
 
-from serving.dashboard.figures import count, percent
-from serving.dashboard.reasons import phrases
+from serving.dashboard.figures import compact, count, month, percent, points
+from serving.dashboard.reasons import evidence, phrases
+from serving.definition import rules_line
 from serving.pages import template
 from serving.store import Run
 
@@ -150,11 +152,29 @@ def as_json(value: Any) -> str:
     return orjson.dumps(value).decode()
 
 
+def sentence(text: str) -> str:
+    """Write a message as a sentence.
+
+    Examples
+    --------
+    >>> sentence("the cohort of 2023-Q1 is at 88%")
+    'The cohort of 2023-Q1 is at 88%.'
+    """
+    return f"{text[:1].upper()}{text[1:]}" + ("" if text.endswith((".", "!", "?")) else ".")
+
+
 FILTERS: Mapping[str, Any] = {
-    "percent": percent,
+    "compact": compact,
     "count": count,
-    "phrases": phrases,
+    "evidence": evidence,
     "json": as_json,
+    "month": month,
+    "path": partial(quote, safe=""),
+    "percent": percent,
+    "phrases": phrases,
+    "points": points,
+    "rules": rules_line,
+    "sentence": sentence,
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-__all__ = ["phrases"]
+__all__ = ["evidence", "phrases"]
 
 _REST = ("other", "calendar", "leaves_first")
 
@@ -22,6 +22,24 @@ def phrases(items: Iterable[Any]) -> list[str]:
     """
     said = (_phrase(item) for item in items)
     return list(dict.fromkeys(phrase for phrase in said if phrase))
+
+
+def evidence(triggers: Iterable[Any]) -> list[str]:
+    """Give what fires: each trigger's evidence, or its name where it gives none.
+
+    Examples
+    --------
+    >>> evidence([{"trigger": "renewal_due", "evidence": "renewal in 5 days"}, "seat_limit"])
+    ['renewal in 5 days', 'seat limit']
+    """
+    said = (_fired(item) for item in triggers)
+    return list(dict.fromkeys(one for one in said if one))
+
+
+def _fired(item: Any) -> str:
+    if not isinstance(item, Mapping):
+        return str(item).replace("_", " ")
+    return str(item.get("evidence") or item.get("trigger") or "").replace("_", " ")
 
 
 def _phrase(item: Any) -> str | None:
