@@ -213,14 +213,15 @@ def _triggers(told: Sequence[Any]) -> list[dict[str, Any]]:
 
 
 def _shown(detail: Row | None, who: Who) -> dict[str, Any]:
-    """Give the detail as somebody may see it: without contacts where they are not for them."""
+    """Give the detail as somebody may see it: without names where they are not for them."""
     kept = dict.fromkeys(_DETAIL) | dict(detail or {})
     if not who.contacts:
-        kept["contacts"] = None
-        kept["milestones"] = [
-            {**one, "contact": None} for one in kept.get("milestones") or ()
-        ] or None
+        kept |= {name: _unnamed(kept[name]) for name in ("contacts", "milestones")}
     return kept
+
+
+def _unnamed(rows: Sequence[Row] | None) -> list[dict[str, Any]] | None:
+    return None if rows is None else [{**row, "contact": None} for row in rows]
 
 
 def _term(lines: Sequence[Row]) -> str | None:

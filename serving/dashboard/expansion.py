@@ -27,7 +27,7 @@ __all__ = ["Figure", "best_of", "figure_shown", "router"]
 
 router = APIRouter()
 
-_PIPELINE = "give the book a table `opportunities` (docs/tables.md), then `perennial score`"
+_PIPELINE = "give the book a table of opportunities (docs/tables.md), then score again"
 NEXT = {
     "pipeline": _PIPELINE,
     "conversion_90d": _PIPELINE,
@@ -35,7 +35,7 @@ NEXT = {
     "grr_ttm": "a year of history: 13 month-ends in the book",
     "time_to_first_expansion": "wait until half of the accounts have expanded; the quartiles come sooner",
 }
-MORE_HISTORY = "wait for a closed month, then `perennial score`"
+MORE_HISTORY = "wait for a closed month, then score again"
 _TARGETS = {"plg": "product-led", "enterprise": "enterprise"}
 
 
@@ -82,11 +82,17 @@ def expansion(request: Request, state: State, who: Caller) -> HTMLResponse:
         run=run,
         whole=whole,
         csm=who.csm,
-        currency=told.get("currency", ""),
+        currency=told.get("currency") or _currency(state.store, run),
         figures=[figure_shown(one) for one in told.get("figures", ())],
         count=len(FIGURES),
         pulse=best_of(state.store, run, who.csm),
     )
+
+
+def _currency(store: Store, run: Run) -> str:
+    """Give the currency of a run's amounts; empty for a run without accounts."""
+    first = store.scores(run=run.run_id, limit=1).rows
+    return str(first[0]["currency"]) if first else ""
 
 
 def figure_shown(body: Mapping[str, Any]) -> Figure:
@@ -149,7 +155,14 @@ def best_of(store: Store, run: Run, csm: str | None) -> Pulse:
     with reading(store.engine) as connection:
         found = connection.execute(chosen.order_by(s.account_id)).all()
     rows = {row.account_id: dict(zip(COLUMNS, row, strict=True)) for row in found}
-    week = Week(run, None, rows, {}, [], [], csm=csm)
-    body = store.forecast(week.horizon, run=run.run_id) if csm is None else None
-    forecasts = {week.horizon: body} if body is not None else {}
+    forecasts = _forecasts(store, run, rows) if csm is None else {}
     return pulse(Week(run, None, rows, {}, [], [], forecasts, csm=csm))
+
+
+def _forecasts(
+    store: Store, run: Run, rows: Mapping[str, Mapping[str, Any]]
+) -> dict[int, Mapping[str, Any]]:
+    """Give the forecast of the horizon that the accounts' chances speak of."""
+    horizon = next((int(row["horizon_months"]) for row in rows.values()), 3)
+    body = store.forecast(horizon, run=run.run_id)
+    return {} if body is None else {horizon: body}

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
+from serving.backtest_page.charts import ticks
+
 __all__ = ["bands_option", "periods_option", "reliability_option"]
 
 Body = Mapping[str, Any]
@@ -23,19 +25,19 @@ def reliability_option(curves: Mapping[str, Sequence[Body]]) -> dict[str, Any]:
     >>> one = {"said": 0.1, "share": 0.2, "low": 0.1, "high": 0.3}
     >>> option = reliability_option({"score": [one], "calendar": [one]})
     >>> option["series"][0]["data"], option["xAxis"]["max"]
-    ([[0.1, 0.2]], 0.35)
+    ([[0.1, 0.2]], 0.3)
     """
     ends = [one[key] for one in curves["score"] for key in ("said", "share", "high")]
     ends += [one[key] for one in curves["calendar"] for key in ("said", "share")]
-    most = min(1.0, -(-(max(ends) + 1e-9) // 0.05) * 0.05)
-    top = round(most, 2)
+    marks = ticks(0.0, min(1.0, max(ends)), 5)
+    top, step = marks[-1], round(marks[1] - marks[0], 10)
     diagonal = [[{"coord": [0, 0]}, {"coord": [top, top]}]]
     whiskers = [
         [{"coord": [one["said"], one["low"]]}, {"coord": [one["said"], one["high"]]}]
         for one in curves["score"]
     ]
-    plain = {"symbol": "none", "silent": True, "label": {"show": False}}
-    axis = _SHARE | {"min": 0, "max": top, "splitNumber": 4}
+    plain = {"z": 1, "symbol": "none", "silent": True, "label": {"show": False}}
+    axis = _SHARE | {"min": 0, "max": top, "interval": step}
     return {
         "grid": {"left": 44, "right": 14, "top": 34, "bottom": 40},
         "legend": _LEGEND,
@@ -81,7 +83,7 @@ def periods_option(periods: Sequence[Body]) -> dict[str, Any]:
     ]
     ends = [one["nrr"][key] for one in periods for key in ("p10", "p90")]
     ends += [one["actual_nrr"] for one in periods]
-    room = 0.1 * (max(ends) - min(ends)) + 0.002
+    marks = ticks(min(ends), max(ends), 6)
     line = {"type": "solid", "width": 7, "color": "var(--band)", "opacity": 0.8}
     return {
         "grid": {"left": 50, "right": 12, "top": 34, "bottom": 26},
@@ -89,12 +91,7 @@ def periods_option(periods: Sequence[Body]) -> dict[str, Any]:
         "tooltip": {"trigger": "axis", "valueFormatter": "@percent"},
         "xAxis": {"type": "category", "data": [_month(one["period_end"]) for one in periods]},
         "yAxis": _SHARE
-        | {
-            "min": round(min(ends) - room, 3),
-            "max": round(max(ends) + room, 3),
-            "axisLabel": {"formatter": "@percent0", "showMinLabel": False, "showMaxLabel": False},
-            "splitNumber": 4,
-        },
+        | {"min": marks[0], "max": marks[-1], "interval": round(marks[1] - marks[0], 10)},
         "series": [
             {
                 "name": "forecast, 80 % interval",
@@ -104,6 +101,7 @@ def periods_option(periods: Sequence[Body]) -> dict[str, Any]:
                 "data": [one["nrr"]["mean"] for one in periods],
                 "itemStyle": {"color": "var(--accent)"},
                 "markLine": {
+                    "z": 1,
                     "symbol": "none",
                     "silent": True,
                     "label": {"show": False},
