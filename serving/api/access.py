@@ -60,6 +60,7 @@ async def _caller(request: Request) -> Who:
         raise stranger()
     if who is not THIS_MACHINE:
         request.scope["state"] |= {"who": who, "key": who.key or who.name}
+        request.app.state.duty.take(who.key or who.name)
     return who
 
 

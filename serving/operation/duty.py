@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from starlette.types import Receive, Scope, Send
 
 from serving.operation.measures import Measures
+from serving.operation.rate import Rate
 from serving.operation.settings import ServeSettings
+from serving.problems import Problem
 
 __all__ = ["ALWAYS", "LIGHT", "Duty"]
 
@@ -45,6 +47,24 @@ class Duty:
     measures: Measures = field(default_factory=Measures)
     draining: bool = False
     heavy: int = 0
+
+    def __post_init__(self) -> None:
+        """Make the buckets of the keys."""
+        self.rate = Rate(self.settings.per_second, self.settings.burst)
+
+    def take(self, key: str) -> None:
+        """Count a request against its key.
+
+        Raises
+        ------
+        Problem
+            429 ``rate_limited`` where the key asks more than its share.
+        """
+        seconds = self.rate.wait(key)
+        if seconds:
+            self.measures.rejects.labels("rate").inc()
+            later = {"Retry-After": str(seconds)}
+            raise Problem(429, "rate_limited", "this key asks too much at once", headers=later)
 
     def full(self, method: str, at_work: int) -> str | None:
         """Say why one more request cannot be taken; None where it can."""
