@@ -99,7 +99,7 @@ def _ahead(settings: Settings, book: Book, store: Store | None, run: Run | None)
     wanted = settings.choices.forecast.nrr_target
     if store is None or run is None:
         none = dict.fromkeys(("run", "forecasts", "concentration", "against_actual"))
-        return none | {"target": {"nrr_target": wanted, "of_run": None, "ends": {}}}
+        return none | {"target": _target(wanted, {})}
     bodies = {str(h): store.forecast(h, run=run.run_id) for h in HORIZONS}
     known = {key: body for key, body in bodies.items() if body is not None}
     return {
@@ -117,14 +117,26 @@ def _ahead(settings: Settings, book: Book, store: Store | None, run: Run | None)
 
 
 def _target(wanted: float | None, forecasts: Body) -> dict[str, Any]:
-    """Give the chance that trailing-12-month NRR reaches the target, as the run knew it."""
+    """Give the chance to reach the target, as the run knew it.
+
+    ``ends``: trailing-12-month NRR at the end of this month, quarter and fiscal year; ``year``:
+    NRR over the twelve months ahead. Null chances where the run knew no target.
+    """
     body: Body = next(iter(forecasts.values()), {})
     ends = {
         name: {key: one.get(key) for key in ("date", "months_forecast", "nrr", "p_target")}
         for name, one in (body.get("ttm_at") or {}).items()
         if one.get("nrr") is not None
     }
-    return {"nrr_target": wanted, "of_run": body.get("nrr_target"), "ends": ends}
+    year: Body = forecasts.get("12") or {}
+    ahead = {key: year.get(key) for key in ("period_end", "nrr", "p_target")}
+    return {
+        "nrr_target": wanted,
+        "of_run": body.get("nrr_target"),
+        "scored": bool(forecasts),
+        "ends": ends,
+        "year": ahead if year.get("nrr") is not None else None,
+    }
 
 
 def _concentration(store: Store, run: Run, forecasts: Body) -> dict[str, Any] | None:

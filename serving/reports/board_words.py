@@ -98,8 +98,9 @@ def target_said(target: Body) -> str:
 
     Examples
     --------
-    >>> target_said({"nrr_target": None, "of_run": None, "ends": {}})[:24]
-    'No target is configured:'
+    >>> none = {"nrr_target": None, "of_run": None, "scored": True}
+    >>> target_said(none)[:24], target_said(none | {"nrr_target": 1.1})[:30]
+    ('No target is configured:', 'The target is 110.0\xa0% now, and')
     """
     wanted, told = target["nrr_target"], target["of_run"]
     if wanted is None and told is None:
@@ -107,8 +108,8 @@ def target_said(target: Body) -> str:
             "No target is configured: set nrr_target under [forecast] in perennial.toml (1.10 for "
             "110 %), and score again."
         )
-    if not target["ends"]:
-        return f"Target {percent(wanted if told is None else told)}: no forecast is published yet."
+    if not target["scored"]:
+        return f"Target {percent(wanted)}: no forecast is published yet."
     if wanted != told:
         was = "none" if told is None else percent(told)
         now = "none" if wanted is None else percent(wanted)
@@ -116,7 +117,7 @@ def target_said(target: Body) -> str:
             f"The target is {now} now, and was {was} when the run was scored: score again for its "
             "chance."
         )
-    return f"Target {percent(told)}: the chance that trailing-12-month NRR is at least that."
+    return f"The chance that NRR is at least the target of {percent(told)}:"
 
 
 def meaning(body: Body) -> str:
