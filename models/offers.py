@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from models.bands import log_odds
 from models.contacts import Contacts
 from models.plays import BEYOND, CELL_PLAYS, Play, asks
 
@@ -21,6 +22,8 @@ Row = Mapping[Any, Any]
 OFFERED = ("kind", "play", "expected_value", "p_event", "evidence", "how", "others")
 """Columns that an offer brings."""
 MONTHS = 12.0
+CALENDAR = "calendar"
+"""What the contract, tenure and size say by themselves, among the parts of a chance."""
 
 
 class Terms(Protocol):
@@ -29,6 +32,7 @@ class Terms(Protocol):
     reduction: float
     short_lead_days: int
     likely_gone: float
+    content_beyond: float
     may_wait: float
 
     @property
@@ -87,19 +91,25 @@ def _best(free: list[dict[str, Any]]) -> dict[str, Any]:
     return max(same, key=lambda offer: float(offer["expected_value"]))  # the first of equals
 
 
-def saveability(p: Floats, lead_days: Floats, notice: NDArray[np.bool_], terms: Terms) -> Floats:
+def saveability(
+    p: Floats, lead_days: Floats, notice: NDArray[np.bool_], spoken_for: Floats, terms: Terms
+) -> Floats:
     """Give the share of the churn probability that a play is expected to take away.
+
+    ``spoken_for`` is by how many log odds an account's own signals put its renewal above what its
+    contract, tenure and size say; where they do so clearly, a call may wake who was content.
 
     Examples
     --------
     >>> from models.outreach import OutreachSettings
     >>> p, lead, terms = np.array([0.3, 0.3, 0.7]), np.array([90, 10, 10]), OutreachSettings()
-    >>> saveability(p, lead, np.zeros(3, bool), terms).tolist()
-    [0.12, 0.06, 0.03]
+    >>> saveability(p, lead, np.zeros(3, bool), np.array([0.6, -1.0, np.nan]), terms).tolist()
+    [0.06, 0.06, 0.03]
     """
     late = np.where(lead_days < terms.short_lead_days, 0.5, 1.0)
     decided = np.where((p > terms.likely_gone) | notice, 0.5, 1.0)
-    return np.asarray(terms.reduction * late * decided)
+    content = np.where(spoken_for > terms.content_beyond, 0.5, 1.0)
+    return np.asarray(terms.reduction * late * decided * content)
 
 
 def _worth(table: pd.DataFrame, terms: Terms, as_of: date) -> dict[str, Floats]:
@@ -109,7 +119,8 @@ def _worth(table: pd.DataFrame, terms: Terms, as_of: date) -> dict[str, Floats]:
     mrr = _numbers(table, "mrr")
     lead = (pd.to_datetime(table["next_renewal_on"]) - pd.Timestamp(as_of)).dt.days
     notice = table["notice"].to_numpy(dtype=bool)
-    share = saveability(p_churn, lead.to_numpy(dtype=np.float64), notice, terms)
+    days = lead.to_numpy(dtype=np.float64)
+    share = saveability(p_churn, days, notice, _spoken_for(table), terms)
     leaving = p_now * mrr * MONTHS * share
     shrink = np.nan_to_num(_numbers(table, "expected_loss_mrr") - _numbers(table, "p_churn") * mrr)
     shrinking = np.maximum(shrink, 0.0) * MONTHS * share
@@ -121,6 +132,16 @@ def _worth(table: pd.DataFrame, terms: Terms, as_of: date) -> dict[str, Floats]:
         "p_save": p_now,
         "p_expansion": _numbers(table, "p_expand"),
     }
+
+
+def _spoken_for(table: pd.DataFrame) -> Floats:
+    """Give by how many log odds the signals raise the chance to renew; missing without parts."""
+    if "parts" not in table:
+        return np.full(len(table), np.nan)
+    parts = [one["renew"] if isinstance(one, Mapping) else {} for one in table["parts"]]
+    whole = [sum(one.values()) if one else np.nan for one in parts]
+    alone = [one.get(CALENDAR, np.nan) for one in parts]
+    return log_odds(np.array(whole, dtype=np.float64)) - log_odds(np.array(alone, dtype=np.float64))
 
 
 def _now(by_decision: Floats, soon: Floats, terms: Terms) -> Floats:

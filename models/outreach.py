@@ -78,6 +78,9 @@ class OutreachSettings(Section):
         Days before a renewal, within which that is halved.
     likely_gone : float
         Chance to leave, above which it is halved.
+    content_beyond : float
+        Log odds by which an account's own signals put its renewal above what its contract says,
+        from which that is halved: a call may wake who was content.
     may_wait : float
         Weight of the chance to leave later than three months ahead: a later week's list can save
         that too.
@@ -95,6 +98,7 @@ class OutreachSettings(Section):
     reduction: float = Field(default=0.12, gt=0.0, le=1.0)
     short_lead_days: int = Field(default=30, ge=0)
     likely_gone: float = Field(default=0.6, gt=0.0, le=1.0)
+    content_beyond: float = Field(default=0.5, ge=0.0)
     may_wait: float = Field(default=0.1, ge=0.0, le=1.0)
     holdout: float = Field(default=0.0, ge=0.0, lt=1.0)
 
@@ -132,8 +136,8 @@ def rank(
     """Rank the accounts that are worth a play this week.
 
     Expected value, in the book's currency per year: for a save p x MRR x 12 x .12 - cost, the
-    .12 halved when the renewal is less than 30 days away, halved when p > .6 or notice was given;
-    what of p lies later than the three months ahead (``p_churn``) counts for a tenth, since a later
+    .12 halved when the renewal is less than 30 days away, halved when p > .6 or notice was given,
+    halved when the account's own signals (``parts``) speak clearly for it; what of p lies later than the three months ahead (``p_churn``) counts for a tenth, since a later
     list can save it too. For an expansion the expected expansion MRR (already probability x amount) x 12 - cost.
     Medium expansion readiness is listed only while an expansion trigger fires at "act".
 
