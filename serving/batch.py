@@ -178,7 +178,7 @@ def score(
     weekly = not backfill and not book.has("mrr_by_month")
     missed = missed_since(store, as_of) if weekly else []
     stages("facts")
-    facts = Facts() if backfill else facts_of(book, settings, as_of)
+    facts = Facts() if backfill else facts_of(book, settings, as_of, frame)
     stages("publish")
     lost = undelivered(store.engine)
     warnings = (*unusual, *gated.warnings, *missed, *lost, *model.warnings)

@@ -7,9 +7,11 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from fastapi.testclient import TestClient
 
+from features.maturity import MaturitySettings
 from models.plays import PLAYS
 from serving.api import access
 from serving.api.access import Who
@@ -17,6 +19,7 @@ from serving.app import create_app
 from serving.dashboard.account_view import account_view
 from serving.done import actions_of, call_of
 from serving.facts import Facts
+from serving.facts_reading import _grown
 from serving.store import Store
 from tests.example_publication import NOW, example
 
@@ -171,3 +174,21 @@ def test_bands_are_drawn_from_the_kept_bundle(home: Path) -> None:
     axes = account_view(store, replace(run, model_digest=digest), row, ALL, NOW.date())["axes"]
     assert axes[0].bands == "High from 90.0\xa0%, Medium from 75.0\xa0%"
     assert axes[1].bands == "High from 30.0\xa0%, Medium from 20.0\xa0%"
+
+
+def test_the_parts_of_maturity_stand_beside_its_score() -> None:
+    row = {
+        "account_id": ["a"], "usage_active_weeks_8w": [8.0], "adoption_activated_30d": [1.0],
+        "adoption_days_to_activation": [3.0], "adoption_core_adopted": [0.3],
+        "adoption_advanced_28d": [None], "adoption_integrations_28d": [0.0],
+        "relationship_advocacy_365d": [0.0], "expansion_invites_30d": [0.0],
+    }  # fmt: skip
+    grown = _grown({"a": {"lines": []}, "b": {}}, pd.DataFrame(row), MaturitySettings())
+    assert grown["b"]["maturity"] is None
+    assert grown["a"] == {
+        "lines": [],
+        "maturity": {
+            "activation": 1.0, "habit": 1.0, "adoption": 0.5, "advanced": None,
+            "integration": 0.0, "advocacy": 0.0,
+        },
+    }  # fmt: skip

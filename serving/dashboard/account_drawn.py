@@ -53,7 +53,7 @@ def chances_option(
 
 def _marks(levels: Sequence[float] | None, colour: str) -> dict[str, Any]:
     names = ("High", "Medium")
-    line = {"type": "dashed", "width": 1, "opacity": 0.55, "color": colour}
+    line = {"type": "dashed", "width": 1, "color": colour}
     label = {"formatter": "{b}", "position": "end", "fontSize": 11, "color": colour}
     pairs = zip(names, levels or (), strict=False)
     return {
