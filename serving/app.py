@@ -9,9 +9,25 @@ from typing import Any
 
 from fastapi import Depends, FastAPI
 
-from serving.api import accounts, actual, book, forecast, health, models, operation, scoring
+from serving.api import (
+    account,
+    accounts,
+    actual,
+    book,
+    facts,
+    forecast,
+    health,
+    models,
+    operation,
+    outreach,
+    scoring,
+)
+from serving.api.acceptance import json_wanted
 from serving.api.access import no_key_in_address, refuse_undeclared
+from serving.api.described import Described
 from serving.api.entrance import admission_of, from_here, trusted_host
+from serving.api.kept_answers import Kept, KeptAnswers, Shelf, given_again
+from serving.api.once import Once, Replayed, replay
 from serving.api.state import Serving, asked_once
 from serving.cursors import secret
 from serving.dashboard import routes
@@ -22,12 +38,14 @@ from serving.operation.log import Log
 from serving.operation.watch import Watch
 from serving.problems import install
 from serving.protection import Protection
+from serving.repeats import Repeats
 from serving.scenarios import Scenarios
 from serving.store import Store
+from serving.tags import Tags
 
 __all__ = ["create_app"]
 
-_ALWAYS = (trusted_host, from_here, no_key_in_address, asked_once)
+_ALWAYS = (trusted_host, from_here, no_key_in_address, asked_once, json_wanted)
 
 
 def create_app(
@@ -73,7 +91,7 @@ def create_app(
     """
     duty = duty or Duty()
     store = Store.open(home, kept, duty.settings.query_seconds)
-    app = FastAPI(
+    app = Described(
         title="Perennial",
         summary="Which customers will renew, which will grow, and what NRR will be.",
         version="1",
@@ -93,10 +111,18 @@ def create_app(
     app.state.now = now
     app.state.duty = duty
     app.state.admission = admission_of(store, app.state.duty.settings, now)
+    app.state.repeats = Repeats(store.engine)
     install(app)
+    app.state.shelf = Shelf(store.engine)
+    app.add_exception_handler(Kept, given_again)
+    app.add_middleware(KeptAnswers, shelf=app.state.shelf)
+    app.add_middleware(Tags)
+    app.add_exception_handler(Replayed, replay)
+    app.add_middleware(Once, repeats=app.state.repeats)
     app.add_middleware(Protection)
     app.add_middleware(Watch, duty=duty, log=log)
-    for part in (accounts, actual, book, forecast, models, scoring, health, operation, routes):
+    answers = (account, accounts, actual, book, facts, forecast, models, outreach, scoring)
+    for part in (*answers, health, operation, routes):
         app.include_router(part.router)
     refuse_undeclared(app)
     return app

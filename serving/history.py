@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from features.asof import quarter_name
-from features.book import Book
 from features.configuration import nearest
-from features.faults import UsageFault
-from features.outreach_log import contacted
+from features.faults import Busy, UsageFault
 from models.contacts import LEVELS, Call, Contacts, last_contacts
 from models.holdout import Holdout
 from models.plays import PLAYS, named
 from serving import queries, tables
 from serving.audit import append
 from serving.database import reading, writing
+
+if TYPE_CHECKING:
+    from features.book import Book
 
 __all__ = [
     "actions",
@@ -27,6 +28,7 @@ __all__ = [
     "contacts_before",
     "disagreements",
     "holdout_logs",
+    "last_call",
     "listed",
     "log_action",
     "record_call",
@@ -38,14 +40,22 @@ LISTS_DAYS = 91
 
 
 def record_call(
-    engine: sa.Engine, account_id: str, call: Call, now: datetime, by: str = COMMAND_LINE
+    engine: sa.Engine,
+    account_id: str,
+    call: Call,
+    now: datetime,
+    by: str = COMMAND_LINE,
+    seen: int | None = None,
 ) -> None:
     """Keep a CSM's own call of an account; one without a level withdraws the call before it.
 
-    Who keeps it (``by``) goes into the audit.
+    Who keeps it (``by``) goes into the audit. ``seen`` is the number of the last call that its
+    maker knew of (0: of none); None: it does not matter.
 
     Raises
     ------
+    Busy
+        ``call.stale`` if somebody made another call since.
     UsageFault
         ``call.level`` for a level that is none of High, Medium and Low; ``call.expired`` where it
         would not hold any more.
@@ -55,6 +65,7 @@ def record_call(
             raise UsageFault("call.level", level, f"one of {', '.join(LEVELS)}")
     if call.until is not None and call.until <= now.date():
         raise UsageFault("call.expired", f"until {call.until}", "name a day to come")
+    c = tables.calls.c
     row = {
         "account_id": account_id,
         "retention": call.retention,
@@ -65,8 +76,23 @@ def record_call(
         "made_at": now.isoformat(),
     }
     with writing(engine) as connection:
+        last = sa.select(sa.func.max(c.call_id)).where(c.account_id == account_id)
+        if seen is not None and (connection.scalar(last) or 0) != seen:
+            raise Busy("call.stale", f"{account_id}: called since", "look at it again")
         connection.execute(sa.insert(tables.calls).values(row))
         append(connection, now, by, "call.put", account_id)
+
+
+def last_call(engine: sa.Engine, account_id: str) -> dict[str, Any] | None:
+    """Give the last call of an account as it was kept, a withdrawing one too; None: there is none.
+
+    ``call_id``, ``retention``, ``expansion``, ``note``, ``csm``, ``until``, ``made_at``.
+    """
+    c = tables.calls.c
+    wanted = sa.select(tables.calls).where(c.account_id == account_id)
+    with reading(engine) as connection:
+        found = connection.execute(wanted.order_by(c.call_id.desc()).limit(1)).first()
+    return None if found is None else dict(found._mapping)
 
 
 def calls(engine: sa.Engine, as_of: date) -> dict[str, Call]:
@@ -168,6 +194,8 @@ def cells_on(engine: sa.Engine, day: date) -> dict[str, str]:
 
 def contacts_before(engine: sa.Engine, book: Book, as_of: date) -> Contacts:
     """Gather what was known of past outreach before an as-of date."""
+    from features.outreach_log import contacted  # heavy: duckdb, which a server starts without
+
     done = last_contacts([*contacted(book, as_of), *actions(engine, as_of)])
     logs = holdout_logs(engine, as_of)
     quarter = quarter_name(as_of, book.facts.fiscal_year_starts)

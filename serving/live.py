@@ -23,7 +23,8 @@ from serving.columns import native
 from serving.history import contacts_before
 from serving.model_at_hand import ModelAtHand
 from serving.queries import Run
-from serving.schemas import OUTREACH_TABLE, SCORE_COLUMNS
+from serving.schemas import OUTREACH_TABLE
+from serving.scorer import Scorer
 from serving.settings import Settings
 from serving.store import Store
 from serving.volume import judged
@@ -49,7 +50,7 @@ def _own_model(settings: Settings, run: Run) -> Champion:
 class _Live:
     """The current run, with its snapshot and its model open."""
 
-    def __init__(self, settings: Settings, hand: ModelAtHand | None = None) -> None:
+    def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.store = Store.open(settings.home, settings.store)
         run = self.store.current()
@@ -58,16 +59,12 @@ class _Live:
         self.run: Run = run
         book = open_book(settings.home, run.snapshot_id)
         self.book, _ = judged(settings.home, book, self.store, accept=True)
-        self.model = hand.of(run) if hand else _own_model(settings, run)
+        self.model = _own_model(settings, run)
         self.worked = contacts_before(self.store.engine, self.book, run.as_of)
 
-    def judged(self, accounts: list[str] | None = None) -> tuple[Any, pd.DataFrame]:
-        """Judge accounts (all unless named) as the run did."""
-        frame = snapshot(
-            self.book, self.run.as_of, self.settings.rules.by_account(), accounts, finite=False
-        )
-        if frame.empty:
-            return None, frame
+    def judged(self) -> tuple[Any, pd.DataFrame]:
+        """Judge the accounts as the run did."""
+        frame = snapshot(self.book, self.run.as_of, self.settings.rules.by_account(), finite=False)
         previous = self.store.previous_cells(self.run.as_of)
         past = None if previous.empty else previous.loc[:, ["account_id", "memory"]]
         choices = self.settings.choices
@@ -78,23 +75,12 @@ class _Live:
         return judge_accounts(frame, model, past, day, choices, earlier, self.worked)
 
 
-def live_scorer(settings: Settings, hand: ModelAtHand | None = None) -> Callable[[list[str]], Rows]:
-    """Give a function that scores named accounts now; unknown ones are left out.
+def live_scorer(settings: Settings, hand: ModelAtHand | None = None) -> Scorer:
+    """Give what scores named accounts now; unknown ones are left out.
 
-    Without a model at hand it is opened, and verified, at each call.
+    Without a model at hand the published run's own is opened, and verified, at each call.
     """
-
-    def score(accounts: list[str]) -> Rows:
-        live = _Live(settings, hand)
-        _, table = live.judged(accounts)
-        if table.empty:
-            return []
-        table["as_of"], table["run_id"] = live.run.as_of, live.run.run_id
-        table["model_version"] = str(live.model.version)
-        rows: Rows = table.loc[:, list(SCORE_COLUMNS)].to_dict("records")
-        return rows
-
-    return score
+    return Scorer(settings, hand.of if hand else partial(_own_model, settings))
 
 
 def list_for(settings: Settings, csm: str | None, capacity: int) -> Rows:

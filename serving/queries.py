@@ -118,6 +118,10 @@ class Filters:
         A trigger that fires.
     named : str
         A part of the name or of the id; capitals do not matter.
+    renewal_from, renewal_before : date
+        The next contract decision on the first day or later, and before the second.
+    play : str
+        A play with which the run's outreach list names it.
     """
 
     cell: str | None = None
@@ -127,6 +131,9 @@ class Filters:
     moved: bool | None = None
     trigger: str | None = None
     named: str | None = None
+    renewal_from: date | None = None
+    renewal_before: date | None = None
+    play: str | None = None
 
 
 def firing_rows(run: str, scores: Columns) -> list[dict[str, Any]]:
@@ -265,6 +272,11 @@ def standing(before: date, since: date | None = None) -> sa.Select[Any]:
     last = revisions.group_by(r.as_of).subquery()
     same = sa.and_(r.as_of == last.c.as_of, r.revision == last.c.revision)
     return sa.select(tables.runs).join(last, same).order_by(r.as_of.desc())
+
+
+def run_before(connection: sa.Connection, as_of: date) -> Run | None:
+    """Give the run that stands for the last date before one."""
+    return _run(connection, standing(as_of).limit(1))
 
 
 def previous(connection: sa.Connection, before: date, count: int) -> pd.DataFrame:

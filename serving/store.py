@@ -140,6 +140,11 @@ class Store:
         with reading(self.engine) as connection:
             return queries.runs(connection, limit, held=held)
 
+    def before(self, as_of: date) -> Run | None:
+        """Give the run that stands for the last date before one."""
+        with reading(self.engine) as connection:
+            return queries.run_before(connection, as_of)
+
     def attempts(self) -> list[tuple[str, str]]:
         """List run id and outcome of every attempt to publish, oldest first."""
         with reading(self.engine) as connection:

@@ -393,7 +393,9 @@ def test_every_answer_forbids_framing_sniffing_and_keeping(api, path):
 
 def test_open_api_tells_of_every_route_and_column(api):
     schema = api.get("/openapi.json").json()
-    assert {"/v1/accounts", "/v1/accounts/{account_id}", "/v1/matrix", "/v1/outreach",
+    assert {"/v1/accounts", "/v1/accounts/{account_id}", "/v1/accounts/{account_id}/history",
+            "/v1/accounts/{account_id}/detail", "/v1/accounts/{account_id}/call", "/v1/metrics",
+            "/v1/dashboard/expansion", "/v1/outreach/{account_id}/log", "/v1/matrix", "/v1/outreach",
             "/v1/forecast", "/v1/forecast/actual", "/v1/forecast/scenario", "/v1/score", "/v1/runs", "/v1/models", "/livez", "/readyz", "/metrics"} == set(schema["paths"])  # fmt: skip
     account = schema["components"]["schemas"]["ScoredAccount"]["properties"]
     assert list(account) == list(SCORE_COLUMNS)

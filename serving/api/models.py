@@ -8,7 +8,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 
 from serving.api.access import needs
-from serving.api.book import Nothing
+from serving.api.asking import Nothing
+from serving.api.examples import shown
 from serving.api.replies import ModelsReply, Reply
 from serving.api.state import State
 from serving.model_at_hand import ModelState
@@ -33,7 +34,12 @@ def told_of(model: ModelState) -> dict[str, Any]:
     return {**named, "troubles": troubles}
 
 
-@router.get("/models", dependencies=[needs("runs")], responses={200: {"model": ModelsReply}})
+@router.get(
+    "/models",
+    operation_id="models",
+    dependencies=[needs("runs")],
+    responses=shown("models", ModelsReply),
+)
 def models(_query: Annotated[Nothing, Query()], state: State) -> Reply:
     """List the models that published runs, the latest first, and tell which one serves."""
     serving = state.model()

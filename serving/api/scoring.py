@@ -8,8 +8,10 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
-from serving.api.access import needs
-from serving.api.book import Nothing
+from serving.api.access import Caller, needs
+from serving.api.asking import Nothing
+from serving.api.examples import body_of, shown
+from serving.api.once import once
 from serving.api.replies import Reply, ScoreReply
 from serving.api.state import State
 from serving.bodies import read_body
@@ -32,22 +34,21 @@ class ScoreRequest(BaseModel):
     account_ids: list[AccountId] = Field(min_length=1, description="At most 1,000.")
 
 
-_BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {"application/json": {"schema": ScoreRequest.model_json_schema()}},
-    }
-}
-
-
 @router.post(
     "/score",
-    dependencies=[needs("score")],
-    responses={200: {"model": ScoreReply}},
-    openapi_extra=_BODY,
+    dependencies=[needs("score"), once],
+    operation_id="score",
+    responses=shown("score", ScoreReply),
+    openapi_extra=body_of("score", ScoreRequest),
 )
-async def score(_query: Annotated[Nothing, Query()], request: Request, state: State) -> Reply:
-    """Score the named accounts."""
+async def score(
+    _query: Annotated[Nothing, Query()], request: Request, state: State, who: Caller
+) -> Reply:
+    """Score the named accounts now.
+
+    From the snapshot of the run that serves, by the door and the model of the weekly job: the
+    same bytes in give the same numbers out. Nothing is published.
+    """
     asked = await read_body(request, ScoreRequest)
     names = list(dict.fromkeys(asked.account_ids))
     if len(asked.account_ids) > MOST:
@@ -56,7 +57,8 @@ async def score(_query: Annotated[Nothing, Query()], request: Request, state: St
     if state.score_accounts is None or await run_in_threadpool(state.model) is None:
         raise Problem(503, "model_not_loaded", "no model serves yet: run `perennial train`")
     rows = await run_in_threadpool(state.score_accounts, names)
-    return Reply({"items": _in_order(asked.account_ids, rows)})
+    own = [row for row in rows if who.csm is None or row.get("csm") == who.csm]
+    return Reply({"items": _in_order(asked.account_ids, own)})
 
 
 def _in_order(asked: list[str], rows: list[dict[str, Any]]) -> list[Any]:
