@@ -9,7 +9,7 @@ ROWS ?= 20m
 PYTEST := $(BIN)/python -m pytest
 unexport PYTHONDONTWRITEBYTECODE  # every process of a test run would compile all modules again
 
-.PHONY: help demo serve test ci slow check lint format docs faults shown pins bench-ledger bench-features bench-signals bench-training bench-attainable bench-small bench-books bench-coverage bench-error bench-sponsors bench-forecast bench-scenarios bench-stability bench-weekly bench-outreach clean
+.PHONY: help demo serve test ci slow check lint format docs faults shown pins bench-ledger bench-features bench-signals bench-training bench-attainable bench-small bench-books bench-coverage bench-error bench-sponsors bench-forecast bench-scenarios bench-stability bench-weekly bench-outreach bench-serving clean
 .DEFAULT_GOAL := help
 
 help:  ## List these commands
@@ -58,9 +58,12 @@ faults: $(STAMP)  ## Run every test but the slow ones and write docs/faults.md f
 shown: $(STAMP)  ## Run the demo and write again what the README shows of it (needs Chromium)
 	@$(BIN)/perennial demo > docs/demo.txt
 	@$(MAKE) --no-print-directory docs
-	@cd demo && { ../$(BIN)/perennial serve --port $(PORT) & server=$$!; sleep 8; \
-	  chromium --headless --no-sandbox --hide-scrollbars --window-size=1440,1190 \
-	    --screenshot=../docs/images/dashboard.png http://127.0.0.1:$(PORT)/ 2>/dev/null; kill $$server; }
+	@cd demo && { ../$(BIN)/perennial serve --port $(PORT) 2>/dev/null & server=$$!; sleep 8; \
+	  first=$$(curl -s "http://127.0.0.1:$(PORT)/v1/outreach?limit=1" | grep -o '"account_id":"[^"]*"' | cut -d'"' -f4); \
+	  for shot in dashboard: forecast:forecast account:accounts/$$first; do \
+	    chromium --headless --no-sandbox --hide-scrollbars --window-size=1440,1190 \
+	      --screenshot=../docs/images/$${shot%%:*}.png http://127.0.0.1:$(PORT)/$${shot#*:} 2>/dev/null; \
+	  done; kill $$server; }
 
 pins: $(STAMP)  ## Write constraints.txt from what is installed in .venv
 	@$(BIN)/python -m pip freeze --disable-pip-version-check --exclude-editable > constraints.txt
@@ -111,6 +114,9 @@ bench-weekly: $(STAMP)  ## Time the weekly job on 20M usage rows, and the week a
 
 bench-outreach: $(STAMP)  ## Lay what the list saves beside an oracle, where outreach works in a known way
 	@$(BIN)/python -m benchmarks.outreach_worth
+
+bench-serving: $(STAMP)  ## Ask a server of 5,000 accounts in an open loop, beside a bare echo
+	@$(BIN)/python -m benchmarks.serving_load
 
 clean:  ## Remove what was built, trained and simulated (.venv stays)
 	rm -rf build dist demo .perennial .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
