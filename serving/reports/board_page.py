@@ -220,10 +220,10 @@ def _moved(closed: Body | None, currency: str) -> str:
 
 
 def _choices(definition: Body) -> list[tuple[str, str, str]]:
-    """List every choice of the definition, with its value and what it means."""
+    """List every choice that is made, with its value and what it means."""
     said = meanings(Rules)
     return [
-        (key, "–" if value is None else str(value), _MARKS.sub("", said[key]))
+        (key, str(value), _MARKS.sub("", said[key]))
         for key, value in definition.items()
-        if key in said
+        if key in said and value is not None
     ]
