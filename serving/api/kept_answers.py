@@ -160,7 +160,8 @@ class KeptAnswers:
                 kinds = [value for name, value in message["headers"] if name == b"content-type"]
                 whole = message["status"] == 200 and kinds == [_JSON]
             elif whole and "keep" in state and not message.get("more_body"):
-                self.shelf.put(*state.pop("keep"), message.get("body", b""))
+                key, since = state.pop("keep")
+                self.shelf.put(key, since, message.get("body", b""))
             await send(message)
 
         await self.app(scope, receive, noted)
