@@ -157,6 +157,9 @@ def score(
     store = Store.open(settings.home, settings.store)
     done = store.find(as_of, book.snapshot_id, model.bundle.digest, settings.digest)
     if done is not None:
+        if not backfill and store.document(done.run_id, "metrics") is None:
+            stages("facts")  # an earlier Perennial published it, or a backfill did
+            store.add_facts(done.run_id, facts_of(book, settings, as_of))
         return _already(store, done.run_id, as_of, begun, model)
     book, unusual = judged(settings.home, book, store, accept_volume)
     stages("signals")

@@ -12,10 +12,10 @@ import sqlalchemy as sa
 from serving import details, outbox, queries, tables
 from serving.columns import as_rows, plain
 from serving.database import POSTGRES
-from serving.facts import Facts
+from serving.facts import KINDS, Facts
 from serving.publication import Publication
 
-__all__ = ["insert"]
+__all__ = ["add_facts", "insert"]
 
 AT_ONCE = 2000
 """Rows of one statement: between two of them a process that is asked to end can do so."""
@@ -66,6 +66,19 @@ def insert(
     details.forget(connection)
     checkpoint("details_inserted")
     outbox.queue(connection, run, publication.alerts, now, held=bool(held))
+
+
+def add_facts(connection: sa.Connection, run: str, facts: Facts) -> bool:
+    """Write the facts of a run that was published without; whether it had none."""
+    d = tables.documents.c
+    known = sa.select(sa.func.count()).where(d.run_id == run, d.kind.in_(KINDS))
+    if connection.scalar(known):
+        return False
+    rows = [{"run_id": run, "kind": k, "key": at, "body": body} for k, at, body in facts.documents]
+    _rows(connection, tables.documents, rows)
+    _rows(connection, tables.details, _details(run, facts))
+    details.forget(connection)
+    return True
 
 
 def _details(run: str, facts: Facts) -> list[dict[str, Any]]:

@@ -13,12 +13,14 @@ import sqlalchemy as sa
 
 from serving import details, ledger, queries
 from serving.database import opened, reading, writing
+from serving.facts import Facts
 from serving.kept import StoreSettings
 from serving.paging import Page, page
 from serving.publication import Publication
 from serving.publishing import Published
 from serving.publishing import publish as published
 from serving.queries import Filters, Run
+from serving.rows import add_facts
 from serving.verifying import verify
 
 __all__ = ["Filters", "Page", "Publication", "Published", "Run", "Store"]
@@ -234,6 +236,11 @@ class Store:
         with reading(self.engine) as connection:
             name = run or queries.current_name(connection)
             return details.detail(connection, name, account_id)
+
+    def add_facts(self, run: str, facts: Facts) -> bool:
+        """Keep facts with a run that was published without; its digest stays. Whether it had none."""
+        with writing(self.engine) as connection:
+            return add_facts(connection, run, facts)
 
     def outreach(
         self, csm: str | None = None, capacity: int | None = None, *, run: str | None = None

@@ -20,6 +20,7 @@ from tests import keyed
 from tests.example_publication import NOW, example
 from tests.keyed import Clock, bearer, client, made
 
+pytestmark = pytest.mark.ci
 HEAD = {"content-type": "application/json"}
 api, clock, home, published, store = (
     keyed.api, keyed.clock, keyed.home, keyed.published, keyed.store

@@ -127,6 +127,16 @@ def test_facts_are_kept_with_a_run_and_leave_its_digest_alone(tmp_path: Path) ->
     assert store.detail(account) == {"lines": []}
 
 
+def test_facts_are_added_to_a_run_that_has_none_and_only_once(tmp_path: Path) -> None:
+    store = Store.open(tmp_path)
+    run = store.publish(example(), now=NOW).run_id
+    facts = Facts({"n": 1}, {"figures": []}, {"a01": {"lines": []}})
+    assert store.add_facts(run, facts)
+    assert not store.add_facts(run, replace(facts, metrics={"n": 2}))
+    assert (store.document(run, "metrics"), store.detail("a01")) == ({"n": 1}, {"lines": []})
+    assert store.verify() == [run]
+
+
 @pytest.mark.ci
 def test_details_are_kept_for_two_dates_and_old_runs_are_served_without(tmp_path: Path) -> None:
     store, plain = Store.open(tmp_path), example()
