@@ -19,6 +19,7 @@ from models.factor import Leaning, factor_nodes
 from models.flows import Cohort, sums_given_factor
 from models.mixture import mixture, quantiles_together
 from models.paths import SINGLE, simulate
+from models.together import together
 
 __all__ = ["Draft", "Group", "Shape", "draft_of", "finished", "is_lumpy", "shapes_of"]
 
@@ -153,12 +154,14 @@ def draft_of(
     quantiles = np.zeros((len(groups), len(names), len(levels)))
     closing = names.index("closing")
     above = [_above_curve(z, one[closing]) for one in sums]
-    for g, group in enumerate(groups):
-        if curved[g].all() or not len(group.members):
-            continue
+    lumpy = [g for g, one in enumerate(groups) if len(one.members) and not curved[g].all()]
+
+    def played(g: int) -> dict[str, Floats]:
         asked = tuple(name for name, fits in zip(names, curved[g], strict=True) if not fits)
-        part, count = cohort.of(group.members), _paths(group, paths)
-        drawn = simulate(part, leaning.of(group.members), count, seed, asked)
+        part, count = cohort.of(groups[g].members), _paths(groups[g], paths)
+        return simulate(part, leaning.of(groups[g].members), count, seed, asked)
+
+    for g, drawn in zip(lumpy, together(played, lumpy), strict=True):
         for name, values in drawn.items():
             quantiles[g, names.index(name)] = np.quantile(values, levels, method="inverted_cdf")
         if not curved[g, closing]:

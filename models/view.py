@@ -14,6 +14,7 @@ from models.factor import lean
 from models.flows import QUANTITIES, Cohort, means
 from models.shape import Draft, Group, Shape, draft_of, finished, shapes_of
 from models.stretch import stretched, stretched_loss
+from models.together import together
 
 __all__ = ["FIGURES", "LEVELS", "View", "groups_of", "months_of", "views_of"]
 
@@ -143,13 +144,17 @@ def months_of(
     >>> months_of([(still, 0.2)])[0]["grr"]
     {'mean': 1.0, 'p10': 1.0, 'p50': 1.0, 'p90': 1.0}
     """
-    drafts, sums = [], []
-    for cohort, tau in months:  # one cohort at a time: twelve of a large book are half a gigabyte
-        drafts.append(_month_draft(cohort, tau, seed))
-        flows = means(cohort)
-        sums.append((float(cohort.mrr.sum()), flows["closing"].sum(), flows["loss"].sum()))
-    shapes = finished(drafts, MONTH_LEVELS)
+    # few cohorts at a time: twelve of a large book are half a gigabyte
+    drawn = list(together(lambda month: _month_sums(*month, seed), months))
+    sums, shapes = [one for one, _ in drawn], finished([draft for _, draft in drawn], MONTH_LEVELS)
     return [_month(*one, shape, stretch) for one, (shape,) in zip(sums, shapes, strict=True)]
+
+
+def _month_sums(cohort: Cohort, tau: float, seed: int) -> tuple[tuple[float, float, float], Draft]:
+    """Give opening, closing and loss of a month, and the draft of their shape."""
+    flows = means(cohort)
+    sums = float(cohort.mrr.sum()), float(flows["closing"].sum()), float(flows["loss"].sum())
+    return sums, _month_draft(cohort, tau, seed)
 
 
 def _month_draft(cohort: Cohort, tau: float, seed: int) -> Draft:
