@@ -83,6 +83,7 @@ def test_the_page_tells_what_was_published(clients: dict[str, TestClient]) -> No
     assert 'href="/accounts?cell=HH"' in text
 
 
+@pytest.mark.fault("D09")
 @pytest.mark.parametrize("back", ["//evil.example", "https://evil.example", "/\\evil", "/v1/runs"])
 def test_the_way_back_stays_on_this_site(clients: dict[str, TestClient], back: str) -> None:
     text = clients["all"].get("/accounts/a02", params={"back": back}).text
@@ -90,6 +91,7 @@ def test_the_way_back_stays_on_this_site(clients: dict[str, TestClient], back: s
     assert '<a href="/accounts">← Accounts</a>' in text
 
 
+@pytest.mark.fault("D12")
 def test_what_is_not_theirs_is_not_there(clients: dict[str, TestClient]) -> None:
     assert clients["all"].get("/accounts/nobody").status_code == 404
     assert clients["ben"].get("/accounts/a01").status_code == 404
@@ -97,6 +99,7 @@ def test_what_is_not_theirs_is_not_there(clients: dict[str, TestClient]) -> None
     assert clients["ben"].post("/accounts/a01/call", data={"retention": "Low"}).status_code == 404
 
 
+@pytest.mark.fault("D12")
 def test_finance_reads_without_names_and_without_forms(clients: dict[str, TestClient]) -> None:
     text = clients["cfo"].get("/accounts/a01").text
     assert "champion" in text
@@ -153,6 +156,7 @@ def test_a_call_is_kept_disagrees_and_is_withdrawn(
     assert call_of(engine, "a03", today) is None
 
 
+@pytest.mark.fault("D01")
 def test_hostile_names_are_text(clients: dict[str, TestClient]) -> None:
     text = clients["all"].get("/accounts/a10").text
     assert "<img src=x" not in text
