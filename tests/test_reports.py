@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
 import shutil
@@ -16,7 +18,7 @@ from features.faults import DependencyDown, InputMissing
 from features.rules import Rules
 from serving import reports
 from serving.digest.lines import plain
-from serving.reports import value, value_page
+from serving.reports import board_page, value, value_page
 from serving.reports.charts import fan, quarter_lines, waterfall, weekly
 from serving.reports.printing import BROWSERS, browser, pdf
 from serving.reports.quarters import quarters
@@ -357,6 +359,43 @@ def test_a_book_of_a_few_months_without_run_target_or_close(tmp_path: Path) -> N
     ):
         assert said in words, said
     assert stat.S_IMODE((folder / "board.html").stat().st_mode) == 0o600
+
+
+@pytest.mark.ci
+@pytest.mark.fault("D01")
+def test_hostile_names_on_the_boards_page_are_text(tmp_path: Path) -> None:
+    names = [name.replace("\x00", "") for name in HOSTILE]
+    out = io.StringIO()
+    csv.writer(out).writerows(
+        [
+            ("account_id", "name", "segment"),
+            *((f"a{k}", name, name) for k, name in enumerate(names)),
+        ]
+    )
+    starts = "".join(f"a{k},2023-01-01,,{100 * (k + 1)}.00,1\n" for k in range(len(names)))
+    gone = "gone,2023-01-01,2025-01-01,9000.00,1\n"
+    accounts = out.getvalue() + "gone,Gone,smb\n"
+    lines = "account_id,starts_on,ends_on,mrr,seats\n" + starts + gone
+    toml = '[book]\nas_of = "2025-07-01"\n'
+    folder = made(tmp_path, toml, accounts=accounts, subscriptions=lines, usage=None)
+    told = perennial(folder, "report", "--board", "--json")
+    assert told.code == 0, told.err
+    body = told.body
+    assert body["window"]["nrr"] is not None
+    assert len(body["segments"]) == len(names) + 1
+    largest = [
+        {"account_id": "a0", "name": plain(name), "mrr": 1.0, "share": 0.5} for name in names
+    ]
+    body["concentration"] = {"accounts": largest, "largest_share": 0.5, "nrr_without_largest": 1.0}
+    body["run"] = {"run_id": "r", "as_of": "2025-07-01", "model_version": "1", "snapshot": "s"}
+    body["forecasts"] = {"3": {"nrr": None, "as_of": "2025-07-01", "reason": names[0],
+                               "period_end": "2025-09-30", "horizon_months": 3,
+                               "cohort_accounts": 0, "opening_mrr": 0.0}}  # fmt: skip
+    page = board_page(body)
+    words = safe(page).words
+    assert len(page) < 150_000
+    assert "\u202e" not in page
+    assert "{{7*7}}" in words
 
 
 @pytest.fixture(scope="module")

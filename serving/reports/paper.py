@@ -13,6 +13,7 @@ from jinja2 import Template
 from markupsafe import Markup
 
 from serving.dashboard.figures import percent
+from serving.digest.lines import plain
 from serving.digest.words import chance
 from serving.pages import template
 from serving.reports.spelling import bare, cents, change, month, points, sentence, short, whole
@@ -53,6 +54,7 @@ def _template(name: str) -> Template:
         "month": month,
         "sentence": sentence,
         "short": short,
+        "plain": plain,
         "chance": chance,
     }
     return template(_HERE, name, filters, {"change": change, "points": points})
