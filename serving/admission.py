@@ -1,7 +1,8 @@
 """Admission: who is let in, by a key, a session or a proxy's word; quick, and never for long.
 
 What was found about a key counts for two seconds, so that a revoked one opens nothing soon after
-in every process that serves; a session is looked up each time.
+in every process that serves. What was found about a session counts until anything at all is
+written to the store; where that cannot be told, it is looked up each time.
 """
 
 from __future__ import annotations
@@ -91,6 +92,7 @@ class Admission:
         self.settings = settings or AdmissionSettings()
         self.attempts = Attempts()
         self._known: OrderedDict[str, tuple[Key, float]] = OrderedDict()
+        self._sessions: OrderedDict[str, tuple[Key, int, datetime]] = OrderedDict()
         self._pepper: Pepper | None = None
         self.closed = self.settings.closed
         self._open_until = 0.0
@@ -158,14 +160,37 @@ class Admission:
             raise Guessing(seconds)
         return None
 
-    def by_session(self, token: str) -> Who | None:
-        """Give who asks in a session that is good."""
+    def known_session(self, token: str, state: int | None) -> Who | None:
+        """Give who asks in a session that was found good in the same state of the store."""
+        if self._pepper is None or state is None:
+            return None
+        found = self._sessions.get(self._pepper.seal("session", token))
+        if found is None or found[1] != state:
+            return None
+        key, now = found[0], self.now()
+        return key.who if now < found[2] and key.good(now) else None
+
+    def by_session(self, token: str, state: int | None = None) -> Who | None:
+        """Give who asks in a session that is good.
+
+        Parameters
+        ----------
+        token : str
+        state : int, optional
+            Number of the store's state, read before; the answer is kept for as long as it is this.
+        """
         own = self.pepper()
         if own is None:
             return None
         with reading(self.engine) as connection:
-            key = sessions.session_key(connection, own, token, self.now())
-        return key.who if key is not None else None
+            found = sessions.session_key(connection, own, token, self.now())
+        if found is None:
+            return None
+        if state is not None:
+            self._sessions[own.seal("session", token)] = (found.key, state, found.until)
+        while len(self._sessions) > _MOST_KNOWN:
+            self._sessions.popitem(last=False)
+        return found.key.who
 
     def sign_in(self, key: Key) -> str:
         """Begin a session of a key, and give its token."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
@@ -14,7 +15,22 @@ from serving.database import writing
 from serving.keys import Key, key_row
 from serving.pepper import Pepper
 
-__all__ = ["begin", "end", "session_key"]
+__all__ = ["Session", "begin", "end", "session_key"]
+
+
+class Session(NamedTuple):
+    """A session that is good.
+
+    Attributes
+    ----------
+    key : Key
+        The key that began it.
+    until : datetime
+        When it ends by itself.
+    """
+
+    key: Key
+    until: datetime
 
 
 def begin(engine: sa.Engine, pepper: Pepper, key: Key, *, now: datetime, lasts: timedelta) -> str:
@@ -35,15 +51,18 @@ def begin(engine: sa.Engine, pepper: Pepper, key: Key, *, now: datetime, lasts: 
     return token
 
 
-def session_key(connection: sa.Connection, pepper: Pepper, token: str, now: datetime) -> Key | None:
-    """Give the key of a session that is still good, under the role that it began with."""
+def session_key(
+    connection: sa.Connection, pepper: Pepper, token: str, now: datetime
+) -> Session | None:
+    """Find a session that is still good, its key in the role that it began with."""
     s = tables.sessions
     row = connection.execute(sa.select(s).where(s.c.seal == pepper.seal("session", token))).first()
-    if row is None or row.ended_at is not None or datetime.fromisoformat(row.expires_at) <= now:
+    if row is None or row.ended_at is not None:
         return None
+    until = datetime.fromisoformat(row.expires_at)
     key = key_row(connection, row.key_id)
     unchanged = (key.role, key.csm) == (row.role, row.csm)
-    return key if unchanged and key.good(now) else None
+    return Session(key, until) if unchanged and key.good(now) and now < until else None
 
 
 def end(engine: sa.Engine, pepper: Pepper, token: str, *, now: datetime) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.routing import iter_route_contexts
@@ -16,6 +16,9 @@ from serving.keys import PATTERN
 from serving.problems import Problem
 from serving.protection import is_forwarded
 from serving.roles import ROLES, SCOPES, THIS_MACHINE, Who
+
+if TYPE_CHECKING:
+    from serving.api.kept_answers import Shelf
 
 __all__ = [
     "COOKIE",
@@ -73,10 +76,18 @@ async def _admitted(admission: Admission, request: Request) -> Who | None:
         return await _by_key(admission, request, given)
     token = request.cookies.get(COOKIE)
     if token is not None:
-        return await run_in_threadpool(admission.by_session, token)
+        state = _state_of(request)
+        known = admission.known_session(token, state)
+        return known or await run_in_threadpool(admission.by_session, token, state)
     proxy = request.app.state.duty.settings.trusted_proxy
     peer = request.client.host if request.client else ""
     return proxy.who(peer, request.headers) if proxy else None
+
+
+def _state_of(request: Request) -> int | None:
+    """Give the number of the store's state, which changes with every write; None if unknown."""
+    shelf: Shelf = request.app.state.shelf
+    return shelf.seen if shelf.current() else None
 
 
 async def _by_key(admission: Admission, request: Request, given: str) -> Who | None:
