@@ -28,8 +28,8 @@ def sqlite_engine(path: Path, within: float | None = None) -> sa.Engine:
     ----------
     path : Path
     within : float, optional
-        Seconds after which a transaction that works or waits is given up; without it, it may
-        work as long as it likes.
+        Seconds after which a statement that works or waits is given up; without it, it may work
+        as long as it likes.
     """
     wait = _BUSY_SECONDS if within is None else min(within, _BUSY_SECONDS)
     engine = sa.create_engine(
@@ -41,7 +41,7 @@ def sqlite_engine(path: Path, within: float | None = None) -> sa.Engine:
     sa.event.listen(engine, "connect", _on_connect)
     sa.event.listen(engine, "begin", _on_begin)
     if within is not None:
-        sa.event.listen(engine, "begin", partial(_until, within))
+        sa.event.listen(engine, "before_cursor_execute", partial(_until, within))
     return engine
 
 
@@ -64,8 +64,8 @@ def _on_connect(connection: sqlite3.Connection, _record: object) -> None:
             cursor.execute(f"PRAGMA {pragma}")
 
 
-def _until(seconds: float, connection: sa.Connection) -> None:
-    """Let SQLite look at the clock as it works."""
+def _until(seconds: float, connection: sa.Connection, *_statement: object) -> None:
+    """Let SQLite look at the clock as it works at a statement."""
     driver: Any = connection.connection.driver_connection
     end = time.monotonic() + seconds
     driver.set_progress_handler(lambda: time.monotonic() > end, _STEPS)

@@ -53,8 +53,6 @@ def serve(
 
 def open_server(settings: Settings, host: str, port: int) -> None:
     """Serve until Ctrl-C or SIGTERM."""
-    from threading import Thread
-
     from serving import terminal  # heavy, all of these: the server and what it stands on
     from serving.app import create_app
     from serving.door import listening
@@ -76,7 +74,6 @@ def open_server(settings: Settings, host: str, port: int) -> None:
     with listening(host, port) as door, _quiet():
         open_to = "with a key" if keyed else "no key yet: this machine only"
         terminal.say(f"perennial: open on http://{host}:{port} ({open_to})")
-        Thread(target=scorer.warm, daemon=True).start()
         with told_by(log):
             serve_on(door, served, duty, partial(_warmed, scorer))
 

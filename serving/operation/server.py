@@ -12,6 +12,7 @@ from functools import partial
 from types import FrameType
 
 import uvicorn
+from anyio.to_thread import current_default_thread_limiter
 from starlette.types import ASGIApp
 
 from serving.operation.connection import Connection
@@ -20,6 +21,9 @@ from serving.operation.duty import Duty
 __all__ = ["Server", "configured", "serve_on"]
 
 _CUT_SECONDS = 1.0
+
+THREADS = 8
+"""So many answers are worked out beside the event loop; more would only wait for one another."""
 
 
 class Server(uvicorn.Server):
@@ -59,6 +63,7 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, then begin with what is to be done first."""
+        current_default_thread_limiter().total_tokens = THREADS
         await super().startup(sockets)
         if self.first is not None:
             threading.Thread(target=self.first, daemon=True).start()
