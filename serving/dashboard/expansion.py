@@ -17,6 +17,7 @@ from serving.dashboard.expansion_drawn import series_option, weeks_option
 from serving.dashboard.figures import day, money, percent
 from serving.dashboard.pages import shown
 from serving.database import reading
+from serving.digest.lines import plain
 from serving.digest.pulse import Pulse, pulse
 from serving.digest.reading import COLUMNS, Week
 from serving.facts_expansion import FIGURES
@@ -27,6 +28,8 @@ __all__ = ["Figure", "best_of", "figure_shown", "router"]
 
 router = APIRouter()
 
+_LONG = ("moved_because", "reasons_expansion", "triggers")
+_SHORT = tuple(name for name in COLUMNS if name not in _LONG)
 _PIPELINE = "give the book a table of opportunities (docs/tables.md), then score again"
 NEXT = {
     "pipeline": _PIPELINE,
@@ -147,16 +150,36 @@ def _targets(body: Mapping[str, Any]) -> list[tuple[str, bool | None]]:
 
 
 def best_of(store: Store, run: Run, csm: str | None) -> Pulse:
-    """Rank the accounts by expected expansion MRR, as the week's digest does."""
+    """Rank the accounts by expected expansion MRR, as the week's digest does.
+
+    What is long to read is read of those accounts alone that are shown.
+    """
+    rows = _rows(store, run, csm, _SHORT)
+    forecasts = _forecasts(store, run, rows) if csm is None else {}
+    first = pulse(Week(run, None, rows, {}, [], [], forecasts, csm=csm))
+    said = {one.account_id for one in (*first.best.lines, *first.held.lines)}
+    shown = [name for name in rows if plain(name) in said]
+    rows |= _rows(store, run, csm, COLUMNS, shown)
+    return pulse(Week(run, None, rows, {}, [], [], forecasts, csm=csm))
+
+
+def _rows(
+    store: Store,
+    run: Run,
+    csm: str | None,
+    columns: Sequence[str],
+    only: Sequence[str] | None = None,
+) -> dict[str, dict[str, Any]]:
+    """Read the accounts of a run with an expected expansion; ``only`` some, where they are named."""
     s = tables.scores.c
     wanted = [s.run_id == run.run_id, s.expected_expansion_mrr > 0]
     wanted += [s.csm == csm] if csm is not None else []
-    chosen = sa.select(*(s[name] for name in COLUMNS)).where(*wanted)
+    wanted += [s.account_id.in_(only)] if only is not None else []
+    chosen = sa.select(*(s[name] for name in columns)).where(*wanted)
     with reading(store.engine) as connection:
         found = connection.execute(chosen.order_by(s.account_id)).all()
-    rows = {row.account_id: dict(zip(COLUMNS, row, strict=True)) for row in found}
-    forecasts = _forecasts(store, run, rows) if csm is None else {}
-    return pulse(Week(run, None, rows, {}, [], [], forecasts, csm=csm))
+    empty = dict.fromkeys(COLUMNS)
+    return {row.account_id: empty | dict(zip(columns, row, strict=True)) for row in found}
 
 
 def _forecasts(
