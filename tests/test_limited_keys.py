@@ -185,3 +185,24 @@ def test_every_route_that_changes_something_is_tried(api: TestClient) -> None:
     for method in ("POST", "PUT", "PATCH", "DELETE"):
         of_api = {path for path in routes(api, method) if path.startswith("/v1")}
         assert of_api <= tried
+
+
+def test_the_description_names_the_scope_of_every_route_of_the_api(
+    api: TestClient, keys: dict[str, dict[str, str]]
+) -> None:
+    told = api.get("/openapi.json").json()
+    assert told["components"]["securitySchemes"]["key"]["scheme"] == "bearer"
+    scopes = {
+        f"{method} {path}": one.get("x-scope")
+        for path, methods in told["paths"].items()
+        for method, one in methods.items()
+    }
+    free = {address for address, scope in scopes.items() if scope is None}
+    assert free == {"get /livez", "get /readyz", "get /metrics"}
+    assert scopes["put /v1/accounts/{account_id}/call"] == "act"
+    assert scopes["post /v1/outreach/{account_id}/log"] == "act"
+    assert scopes["post /v1/score"] == "score"
+    for address, scope in scopes.items():
+        method, path = address.split(" ")
+        reply = api.request(method, filled(path, OWN))
+        assert (reply.status_code == 401) is (scope is not None), address

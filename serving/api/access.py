@@ -31,6 +31,7 @@ __all__ = [
     "no_key_in_address",
     "own_address",
     "refuse_undeclared",
+    "scopes_of",
     "stranger",
     "too_many",
 ]
@@ -164,6 +165,25 @@ async def no_key_in_address(request: Request) -> None:
             raise Problem(400, "key_in_address", detail, [at])
 
 
+def scopes_of(app: FastAPI) -> dict[tuple[str, str], str | None]:
+    """Give the scope of each route by its address and method; None where it is open to all.
+
+    Examples
+    --------
+    >>> app = FastAPI(docs_url=None, redoc_url=None)
+    >>> _ = app.get("/v1/book", dependencies=[needs("read")])(lambda: "figures")
+    >>> scopes_of(app)
+    {('/v1/book', 'get'): 'read'}
+    """
+    found: dict[tuple[str, str], str | None] = {}
+    for route in iter_route_contexts(app.routes):
+        for one in _declared(route):
+            scope = one.scope if isinstance(one, _Needs) else None
+            for method in route.methods or ():
+                found[str(route.path_format), method.lower()] = scope
+    return found
+
+
 def refuse_undeclared(app: FastAPI) -> None:
     """Refuse an app that has a route without a declared scope.
 
@@ -190,8 +210,12 @@ def refuse_undeclared(app: FastAPI) -> None:
 
 def _undeclared(app: FastAPI) -> Iterator[str]:
     for route in iter_route_contexts(app.routes):
-        dependant = getattr(route, "dependant", None)
-        declared = [one.call for one in dependant.dependencies] if dependant else []
-        open_path = dependant is None and str(route.path) in _OPEN_PATHS
-        if not open_path and not any(isinstance(one, _Needs | _Everybody) for one in declared):
+        by_hand = getattr(route, "dependant", None) is None
+        if not _declared(route) and not (by_hand and str(route.path) in _OPEN_PATHS):
             yield str(route.path)
+
+
+def _declared(route: Any) -> list[_Needs | _Everybody]:
+    dependant = getattr(route, "dependant", None)
+    calls = [one.call for one in dependant.dependencies] if dependant else []
+    return [one for one in calls if isinstance(one, _Needs | _Everybody)]

@@ -6,13 +6,16 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from serving.api.access import scopes_of
 from serving.api.examples import EXAMPLES
 
 __all__ = ["Described"]
 
+_KEY = {"type": "http", "scheme": "bearer", "description": "A key: `perennial keys create`."}
+
 
 class Described(FastAPI):
-    """An app whose OpenAPI keeps the nulls of examples, which FastAPI leaves out.
+    """An app whose OpenAPI keeps the nulls of examples, which FastAPI leaves out, and names scopes.
 
     Examples
     --------
@@ -23,9 +26,12 @@ class Described(FastAPI):
     def openapi(self) -> dict[str, Any]:
         """Give the OpenAPI description."""
         told = super().openapi()
-        for methods in told.get("paths", {}).values():
-            for one in methods.values():
+        scopes = scopes_of(self)
+        for path, methods in told.get("paths", {}).items():
+            for method, one in methods.items():
                 _restored(one)
+                _kept_to(one, scopes.get((path, method)))
+        told.setdefault("components", {})["securitySchemes"] = {"key": _KEY}
         return told
 
 
@@ -37,3 +43,10 @@ def _restored(operation: dict[str, Any]) -> None:
     answer["example"] = example.answer
     if example.body is not None:
         operation["requestBody"]["content"]["application/json"]["example"] = dict(example.body)
+
+
+def _kept_to(operation: dict[str, Any], scope: str | None) -> None:
+    """Say that an operation needs a key, and of which scope."""
+    if scope is not None:
+        operation["security"] = [{"key": []}]
+        operation["x-scope"] = scope
