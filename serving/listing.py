@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import orjson
 import sqlalchemy as sa
 
 from serving import tables
@@ -25,21 +26,21 @@ def listing_rows(
 ) -> Iterator[list[dict[str, Any]]]:
     """Give the rows of a listing in its order, some hundreds at a time.
 
-    Only the ids are sorted and held whole; each piece is read by them, in a transaction of its
-    own, so that a slow reader keeps nobody waiting.
+    Only the ids are sorted and held whole, packed; each piece is read by them, in a transaction
+    of its own, so that a slow reader keeps nobody waiting.
     """
     s = tables.scores.c
     ids = sa.select(s.account_id).where(*wanted(run, filters)).order_by(*order(sort))
     with reading(engine) as connection:
-        listed = list(connection.scalars(ids.execution_options(yield_per=AT_ONCE)))
-    for start in range(0, len(listed), AT_ONCE):
-        piece = listed[start : start + AT_ONCE]
+        found = connection.scalars(ids.execution_options(yield_per=AT_ONCE))
+        pieces = [orjson.dumps(list(piece)) for piece in found.partitions(AT_ONCE)]
+    for packed in pieces:
+        piece = orjson.loads(packed)
         chosen = sa.select(tables.scores).where(s.run_id == run, s.account_id.in_(piece))
         with reading(engine) as connection:
-            found = [
-                dict(zip(SCORE_COLUMNS, row, strict=True)) for row in connection.execute(chosen)
-            ]
-        by_id = {row["account_id"]: row for row in found}
+            rows = connection.execute(chosen)
+            told = [dict(zip(SCORE_COLUMNS, row, strict=True)) for row in rows]
+        by_id = {row["account_id"]: row for row in told}
         yield [by_id[name] for name in piece if name in by_id]
 
 

@@ -81,7 +81,13 @@ def _bar(step: Movement) -> dict[str, Any]:
     return {
         "value": abs(step.amount),
         "itemStyle": {"color": _COLOURS[step.kind]},
-        "label": {"show": True, "position": "top", "formatter": said, "color": "var(--ink)"},
+        "label": {
+            "show": True,
+            "position": "top",
+            "formatter": said,
+            "color": "var(--ink)",
+            "fontSize": 11,
+        },
     }
 
 

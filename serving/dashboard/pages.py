@@ -33,6 +33,7 @@ NAV = (
     ("Expansion", "/expansion"),
     ("Model", "/model"),
 )
+_WHOLE_BOOK = ("/", "/forecast")
 STALE_DAYS, OLD_DAYS = 8, 15
 
 
@@ -66,17 +67,22 @@ class Frame:
         Its age, once it is more than 8 days.
     who : str or None
         Who is signed in.
+    csm : str or None
+        The one CSM whose accounts are shown, where the key is limited to one.
     """
 
     here: str
     run: Run | None
     stale: Stale | None
     who: str | None
+    csm: str | None = None
 
     @property
     def nav(self) -> tuple[tuple[str, str], ...]:
-        """Name and address of every page."""
-        return NAV
+        """Name and address of every page that tells something to whoever asks."""
+        if self.csm is None:
+            return NAV
+        return tuple(page for page in NAV if page[1] not in _WHOLE_BOOK)
 
 
 def shown(
@@ -105,6 +111,7 @@ def shown(
         run,
         staleness(run, moment()) if run is not None and moment is not None else None,
         getattr(who, "name", None),
+        getattr(who, "csm", None),
     )
     return HTMLResponse(opened(name).render({"frame": frame, "run": run} | values), status)
 
