@@ -31,8 +31,35 @@ _EXPANSION: dict[str, Any] = {
     "as_of": "2025-07-01",
     "currency": "USD",
     "figures": [
-        _FIGURE | {"figure": "expansion_mrr", "name": "Expansion MRR", "value": 500.25},
+        _FIGURE
+        | {
+            "figure": "expansion_mrr",
+            "name": "Expansion MRR",
+            "value": 500.25,
+            "beside": {"new_logo_mrr": 900.0, "weekly": None},
+        },
         _FIGURE | {"figure": "pipeline", "name": "Pipeline", "value": None, "reason": "no table"},
+        _FIGURE
+        | {
+            "figure": "no_expansion_24m",
+            "name": "None in 24 months",
+            "value": 1,
+            "unit": "accounts",
+            "beside": {
+                "mrr": 1.0,
+                "share_of_accounts": 0.1,
+                "share_of_mrr": 0.1,
+                "paid_so_long": 10,
+                "listed": [
+                    {
+                        "account_id": "quol03",
+                        "mrr": 1.0,
+                        "months_paying": 30,
+                        "last_expansion": None,
+                    }
+                ],
+            },
+        },
     ],
 }
 
