@@ -31,6 +31,8 @@ def said(value: float | None, kind: str) -> str:
     --------
     >>> [said(1.0284, "ratio"), said(-0.0123, "points"), said(0.0, "points"), said(None, "money")]
     ['102.8\xa0%', '−1.23', '0', '–']
+    >>> said(-1e-9, "points")  # not nothing, but too little to have a sign
+    '0.00'
     >>> [said(1250.4, "more"), said(0.0, "more"), said(1.5, "times"), said(3.14, "count")]
     ['+1,250', '0', '×\xa01.50', '3.1']
     """
@@ -99,4 +101,7 @@ def found(told: Any, path: str) -> Any:
 def _signed(value: float, decimals: int) -> str:
     if value == 0:
         return "0"
-    return f"{'+' if value > 0 else '−'}{abs(value):,.{decimals}f}"
+    text = f"{abs(value):,.{decimals}f}"
+    if not float(text.replace(",", "")):  # too little to have a sign
+        return text
+    return f"{'+' if value > 0 else '−'}{text}"

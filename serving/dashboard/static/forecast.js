@@ -23,8 +23,11 @@
     const text = grouped(size, size < 10 && size !== Math.trunc(size) ? 2 : 0);
     return (value < 0 ? "\u2212" : signed && value > 0 ? "+" : "") + text;
   };
-  const moved = (value, decimals) =>
-    value === 0 ? "0" : (value > 0 ? "+" : "\u2212") + grouped(Math.abs(value), decimals);
+  const moved = (value, decimals) => {
+    if (value === 0) return "0";
+    const text = grouped(Math.abs(value), decimals);
+    return (Number(text.replaceAll(",", "")) === 0 ? "" : value > 0 ? "+" : "\u2212") + text;
+  };
   const SPELLED = {
     ratio: (v) => `${(100 * v).toFixed(1)}${NBSP}%`,
     points: (v) => moved(100 * v, 2),
@@ -205,7 +208,7 @@
         draw(other ? told.scenario.monthly_path : null);
         const spent = Math.round(performance.now() - begun);
         state.textContent = other || body.reach
-          ? `Under the assumptions beside, computed in ${spent} ms.`
+          ? `Under what the form says, computed in ${spent} ms.`
           : "Nothing is assumed: both are the published forecast.";
       }
     } catch (gone) {
