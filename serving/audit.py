@@ -75,7 +75,8 @@ def entries(engine: sa.Engine, limit: int = 100) -> list[dict[str, Any]]:
     """List the latest entries, the newest first."""
     wanted = sa.select(tables.audit).order_by(tables.audit.c.entry.desc()).limit(limit)
     with reading(engine) as connection:
-        return [dict(row._mapping) for row in connection.execute(wanted)]
+        rows = connection.execute(wanted).all()
+    return [{str(name): value for name, value in row._mapping.items()} for row in rows]
 
 
 def verify_chain(engine: sa.Engine) -> Chain:

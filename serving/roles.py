@@ -30,7 +30,7 @@ class Who:
     name : str
         What the key is called, for the audit.
     key : str or None
-        The key's id, without its secret.
+        The key's id, without its secret; for whoever a proxy signed in, a mark of the name.
 
     Examples
     --------

@@ -286,6 +286,7 @@ def test_a_trusted_proxy_says_who_is_there_and_nobody_else_can(home, store, cloc
     assert inside.get("/v1/runs").status_code == 401
     assert inside.get("/v1/runs", headers=told | {"x-csm": " "}).status_code == 401
     assert outside.get("/v1/runs", headers=told).status_code == 401
+    assert inside.app.state.duty.settings.trusted_proxy.who("10.0.0.2", told).key != "ada"
     score = inside.post(
         "/v1/score", json={"account_ids": ["a"]}, headers={"x-forwarded-user": "cfo"}
     )

@@ -125,6 +125,9 @@ def test_keys_are_made_listed_rotated_changed_and_ended(folder: Path, key: str) 
     ):  # fmt: skip
         assert perennial(folder, "keys", *words).code == code, words
     verified = perennial(folder, "verify", "--json").body
+    (last, *_) = perennial(folder, "keys", "audit", "--json").body["entries"]
+    assert (last["who"], last["did"]) == ("command line", "key.revoked")
+    assert "key.rotated" in perennial(folder, "keys", "audit").out
     assert verified["audit"]["entries"] == 6
 
 

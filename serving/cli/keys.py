@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 __all__ = ["keys"]
 
 Action = Annotated[
-    Literal["list", "create", "rotate", "change", "revoke", "bootstrap"],
+    Literal["list", "create", "rotate", "change", "revoke", "bootstrap", "audit"],
     typer.Argument(
         help="list; create; rotate KEY; change KEY to another role; revoke KEY; "
-        "bootstrap: a token that is exchanged once, at the sign-in page, for an admin's key."
+        "bootstrap: a token that is exchanged once, at the sign-in page, for an admin's key; "
+        "audit: who did what lately."
     ),
 ]
 KeyId = Annotated[str | None, typer.Argument(metavar="KEY", help="A key's id, from the list.")]
@@ -67,6 +68,8 @@ def keys(
     store = _store(settings)
     if action == "list":
         terminal.answer(_listed(store), json, terminal.keys)
+    elif action == "audit":
+        terminal.answer(_audited(store), json, terminal.audited)
     elif action in ("change", "revoke"):
         changed = _changed(store, action, str(key), role, csm)
         terminal.answer(_told(changed, now()), json, terminal.key_changed)
@@ -79,7 +82,9 @@ def keys(
 
 def _refuse_odd(action: str, key: str | None, role: str | None) -> None:
     """Refuse a key where none is meant, and the other way round."""
-    cure = "perennial keys [list | create | rotate KEY | change KEY | revoke KEY | bootstrap]"
+    cure = (
+        "perennial keys [list | create | rotate KEY | change KEY | revoke KEY | bootstrap | audit]"
+    )
     if (key is None) == (action in _ON_ONE):
         lacking = "lacks a key's id" if key is None else "takes no key's id"
         raise UsageFault("usage", f"keys {action} {lacking}", cure)
@@ -99,6 +104,12 @@ def _listed(store: Store) -> dict[str, Any]:
 
     moment = now()
     return {"keys": [_told(one, moment) for one in listed(store.engine)]}
+
+
+def _audited(store: Store) -> dict[str, Any]:
+    from serving.audit import entries  # heavy: sqlalchemy
+
+    return {"entries": entries(store.engine)}
 
 
 def _changed(store: Store, action: str, key: str, role: str | None, csm: str | None) -> Key:

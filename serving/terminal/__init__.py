@@ -6,7 +6,7 @@ from serving.terminal.backtest import backtest
 from serving.terminal.book import ingested, simulated
 from serving.terminal.closing import closed
 from serving.terminal.forecast import forecasts
-from serving.terminal.keys import key_changed, key_made, keys
+from serving.terminal.keys import audited, key_changed, key_made, keys
 from serving.terminal.models import model, model_change, models
 from serving.terminal.outreach import called, effects, logged, outreach, planned
 from serving.terminal.paper import answer, emit, say, steps
@@ -24,6 +24,7 @@ __all__ = [
     "answer",
     "answered",
     "approved",
+    "audited",
     "backfilled",
     "backtest",
     "called",

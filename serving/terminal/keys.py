@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from serving.terminal.paper import Body, show, tabulated, tell, write
 
-__all__ = ["key_changed", "key_made", "keys"]
+__all__ = ["audited", "key_changed", "key_made", "keys"]
 
 
 def keys(body: Body) -> None:
@@ -30,6 +30,14 @@ def keys(body: Body) -> None:
     for key in body["keys"]:
         if key["state"] == "rotate":
             tell(f"{key['id']} was seen in an address: perennial keys rotate {key['id']}")
+
+
+def audited(body: Body) -> None:
+    """Show the latest entries of the audit, the newest first."""
+    table = tabulated("Who did what, newest first", "entry", "at", "who", "did", "to")
+    for one in body["entries"]:
+        table.add_row(str(one["entry"]), one["at"][:16], one["who"], one["did"], one["subject"])
+    show(table)
 
 
 def key_made(body: Body) -> None:
