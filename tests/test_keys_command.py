@@ -50,7 +50,7 @@ def served(folder: Path, key: str) -> Iterator[str]:
         cwd=folder, stdout=told, stderr=told,
     )  # fmt: skip
     address = f"http://127.0.0.1:{port}"
-    for _ in range(200):
+    for _ in range(600):
         if ask(f"{address}/livez")[0] == 200:
             break
         time.sleep(0.1)
