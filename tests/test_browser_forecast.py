@@ -6,6 +6,7 @@ import csv
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,7 +26,7 @@ ANSWER = "**/v1/forecast/scenario"
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Serve a run that kept its outlook, forecast at every horizon."""
-    kept = {"outlook": packed(BOOK, BOOK.accounts), "basis": BASIS.to_json()}
+    kept: dict[str, Any] = {"outlook": packed(BOOK, BOOK.accounts), "basis": BASIS.to_json()}
     told = {str(horizon): BASIS.told(BOOK, horizon) for horizon in HORIZONS}
     with serving(tmp_path_factory.mktemp("forecast"), example(forecast=told, **kept)) as address:
         yield address

@@ -13,15 +13,13 @@ from fastapi.testclient import TestClient
 
 from models.scenario import Scenario
 from models.view import FIGURES
-from serving.api.access import Who
-from serving.api.whole_book import refuse_limited
+from serving.api.access import Who, _caller
 from serving.app import create_app
 from serving.dashboard.forecast_asked import Asked
 from serving.dashboard.forecast_drawn import fan_of, steps_of
 from serving.dashboard.forecast_view import parts_of
 from serving.dashboard.forecast_words import MEANINGS, found, said
 from serving.outlooks import packed
-from serving.problems import Problem
 from serving.store import Store
 from tests.example_publication import NOW, example
 from tests.test_scenario import BASIS, BOOK
@@ -34,7 +32,7 @@ TOLD = BASIS.told(BOOK, 3)
 def api(tmp_path_factory: pytest.TempPathFactory) -> TestClient:
     """A server of a run that kept its outlook, and whose forecast is that of it."""
     home = tmp_path_factory.mktemp("forecast")
-    kept = {"outlook": packed(BOOK, BOOK.accounts), "basis": BASIS.to_json()}
+    kept: dict[str, Any] = {"outlook": packed(BOOK, BOOK.accounts), "basis": BASIS.to_json()}
     Store.open(home).publish(example(forecast={"3": TOLD}, **kept), now=NOW)
     return TestClient(create_app(home, now=lambda: NOW), base_url=HERE)
 
@@ -178,12 +176,24 @@ def test_a_run_without_an_outlook_shows_what_it_has(tmp_path: Path) -> None:
     assert get(api, "/forecast/actual.csv").startswith("as_of,period_end")
 
 
+@pytest.mark.ci
 @pytest.mark.fault("D12")
-def test_a_key_of_one_csm_is_told_why_not() -> None:
-    refuse_limited(Who("finance", None, False, "cfo"))
-    with pytest.raises(Problem) as refused:
-        refuse_limited(Who("cs", "Ada", True, "ada"))
-    assert (refused.value.status, refused.value.code) == (403, "scope")
+def test_a_key_of_one_csm_is_told_why_not(api: TestClient) -> None:
+    app: Any = api.app
+    scenario = "/v1/forecast/scenario"
+    for who, status in (
+        (Who("cs", "Ada", True, "ada"), 403),
+        (Who("finance", None, False, "cfo"), 200),
+    ):
+        app.dependency_overrides[_caller] = lambda who=who: who
+        try:
+            told = [api.get("/v1/forecast?horizon=3"), api.post(scenario, json={"horizon": 3}),
+                    api.get("/forecast?horizon=3"), api.get("/forecast.csv?horizon=3"),
+                    api.get("/forecast/actual")]  # fmt: skip
+        finally:
+            app.dependency_overrides.clear()
+        assert [one.status_code for one in told] == [status] * len(told)
+        assert status == 200 or {one.json()["code"] for one in told} == {"scope"}
 
 
 @pytest.mark.ci
