@@ -52,7 +52,8 @@ def opened(
         engine = _file(home) if url is None else _server(url, settings)
         return engine if within is None else _hurried(engine, home, settings, within)
     except OSError as refused:
-        raise CannotWrite("cannot_write", f"{home}: {refused.strerror}", "mend it") from refused
+        cure = "let this user read and write there"
+        raise CannotWrite("cannot_write", f"{home}: {refused.strerror}", cure) from refused
 
 
 @contextmanager
