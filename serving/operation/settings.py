@@ -56,10 +56,10 @@ class ServeSettings(Section):
     Examples
     --------
     >>> ServeSettings().at_once
-    96
+    64
     """
 
-    at_once: int = Field(default=96, ge=1)
+    at_once: int = Field(default=64, ge=1)
     heavy_at_once: int = Field(default=8, ge=1)
     connections: int = Field(default=1000, ge=1)
     per_second: float = Field(default=200.0, ge=0)
