@@ -1,8 +1,10 @@
 import re
 from datetime import date, timedelta
 
+import pyarrow as pa
 import pytest
 
+from features.closed_store import write_period
 from serving.dashboard.files import STATIC
 from serving.dashboard.pages import NAV
 from serving.queries import Filters
@@ -83,10 +85,17 @@ def test_warnings_are_text_and_come_before_notes(shown):
 
 @pytest.mark.ci
 def test_closed_figures_stand_beside_restated_ones(tmp_path):
-    both = {"closed": 1.05, "restated": 1.048, "points": -0.2}
-    closed = {"periods": ["2025-06"], "window": {"nrr": both, "grr": both | {"closed": 0.91}}}
-    text = read(visitor(tmp_path, example(facts=facts(closed=closed))), "/").text
-    assert "As closed: NRR 105.0 %, GRR 91.0 %. Restated with what is known now: 104.8 %" in text
+    visiting = visitor(tmp_path, example(facts=facts()))
+    ledger = pa.table({"account_id": ["a01"]})
+    for day, nrr in ((date(2025, 6, 30), 1.06), (date(2020, 1, 31), 0.9)):
+        windows = {"ttm": {"nrr": nrr, "grr": 0.912}}
+        write_period(tmp_path, day, ledger, {"month": f"{day:%Y-%m}", "windows": windows})
+    text = read(visiting, "/").text
+    assert "30 Jun 2025 106.0 % 105.0 % 91.2 % 91.0 %" in text
+    assert "31 Jan 2020 90.0 % – 91.2 % –" in text
+    (tmp_path / "closed" / "2025-06" / "manifest.json").write_text("{}")
+    assert "30 Jun 2025 " in read(visiting, "/").text
+    assert "106.0 %" not in read(visiting, "/").text
 
 
 @pytest.mark.ci

@@ -14,6 +14,7 @@ from models.outcomes import HORIZONS
 from serving.acv_mix import acv_mix
 from serving.api.access import Caller, needs
 from serving.api.state import State
+from serving.dashboard.closed import closed_rows
 from serving.dashboard.compounded import SOURCES, compounded, fitting
 from serving.dashboard.drawn import retention_chart, waterfall_chart
 from serving.dashboard.figures import Range, percent, ranges
@@ -71,7 +72,7 @@ def book(
         return RedirectResponse("/outreach", 303)
     metrics = state.store.document(run.run_id, "metrics") or {}
     values = (
-        _kept(metrics, query.window)
+        _kept(state.store, metrics, query.window)
         | _ahead(state.store, run)
         | _compounds(state.store, run, metrics)
         | _week(state.store, run)
@@ -79,8 +80,8 @@ def book(
     return shown(request, "book.html", run=run, metrics=metrics, **values)
 
 
-def _kept(metrics: Mapping[str, Any], span: str) -> dict[str, Any]:
-    """Give what was kept: ratios, their history, movements, warnings."""
+def _kept(store: Store, metrics: Mapping[str, Any], span: str) -> dict[str, Any]:
+    """Give what was kept: ratios, their history, movements, warnings, closed months."""
     told = history(metrics)
     period, steps = movements(metrics, span)
     return {
@@ -93,7 +94,7 @@ def _kept(metrics: Mapping[str, Any], span: str) -> dict[str, Any]:
         "steps": steps,
         "steps_chart": waterfall_chart(steps) if steps else None,
         "warnings": metrics.get("warnings", ()),
-        "closed": metrics.get("closed"),
+        "closed": closed_rows(store.home, told),
     }
 
 
