@@ -43,6 +43,7 @@ def test_the_unit_waits_for_the_server_and_gives_up_where_a_person_is_needed() -
     assert serve.drain_seconds + serve.stop_seconds < int(
         service["TimeoutStopSec"].removesuffix("s")
     )
+    assert int(service["LimitNOFILE"]) >= serve.connections + 1000
     assert service["RestartPreventExitStatus"].split() == ["2", "66", "77", "78"]
 
 

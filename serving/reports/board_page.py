@@ -14,7 +14,7 @@ from serving.definition import idle_rules, rules_line
 from serving.digest.lines import plain
 from serving.flows import FLOWS
 from serving.manual.configuration import meanings
-from serving.reports.board_words import DEFINITIONS, ENDINGS, glance, meaning, target_said
+from serving.reports.board_words import DEFINITIONS, endings, glance, meaning, target_said
 from serving.reports.charts import fan, quarter_lines, waterfall
 from serving.reports.paper import render
 from serving.reports.spelling import cents
@@ -63,7 +63,7 @@ def board_page(body: Body) -> str:
             "year": year,
             "target": target_said(body["target"]),
             "chance": _chance(body["target"]),
-            "endings": ENDINGS,
+            "ends": endings(body["target"]),
             "settled": _settled(body["against_actual"]),
             "replayed": _replayed(body["forecasts"] or {}),
             "warnings": [one for one in body["warnings"] if one.get("level") != "note"],

@@ -8,7 +8,7 @@ from typing import Any
 from serving.dashboard.figures import day, percent
 from serving.reports.spelling import cents, points
 
-__all__ = ["DEFINITIONS", "ENDINGS", "glance", "meaning", "target_said"]
+__all__ = ["DEFINITIONS", "endings", "glance", "meaning", "target_said"]
 
 Body = Mapping[str, Any]
 
@@ -118,6 +118,24 @@ def target_said(target: Body) -> str:
             "chance."
         )
     return f"The chance that NRR is at least the target of {percent(told)}:"
+
+
+def endings(target: Body) -> list[tuple[str, Body]]:
+    """Name the ends at which the target is judged; those of one day are one.
+
+    Examples
+    --------
+    >>> one, other = {"date": "2026-01-31"}, {"date": "2026-04-30"}
+    >>> [name for name, _ in endings({"ends": {"month": one, "quarter": one, "fiscal_year": other}})]
+    ['this month, this fiscal quarter', 'this fiscal year']
+    """
+    days: dict[str, list[str]] = {}
+    for name, one in target["ends"].items():
+        days.setdefault(one["date"], []).append(name)
+    return [
+        (", ".join(ENDINGS.get(name, name) for name in names), target["ends"][names[0]])
+        for names in days.values()
+    ]
 
 
 def meaning(body: Body) -> str:

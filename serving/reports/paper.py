@@ -14,9 +14,18 @@ from markupsafe import Markup
 
 from serving.dashboard.figures import percent
 from serving.digest.lines import plain
-from serving.digest.words import chance
 from serving.pages import template
-from serving.reports.spelling import bare, cents, change, month, points, sentence, short, whole
+from serving.reports.spelling import (
+    bare,
+    cents,
+    change,
+    month,
+    odds,
+    points,
+    sentence,
+    short,
+    whole,
+)
 
 __all__ = ["render"]
 
@@ -55,6 +64,6 @@ def _template(name: str) -> Template:
         "sentence": sentence,
         "short": short,
         "plain": plain,
-        "chance": chance,
+        "odds": odds,
     }
     return template(_HERE, name, filters, {"change": change, "points": points})

@@ -6,7 +6,7 @@ from datetime import date
 
 from serving.terminal.amounts import Amounts
 
-__all__ = ["bare", "cents", "change", "month", "points", "sentence", "short", "whole"]
+__all__ = ["bare", "cents", "change", "month", "odds", "points", "sentence", "short", "whole"]
 
 _CENTS = Amounts("", decimals=2)
 _WHOLE = Amounts("")
@@ -81,6 +81,21 @@ def change(now: float | None, before: float | None) -> str:
     shown = f"{abs(share):,.0f}"
     sign = "" if shown == "0" else "+" if share > 0 else _MINUS
     return f"{sign}{shown}{_SPACE}%"
+
+
+def odds(share: float | None) -> str:
+    """Write a chance of what is still to come: never as certain.
+
+    Examples
+    --------
+    >>> odds(0.724), odds(1.0), odds(0.0), odds(None)
+    ('72\xa0%', '>\xa099\xa0%', '<\xa01\xa0%', '–')
+    """
+    if share is None:
+        return "–"
+    if share >= 0.995 or share < 0.005:
+        return f"{'>' if share >= 0.995 else '<'}{_SPACE}{99 if share >= 0.995 else 1}{_SPACE}%"
+    return f"{100 * share:.0f}{_SPACE}%"
 
 
 def bare(share: float | None) -> str:
