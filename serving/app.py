@@ -121,7 +121,7 @@ def create_app(
     app.add_middleware(Once, repeats=app.state.repeats)
     app.add_middleware(Protection)
     app.add_middleware(Watch, duty=duty, log=log)
-    answers = (account, accounts, actual, book, facts, forecast, models, outreach, scoring)
+    answers = (accounts, account, actual, book, facts, forecast, models, outreach, scoring)
     for part in (*answers, health, operation, routes):
         app.include_router(part.router)
     refuse_undeclared(app)

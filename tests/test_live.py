@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from fastapi.testclient import TestClient
 
 from features.faults import InputMissing, UsageFault
+from serving import tables
 from serving.app import create_app
+from serving.database import writing
 from serving.live import forecast_by, list_for, live_scorer
 from serving.settings import Settings, load
 from serving.store import Store
@@ -30,9 +36,41 @@ def test_an_account_scored_now_is_the_one_that_was_published(settings: Settings)
     ids = [row["account_id"] for row in published]
     now = client.post("/v1/score", json={"account_ids": ids}).json()["items"]
     assert now == published
+    listed, scored = (
+        client.get("/v1/accounts?limit=1000").content,
+        client.post("/v1/score", json={"account_ids": ids}).content,
+    )
+    assert _items(listed).partition(b',"next_cursor"')[0] == _items(scored)[:-1]  # byte for byte
     alone = client.post("/v1/score", json={"account_ids": ids[3:4]}).json()["items"]
     assert alone == published[3:4]
     assert client.post("/v1/score", json={"account_ids": ["nobody"]}).status_code == 404
+
+
+def _items(answer: bytes) -> bytes:
+    return answer.partition(b'"items":')[2]
+
+
+def test_a_run_is_judged_once_and_again_when_another_serves(
+    tmp_path: Path, settings: Settings
+) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(settings.home, home)
+    own = replace(settings, home=home)
+    scorer, store = live_scorer(own), Store.open(home)
+    names = [row["account_id"] for row in store.scores(limit=3).rows]
+    first = scorer(names)
+    assert scorer(names)[0] is first[0]  # held
+    run = store.current()
+    assert run is not None
+    with writing(store.engine) as connection:
+        later = {"run_id": "later", "revision": run.revision + 1}
+        row = {**asdict(run), **later}
+        connection.execute(sa.insert(tables.runs).values(row))
+        connection.execute(sa.update(tables.current).values(run_id="later"))
+    assert [row["run_id"] for row in scorer(names)] == ["later"] * 3
+    with ThreadPoolExecutor(4) as pool:
+        told = list(pool.map(lambda _: scorer(names), range(8)))
+    assert all(one == told[0] for one in told)
 
 
 def test_the_same_places_give_the_same_list(settings: Settings) -> None:

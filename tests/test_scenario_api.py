@@ -124,7 +124,7 @@ def test_a_target_is_answered_under_the_scenario(real: TestClient) -> None:
 
 @pytest.mark.fault("S01")
 @pytest.mark.fault("S03")
-@pytest.mark.fault("S27", partly=True)
+@pytest.mark.fault("S27")
 @pytest.mark.parametrize(
     ("body", "pointer", "code"),
     [
@@ -165,12 +165,12 @@ def test_an_unknown_account_names_no_other(api: TestClient) -> None:
     assert "a0000" not in str(errors)
 
 
-@pytest.mark.fault("S02", partly=True)
-@pytest.mark.fault("S06", partly=True)
+@pytest.mark.fault("S02")
+@pytest.mark.fault("S06")
 @pytest.mark.fault("S07")
 @pytest.mark.fault("S09")
 @pytest.mark.fault("S10")
-@pytest.mark.fault("S11", partly=True)
+@pytest.mark.fault("S11")
 def test_hostile_bodies_are_refused(api: TestClient) -> None:
     def raw(content: bytes, **headers: str) -> Any:
         return api.post("/v1/forecast/scenario", content=content, headers=JSON | headers)
