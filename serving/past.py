@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import sqlalchemy as sa
 
-from models.holding import Moves
 from serving import queries, tables
 from serving.database import reading
 from serving.queries import Run
 from serving.store import Store
+
+if TYPE_CHECKING:
+    from models.holding import Moves
 
 __all__ = ["COUNTED", "PastRun", "past_runs", "restated", "usual_ratios"]
 
@@ -48,6 +50,8 @@ class PastRun:
     @property
     def moves(self) -> Moves:
         """How many accounts it moved."""
+        from models.holding import Moves  # heavy: scipy, which a server starts without
+
         told = self.gates.get("moves", {})
         return Moves(told.get("moved", 0), told.get("known", 0), told.get("weeks", 1.0))
 
