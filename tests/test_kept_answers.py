@@ -1,5 +1,6 @@
 """Answers kept in memory are those of the store as it is, whoever changed it."""
 
+import pytest
 import sqlalchemy as sa
 from fastapi.testclient import TestClient
 
@@ -34,6 +35,7 @@ def test_an_answer_is_kept_until_anybody_writes(tmp_path):
     assert api.get("/v1/accounts/a01").status_code == 503
 
 
+@pytest.mark.ci
 def test_only_good_answers_are_kept_and_only_of_one_state(tmp_path):
     store = Store.open(tmp_path)
     store.publish(example(), now=NOW)
@@ -53,6 +55,7 @@ def test_only_good_answers_are_kept_and_only_of_one_state(tmp_path):
         assert connection.scalar(sa.select(tables.runs.c.accounts)) == 11
 
 
+@pytest.mark.ci
 def test_a_full_shelf_lets_the_oldest_go(tmp_path, monkeypatch):
     monkeypatch.setattr("serving.api.kept_answers.BYTES", 10)
     shelf = Shelf(Store.open(tmp_path).engine)

@@ -30,18 +30,13 @@ from serving.operation.settings import ServeSettings
 from serving.store import Store
 from tests import own_postgres
 from tests.example_publication import NOW, example
+from tests.keyed import home, published
 from tests.running import running
+
+__all__ = ["home", "published"]
 
 HERE = "http://127.0.0.1"
 NOON = datetime(2025, 7, 2, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-def home(tmp_path):
-    store = Store.open(tmp_path)
-    store.publish(example(), now=NOW)
-    store.engine.dispose()
-    return tmp_path
 
 
 def client(app):

@@ -88,6 +88,7 @@ def test_another_request_under_the_key_is_refused(api, scorer):
     assert scorer.asked == 1
 
 
+@pytest.mark.ci
 @pytest.mark.fault("S13")
 @pytest.mark.parametrize("key", ["x" * 256, "", "a b", "\t"])
 def test_a_key_that_cannot_be_is_refused(api, scorer, key):
@@ -96,6 +97,7 @@ def test_a_key_that_cannot_be_is_refused(api, scorer, key):
     assert score(api, "y" * 255).status_code == 200
 
 
+@pytest.mark.ci
 @pytest.mark.fault("S13")
 def test_a_refusal_is_kept_too(api):
     first, again = score(api, "k3", {"account_ids": ["zz"]}), score(api, "k3", {"account_ids": ["zz"]})  # fmt: skip
@@ -104,6 +106,7 @@ def test_a_refusal_is_kept_too(api):
     assert again.headers["content-type"] == "application/problem+json"
 
 
+@pytest.mark.ci
 @pytest.mark.fault("S13")
 @pytest.mark.parametrize("kind", [ValueError, "busy"])
 def test_what_went_wrong_here_is_never_kept(api, scorer, kind):
@@ -117,6 +120,7 @@ def test_what_went_wrong_here_is_never_kept(api, scorer, kind):
     assert "idempotency-replayed" not in reply.headers
 
 
+@pytest.mark.ci
 @pytest.mark.fault("S13")
 def test_too_many_is_never_kept(api, home):
     repeats = api.app.state.repeats
@@ -127,6 +131,7 @@ def test_too_many_is_never_kept(api, home):
     assert isinstance(repeats.claim("n", "q"), Claim)
 
 
+@pytest.mark.ci
 @pytest.mark.fault("S13")
 def test_while_it_is_worked_at_another_waits(api, scorer):
     scorer.gate = threading.Event()

@@ -7,6 +7,8 @@ from tests.keyed import api, bearer, client, clock, home, made, published, store
 
 __all__ = ["api", "clock", "home", "published", "store"]
 
+pytestmark = pytest.mark.ci
+
 
 def test_a_key_that_asks_too_much_waits_and_no_other_does(home, store, clock):
     one, other = made(store, name="one"), made(store, name="other")
