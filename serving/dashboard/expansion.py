@@ -13,7 +13,7 @@ from fastapi.responses import HTMLResponse
 from serving import tables
 from serving.api.access import Caller, needs
 from serving.api.state import State
-from serving.dashboard.expansion_drawn import series_option, weeks_option
+from serving.dashboard.expansion_drawn import series_option
 from serving.dashboard.figures import day, money, percent
 from serving.dashboard.pages import shown
 from serving.database import reading
@@ -56,8 +56,10 @@ class Figure:
         What it is of.
     targets : list of (str, bool or None)
         Each target in words, and whether it is met; empty where the design names none.
-    option, weeks : dict or None
-        Its chart, and that of its weeks.
+    option : dict or None
+        Its chart.
+    weeks : list of dict
+        Its weeks, the latest first; empty where it is not told by week.
     next_step : str or None
         Where the value is null: what would give one.
     """
@@ -67,7 +69,7 @@ class Figure:
     period: str
     targets: list[tuple[str, bool | None]]
     option: dict[str, Any] | None
-    weeks: dict[str, Any] | None
+    weeks: list[dict[str, Any]]
     next_step: str | None
 
 
@@ -117,7 +119,7 @@ def figure_shown(body: Mapping[str, Any]) -> Figure:
         _span(body["period"]),
         _targets(body),
         series_option(body) if body["series"] else None,
-        weeks_option(weekly) if weekly else None,
+        weekly or [],
         NEXT.get(body["figure"], MORE_HISTORY) if null else None,
     )
 

@@ -1,4 +1,4 @@
-"""What the Expansion page draws: each figure over time, and the weeks of expansion MRR."""
+"""What the Expansion page draws: each figure over time."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
-__all__ = ["series_option", "weeks_option"]
+__all__ = ["series_option"]
 
 Row = Mapping[str, Any]
 
@@ -30,14 +30,6 @@ def series_option(body: Row) -> dict[str, Any]:
         ]
         return _bars(names, drawn)
     return _line(names, [row["value"] for row in series], body["target"])
-
-
-def weeks_option(weeks: Sequence[Row]) -> dict[str, Any]:
-    """Draw expansion beside new logos week by week; weeks come the latest first."""
-    ordered = list(reversed(weeks))
-    names = [_short(row["to"]) for row in ordered]
-    pairs = (("Expansion", "expansion_mrr"), ("New logos", "new_logo_mrr"))
-    return _bars(names, [(name, [row[key] for row in ordered]) for name, key in pairs])
 
 
 def _bars(names: list[str], drawn: Sequence[tuple[str, list[Any]]]) -> dict[str, Any]:
@@ -92,8 +84,3 @@ def _line(names: list[str], values: list[Any], target: Any) -> dict[str, Any]:
 
 def _scaled(value: float | None, sign: int) -> float | None:
     return None if value is None else sign * value
-
-
-def _short(text: str) -> str:
-    found = date.fromisoformat(text)
-    return f"{found.day} {found:%b}"
