@@ -296,7 +296,7 @@ def stuck(): threading.Event().wait()
 try:
     with stoppable(), listening("127.0.0.1", 0) as door:
         print(door.getsockname()[1], flush=True)
-        serve_on(door, app, duty)
+        serve_on(door, app, duty, {first})
 except Stopped:
     pass
 """
@@ -308,7 +308,8 @@ except Stopped:
 def test_asked_to_end_it_says_so_then_finishes_then_cuts(home, stuck):
     """Not ready first; what is asked still answered; a stalled request cut; exit code 0."""
     paths = [path for path in sys.path if path]
-    code = STALLED.format(paths=paths, stop=2.6)
+    first = "threading.Event().wait" if stuck else "None"  # it still begins
+    code = STALLED.format(paths=paths, stop=2.6, first=first)
     command = [sys.executable, "-c", code, str(home)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:  # fmt: skip
         port = int(child.stdout.readline())

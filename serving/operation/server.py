@@ -44,6 +44,7 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self.duty = duty
         self.first = first
+        self.beginning: threading.Thread | None = None
         self.leaves_at: float | None = None
         self.last_resort: threading.Timer | None = None
 
@@ -66,7 +67,8 @@ class Server(uvicorn.Server):
         current_default_thread_limiter().total_tokens = THREADS
         await super().startup(sockets)
         if self.first is not None:
-            threading.Thread(target=self.first, daemon=True).start()
+            self.beginning = threading.Thread(target=self.first, daemon=True)
+            self.beginning.start()
 
     async def on_tick(self, counter: int) -> bool:
         """Look whether it is time to take no more requests."""
@@ -96,6 +98,8 @@ def serve_on(
     try:
         server.run(sockets=[door])
     finally:
+        if duty.draining and server.beginning is not None and server.beginning.is_alive():
+            os._exit(0)  # it may be in the middle of a query, which does not outlive its process
         if server.last_resort is not None and not _stuck():
             server.last_resort.cancel()
 
