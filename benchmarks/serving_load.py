@@ -11,8 +11,8 @@ that is asked for: goodput is the share of what it can bear that it still answer
 refuses must be refused at once, while ``/livez`` answers.
 
 Usage: ``python -m benchmarks.serving_load [--accounts N] [--seconds N] [--book DIRECTORY]`` (``make
-bench-serving``). With ``--book`` an ingested, trained and scored workspace is served as it is. The
-outcome is printed and kept in ``benchmarks/results/serving_load.json``.
+bench-serving``). With ``--book`` an ingested, trained and scored workspace is served as it is, and
+nothing is kept. The outcome is printed and kept in ``benchmarks/results/serving_load.json``.
 """
 
 from __future__ import annotations
@@ -92,7 +92,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     }
     json.dump(outcome, sys.stdout, indent=1)
     print()
-    keep("serving_load", outcome)
+    if asked.book is None and asked.accounts == parser.get_default("accounts"):
+        keep("serving_load", outcome)
     return int(bool(outcome["missed"]))
 
 
