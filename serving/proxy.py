@@ -14,7 +14,7 @@ from serving.roles import Who
 
 __all__ = ["TrustedProxy"]
 
-Role = Literal["admin", "cs", "finance", "batch"]
+Role = Literal["cs", "finance", "batch", "admin"]
 
 
 class TrustedProxy(Section):
@@ -28,7 +28,7 @@ class TrustedProxy(Section):
         The address that the proxy connects from; the header of any other is not looked at.
     header : str
         The header that names who is signed in, e.g. ``X-Forwarded-User``.
-    role : "admin", "cs", "finance" or "batch" or None
+    role : "cs", "finance", "batch" or "admin" or None
         The role of everybody whom ``people`` does not name; without it they are strangers.
     people : mapping of str to role
         Roles by name.

@@ -16,6 +16,8 @@ from models.scenario import Scenario
 from serving.api.access import needs
 from serving.api.book import Nothing
 from serving.api.foretold import FORECAST, SCENARIO, ForecastReply, ScenarioReply
+from serving.api.kept_answers import kept_answer
+from serving.api.once import once
 from serving.api.replies import Reply
 from serving.api.state import CurrentRun, State
 from serving.api.whole_book import whole_book
@@ -84,7 +86,7 @@ _BODY = {"requestBody": {"required": True, "content": {"application/json": _CONT
 
 @router.get(
     "/forecast",
-    dependencies=[needs("read"), whole_book],
+    dependencies=[needs("read"), whole_book, kept_answer],
     responses={200: {"model": ForecastReply, **_shown(FORECAST)}},
 )
 def forecast(query: Annotated[ForecastQuery, Query()], run: CurrentRun, state: State) -> Reply:
@@ -97,7 +99,7 @@ def forecast(query: Annotated[ForecastQuery, Query()], run: CurrentRun, state: S
 
 @router.post(
     "/forecast/scenario",
-    dependencies=[needs("read"), whole_book],
+    dependencies=[needs("read"), whole_book, once],
     responses={200: {"model": ScenarioReply, **_shown(SCENARIO)}},
     openapi_extra=_BODY,
 )
