@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
-from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import Field, field_validator
+from starlette.datastructures import Headers
 
 from features.configuration import Section
 from serving.roles import Who
@@ -20,7 +20,8 @@ Role = Literal["cs", "finance", "batch", "admin"]
 class TrustedProxy(Section):
     """Section ``[serve.trusted_proxy]``: a proxy whose word counts on who somebody is.
 
-    It must set the header itself on every request, and drop the one that it was sent.
+    It must set the header itself on every request, and drop the one that it was sent; a header that
+    comes twice names nobody.
 
     Attributes
     ----------
@@ -39,11 +40,12 @@ class TrustedProxy(Section):
     Examples
     --------
     >>> proxy = TrustedProxy(address="10.0.0.2", header="X-Forwarded-User", people={"ada": "cs"})
-    >>> proxy.who("10.0.0.2", {"x-forwarded-user": "ada"}).role
+    >>> ada = Headers({"x-forwarded-user": "ada"})
+    >>> proxy.who("10.0.0.2", ada).role
     'cs'
-    >>> print(proxy.who("10.0.0.2", {"x-forwarded-user": "eve"}))
+    >>> print(proxy.who("10.0.0.2", Headers({"x-forwarded-user": "eve"})))
     None
-    >>> print(proxy.who("10.0.0.3", {"x-forwarded-user": "ada"}))
+    >>> print(proxy.who("10.0.0.3", ada))
     None
     """
 
@@ -58,7 +60,7 @@ class TrustedProxy(Section):
     def _one_address(cls, value: str) -> str:
         return str(ipaddress.ip_address(value))
 
-    def who(self, peer: str, headers: Mapping[str, str]) -> Who | None:
+    def who(self, peer: str, headers: Headers) -> Who | None:
         """Give who the proxy says is signed in; None for nobody, and for any other peer."""
         name = _told(headers, self.header)
         role = self.people.get(name, self.role)
@@ -69,18 +71,19 @@ class TrustedProxy(Section):
         csm = _told(headers, self.csm_header)
         return Who.of(role, csm, name, _mark(name)) if csm else None
 
-    def client(self, peer: str, headers: Mapping[str, str]) -> str:
+    def client(self, peer: str, headers: Headers) -> str:
         """Give the address of who asks: the last one that the proxy tells of.
 
         Examples
         --------
         >>> proxy = TrustedProxy(address="10.0.0.2", header="X-Forwarded-User")
-        >>> proxy.client("10.0.0.2", {"x-forwarded-for": "1.2.3.4, 5.6.7.8"})
+        >>> told = Headers({"x-forwarded-for": "1.2.3.4, 5.6.7.8"})
+        >>> proxy.client("10.0.0.2", told)
         '5.6.7.8'
-        >>> proxy.client("10.0.0.3", {"x-forwarded-for": "5.6.7.8"})
+        >>> proxy.client("10.0.0.3", told)
         '10.0.0.3'
         """
-        told = headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
+        told = ",".join(headers.getlist("x-forwarded-for")).rpartition(",")[2].strip()
         return told if peer == self.address and told else peer
 
 
@@ -89,9 +92,13 @@ def _mark(name: str) -> str:
     return f"proxy-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
 
 
-def _told(headers: Mapping[str, str], name: str) -> str:
-    """Give what a header says, read as UTF-8 where it is."""
-    sent = headers.get(name.lower(), "").strip()
+def _told(headers: Headers, name: str) -> str:
+    """Give what a header says, read as UTF-8 where it is; nothing where two of them came.
+
+    A proxy that adds its header to the one that it was sent would else let anybody be anybody.
+    """
+    given = headers.getlist(name)
+    sent = given[0].strip() if len(given) == 1 else ""
     try:
         return sent.encode("latin-1").decode("utf-8")
     except (UnicodeEncodeError, UnicodeDecodeError):

@@ -5,6 +5,7 @@ import pytest
 import sqlalchemy as sa
 from fastapi import Depends
 from fastapi.testclient import TestClient
+from starlette.datastructures import Headers
 
 from features.faults import ConfigurationRefused, DataRejected, InputMissing, UsageFault
 from models.contacts import Call
@@ -286,7 +287,16 @@ def test_a_trusted_proxy_says_who_is_there_and_nobody_else_can(home, store, cloc
     assert inside.get("/v1/runs").status_code == 401
     assert inside.get("/v1/runs", headers=told | {"x-csm": " "}).status_code == 401
     assert outside.get("/v1/runs", headers=told).status_code == 401
-    assert inside.app.state.duty.settings.trusted_proxy.who("10.0.0.2", told).key != "ada"
+    trusted = inside.app.state.duty.settings.trusted_proxy
+    assert trusted.who("10.0.0.2", Headers(told)).key != "ada"
+    twice = [("x-forwarded-user", "cfo"), *told.items()]  # the proxy added its own to what it got
+    assert inside.get("/v1/runs", headers=twice).status_code == 401
+    assert inside.get("/v1/runs", headers=[*told.items(), ("x-csm", "Ben")]).status_code == 401
+    hops = [("x-forwarded-for", "1.1.1.1"), ("x-forwarded-for", "5.6.7.8")]
+    raw = [(name.encode(), value.encode()) for name, value in hops]
+    assert trusted.client("10.0.0.2", Headers(raw=raw)) == "5.6.7.8"
+    stale = told | {"cookie": "perennial_session=gone"}
+    assert inside.get("/v1/runs", headers=stale).status_code == 200
     score = inside.post(
         "/v1/score", json={"account_ids": ["a"]}, headers={"x-forwarded-user": "cfo"}
     )

@@ -79,7 +79,9 @@ async def _admitted(admission: Admission, request: Request) -> Who | None:
     if token is not None:
         state = _state_of(request)
         known = admission.known_session(token, state)
-        return known or await run_in_threadpool(admission.by_session, token, state)
+        known = known or await run_in_threadpool(admission.by_session, token, state)
+        if known is not None:
+            return known
     proxy = request.app.state.duty.settings.trusted_proxy
     peer = request.client.host if request.client else ""
     return proxy.who(peer, request.headers) if proxy else None
