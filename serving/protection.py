@@ -34,7 +34,10 @@ SAFE_HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-_PASSED_ON = ("x-forwarded-for", "forwarded", "x-real-ip", "via")
+_PASSED_ON = (
+    "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-server",
+    "x-forwarded-user", "forwarded", "x-real-ip", "x-client-ip", "cf-connecting-ip", "via",
+)  # fmt: skip
 _READS = ("GET", "HEAD", "OPTIONS")
 
 

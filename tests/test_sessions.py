@@ -57,12 +57,12 @@ def test_over_https_the_cookie_is_for_https_alone(home, store: Store, clock: Clo
     safe.base_url = "https://127.0.0.1"
     assert "Secure" in safe.post("/login", data={"key": key.text}).headers["set-cookie"]
     proxy = {"trusted_proxy": {"address": "10.0.0.2", "header": "X-User"}}
-    settings = ServeSettings.model_validate(proxy)
-    told = {"x-forwarded-proto": "https"}
-    for peer, secure in (("10.0.0.2", True), ("10.0.0.3", False)):
-        behind = client(home, clock, settings, client=(peer, 1))
-        reply = behind.post("/login", data={"key": key.text}, headers=told)
-        assert ("Secure" in reply.headers["set-cookie"]) is secure
+    for chosen in (proxy, {"hosts": ["127.0.0.1"]}):  # any proxy that ends TLS says so
+        behind = client(home, clock, ServeSettings.model_validate(chosen), client=("10.0.0.2", 1))
+        for told, secure in (("https", True), ("http", False)):
+            sent = {"x-forwarded-proto": told}
+            reply = behind.post("/login", data={"key": key.text}, headers=sent)
+            assert ("Secure" in reply.headers["set-cookie"]) is secure
 
 
 @pytest.mark.fault("D10")
