@@ -38,6 +38,7 @@ _TITLES = {
     503: "Not ready",
 }
 _LONGEST = 200
+_MOST = 20
 _SCHEMA = {
     "type": "object",
     "required": ["type", "title", "status", "detail", "instance", "code", "errors"],
@@ -160,7 +161,8 @@ def _as_problem(error: Exception) -> Problem:
         case Problem():
             return error
         case RequestValidationError():
-            return Problem(422, "validation", "see errors", [_parameter(e) for e in error.errors()])
+            told = [_parameter(one) for one in error.errors()[:_MOST]]
+            return Problem(422, "validation", "see errors", told)
         case HTTPException(status_code=405):
             return Problem(405, "method_not_allowed", "see Allow", headers=error.headers)
         case HTTPException(status_code=404):

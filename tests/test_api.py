@@ -165,6 +165,13 @@ def test_a_parameter_that_is_given_twice_is_named(api, path):
     assert error["parameter"] == path.partition("?")[2].partition("=")[0]
 
 
+def test_many_parameters_cost_little_and_a_few_are_named(api):
+    """Some 2,600 names fit an address: they are counted in one go, before anybody is asked for."""
+    names = "&".join(f"{one:03x}" for one in range(2000))
+    reply = api.get(f"/v1/accounts?{names}")
+    assert len(problem(reply, 422, "validation")["errors"]) == 20
+
+
 @pytest.mark.parametrize("path", ["/v1/forecast", "/v1/accounts", "/v1/forecast/actual"])
 def test_an_unknown_parameter_is_named(api, path):
     (error,) = problem(api.get(f"{path}?horizons=3"), 422, "validation")["errors"]

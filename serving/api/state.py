@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -66,8 +67,8 @@ def current(run: Run | None) -> Run:
 
 async def asked_once(request: Request) -> None:
     """Refuse a query that gives a parameter twice: which of the two was meant cannot be told."""
-    names = [name for name, _ in request.query_params.multi_items()]
-    twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+    counts = Counter(name for name, _ in request.query_params.multi_items())
+    twice = [name for name, count in counts.items() if count > 1]
     if twice:
         raise Problem(422, "validation", "see errors", [_twice(name) for name in twice])
 
