@@ -57,9 +57,11 @@ def test_only_good_answers_are_kept_and_only_of_one_state(tmp_path):
 
 @pytest.mark.ci
 def test_a_full_shelf_lets_the_oldest_go(tmp_path, monkeypatch):
-    monkeypatch.setattr("serving.api.kept_answers.BYTES", 10)
+    monkeypatch.setattr("serving.api.kept_answers.BYTES", 1100)
     shelf = Shelf(Store.open(tmp_path).engine)
     assert shelf.current()
     for name in "abc":
         shelf.put((name,), shelf.seen, b"1234")
     assert [shelf.get((name,)) for name in "abc"] == [None, b"1234", b"1234"]
+    shelf.put((b"/v1/accounts", b"named=" + 600 * b"x"), shelf.seen, b"{}")
+    assert shelf.get(("b",)) is None  # a long address takes room too

@@ -25,6 +25,7 @@ BYTES = 64 * 1024 * 1024
 """How much is kept at most."""
 
 _LARGEST = 1024 * 1024
+_AROUND = 512
 _JSON = b"application/json"
 
 
@@ -85,10 +86,9 @@ class Shelf:
         if since is None or len(body) > _LARGEST or self._version() != since or key in self._bodies:
             return
         self._bodies[key] = body
-        self._bytes += len(body)
+        self._bytes += _size(key, body)
         while self._bytes > BYTES:
-            _, old = self._bodies.popitem(last=False)
-            self._bytes -= len(old)
+            self._bytes -= _size(*self._bodies.popitem(last=False))
 
     @property
     def seen(self) -> int | None:
@@ -106,6 +106,17 @@ class Shelf:
         except sqlite3.Error:
             return None
         return found
+
+
+def _size(key: tuple[object, ...], body: bytes) -> int:
+    """Count what a kept answer takes: an address may be longer than what it is answered.
+
+    Examples
+    --------
+    >>> _size((b"/v1/accounts", b"csm=Ada", "cs", None), b"{}")
+    535
+    """
+    return _AROUND + len(body) + sum(len(one) for one in key if isinstance(one, bytes | str))
 
 
 async def _kept_answer(request: Request, who: Caller) -> None:
