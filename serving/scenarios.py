@@ -14,8 +14,11 @@ from serving.store import Store
 
 __all__ = ["Scenarios"]
 
-AT_ONCE, IN_LINE = 2, 8
-"""How many are computed at once, and how many may be asked for at once, those included."""
+AT_ONCE, IN_LINE = 2, 4
+"""How many are computed at once, and how many may be asked for at once, those included.
+
+Each holds one of the server's threads while it waits: most of these are left to the others.
+"""
 
 MOST_KEPT = 12
 """How many forecasts by another cut are kept."""

@@ -18,6 +18,7 @@ from serving.api.forecast import EXAMPLE
 from serving.api.foretold import FORECAST, ForecastReply, ScenarioReply
 from serving.app import create_app
 from serving.columns import plain
+from serving.operation.server import THREADS
 from serving.outlooks import kept_outlook, packed, unpacked
 from serving.scenarios import AT_ONCE, IN_LINE, Scenarios
 from serving.settings import load
@@ -223,6 +224,7 @@ def test_another_run_replaces_the_outlook_that_is_held(tmp_path: Path) -> None:
 
 @pytest.mark.fault("S14", partly=True)
 def test_beyond_the_line_the_next_is_refused(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert IN_LINE <= THREADS // 2  # whoever waits in line holds a thread that others need
     app = create_app(home)
     scenarios, open_ = app.state.serving.scenarios, threading.Event()
     at_work = threading.Semaphore(0)
