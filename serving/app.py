@@ -31,6 +31,7 @@ from serving.api.once import Once, Replayed, replay
 from serving.api.state import Serving, asked_once
 from serving.cursors import secret
 from serving.dashboard import routes
+from serving.head import Head
 from serving.kept import StoreSettings
 from serving.model_at_hand import ModelState
 from serving.operation.duty import Duty
@@ -120,6 +121,7 @@ def create_app(
     app.add_exception_handler(Replayed, replay)
     app.add_middleware(Once, repeats=app.state.repeats)
     app.add_middleware(Protection)
+    app.add_middleware(Head)
     app.add_middleware(Watch, duty=duty, log=log)
     answers = (accounts, account, actual, book, facts, forecast, models, outreach, scoring)
     for part in (*answers, health, operation, routes):

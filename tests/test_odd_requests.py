@@ -24,3 +24,11 @@ def test_a_page_says_what_is_wrong_with_a_header(store: Store, api: TestClient) 
     assert reply.status_code == 403
     assert "needs the scope" in reply.text
     assert "authorization" in reply.text
+
+
+@pytest.mark.parametrize("path", ["/", "/v1/matrix", "/livez", "/static/perennial.css"])
+def test_a_head_is_answered_as_a_get_without_its_body(api: TestClient, path: str) -> None:
+    told, asked = api.get(path), api.head(path)
+    assert (asked.status_code, asked.content) == (told.status_code, b"")
+    assert asked.headers["content-type"] == told.headers["content-type"]
+    assert api.head("/v1/score").status_code == 405
