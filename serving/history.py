@@ -117,10 +117,13 @@ def log_action(
     outcome: str | None = None,
     csm: str | None = None,
     by: str = COMMAND_LINE,
+    *,
+    once: bool = False,
 ) -> dict[str, Any]:
     """Log that an account was contacted for a play, and give the row.
 
-    Who logs it (``by``) goes into the audit.
+    Who logs it (``by``) goes into the audit. With ``once`` the very contact that is logged already
+    is not logged again: a form may be sent twice.
 
     Raises
     ------
@@ -142,9 +145,17 @@ def log_action(
         "logged_at": now.isoformat(),
     }
     with writing(engine) as connection:
-        connection.execute(sa.insert(tables.actions).values(row))
-        append(connection, now, by, "action.logged", account_id)
+        if not (once and _is_logged(connection, row)):
+            connection.execute(sa.insert(tables.actions).values(row))
+            append(connection, now, by, "action.logged", account_id)
     return row
+
+
+def _is_logged(connection: sa.Connection, row: dict[str, Any]) -> bool:
+    a = tables.actions.c
+    same = ("account_id", "play", "acted_on", "outcome")
+    very = sa.select(a.action_id).where(*(a[name].is_not_distinct_from(row[name]) for name in same))
+    return connection.execute(very.limit(1)).first() is not None
 
 
 def actions(engine: sa.Engine, before: date) -> list[tuple[str, str, date]]:

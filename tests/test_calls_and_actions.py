@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from features.book import Book
 from features.contracts import canonical
 from features.faults import UsageFault
 from models.contacts import Call
+from serving.audit import verify_chain
 from serving.history import (
     actions,
     calls,
@@ -59,6 +61,19 @@ def test_actions_are_logged_by_the_play_s_own_name(store: Store) -> None:
     for play, day in (("nonsense", date(2025, 7, 2)), ("Renewal brief", date(2025, 7, 4))):
         with pytest.raises(UsageFault):
             log_action(store.engine, "a", play, day, NOON)
+
+
+def test_the_very_same_contact_may_be_logged_once_though_many_forms_come_at_once(
+    store: Store,
+) -> None:
+    def sent(outcome: str | None) -> None:
+        day = date(2025, 7, 2)
+        log_action(store.engine, "a", "Renewal brief", day, NOON, outcome, "Ana", once=True)
+
+    with ThreadPoolExecutor(6) as threads:
+        list(threads.map(sent, [None, "reached"] * 3))
+    assert len(actions(store.engine, date(2025, 7, 4))) == 2
+    assert verify_chain(store.engine).entries == 2
 
 
 def test_past_lists_are_counted_in_a_row_since_the_last_contact(store: Store) -> None:

@@ -19,7 +19,6 @@ from serving.dashboard.account_view import LEVELS, account_view, allowed
 from serving.dashboard.back import Back, way_back
 from serving.dashboard.forms import read_form
 from serving.dashboard.pages import shown
-from serving.done import actions_of
 from serving.history import log_action, record_call
 from serving.problems import Problem
 from serving.queries import Run
@@ -123,17 +122,10 @@ def action(visit: Visited, form: Form) -> Response:
     try:
         day = _day(form.get("acted_on")) or now.date()
         outcome, play = _text(form, "outcome"), form.get("play", "")
-        if not _is_logged(visit, play, day, outcome):
-            log_action(engine, name, play, day, now, outcome, visit.csm, visit.who.name)
+        log_action(engine, name, play, day, now, outcome, visit.csm, visit.who.name, once=True)
     except UsageFault as fault:
         return _page(visit, trouble=Trouble("action", fault.cure, form))
     return _again(visit, "action")
-
-
-def _is_logged(visit: Visit, play: str, day: date, outcome: str | None) -> bool:
-    """Say whether this very contact is logged already: a form that was sent twice counts once."""
-    rows = actions_of(visit.state.store.engine, visit.row["account_id"])
-    return (play, day, outcome) in [(one["play"], one["acted_on"], one["outcome"]) for one in rows]
 
 
 def _page(visit: Visit, said: str | None = None, trouble: Trouble = NONE) -> HTMLResponse:

@@ -91,7 +91,7 @@ def log(visit: Visited, form: Form, asked: Asked) -> Response:
         day = _day(form.get("acted_on")) or now.date()
         play, outcome = form.get("play", ""), _outcome(form.get("outcome"))
         engine = visit.state.store.engine
-        log_action(engine, account, play, day, now, outcome, visit.csm, visit.who.name)
+        log_action(engine, account, play, day, now, outcome, visit.csm, visit.who.name, once=True)
     except UsageFault as fault:
         trouble = Trouble(account, fault.cure, form)
         return _page(visit.request, visit.state, visit.run, visit.who, asked, trouble)
