@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from features.faults import Busy
 from models.scenario import Scenario
 from models.view import FIGURES
 from serving.api.access import Who, _caller
@@ -132,6 +133,22 @@ def test_what_cannot_be_assumed_is_said_on_the_page(api: TestClient) -> None:
     assert said(TOLD["nrr"]["mean"], "ratio") in page
     for wrong in ("horizon=2", "churn=900", "rise=0.3", "reach=x", "unknown=1"):
         assert api.get(f"/forecast?{wrong}").status_code == 422
+
+
+@pytest.mark.ci
+def test_what_was_not_worked_out_is_no_file_and_who_waits_is_told_so(
+    api: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    get(api, "/forecast.csv?horizon=3&saved=nobody", 422)
+
+    def in_line(*_: Any, **__: Any) -> None:
+        raise Busy("scenario.busy", "4 scenarios are in line", "ask again in a second")
+
+    monkeypatch.setattr("serving.scenarios.compare", in_line)
+    for address in ("/forecast?horizon=3&churn=-50", "/forecast.csv?horizon=3&churn=-50"):
+        reply = api.get(address)
+        assert (reply.status_code, reply.headers["retry-after"]) == (503, "1")
+        assert "in line" in reply.text
 
 
 @pytest.mark.ci

@@ -17,6 +17,7 @@ from serving.dashboard.forecast_past import Past, past_sheet, past_view
 from serving.dashboard.forecast_sheet import forecast_sheet
 from serving.dashboard.forecast_view import Answer, currency_of, cut_of, view_of
 from serving.dashboard.pages import shown
+from serving.problems import Problem
 from serving.store import Run
 
 __all__ = ["router"]
@@ -31,13 +32,20 @@ def page(
     """Show the forecast, and the same under the assumptions that the address names."""
     found = answered(state, run, asked)
     view = view_of(state.store, run, asked, found, _cuts(state, run))
-    return shown(request, "forecast.html", status=200 if found.refusal is None else 422, **view)
+    reply = shown(request, "forecast.html", status=found.status, **view)
+    if found.status == 503:
+        reply.headers["Retry-After"] = "1"
+    return reply
 
 
 @router.get("/forecast.csv")
 def sheet(asked: Annotated[Asked, Query()], run: CurrentRun, state: State) -> Response:
     """Give the figures of the page as CSV."""
     found = answered(state, run, asked)
+    if found.refusal is not None:  # never a file that lacks what was asked for
+        later = {"Retry-After": "1"} if found.status == 503 else {}
+        code = "busy" if found.status == 503 else "validation"
+        raise Problem(found.status, code, found.refusal, headers=later)
     content = forecast_sheet(state.store, asked, run, found, currency_of(state.store, run))
     return _csv(content, f"forecast-{run.as_of}-{asked.horizon}m.csv")
 
@@ -75,7 +83,8 @@ def answered(state: Serving, run: Run, asked: Asked) -> Answer:
         return Answer(parts, told)
     except (Busy, InputMissing, DataRejected) as refused:
         found = refused.message.partition(": ")[2] or refused.message
-        return Answer(parts, None, f"{found}; {refused.cure}")
+        status = 503 if isinstance(refused, Busy) else 422
+        return Answer(parts, None, f"{found}; {refused.cure}", status)
 
 
 def _cuts(state: Serving, run: Run) -> list[str]:

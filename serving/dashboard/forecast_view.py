@@ -58,11 +58,14 @@ class Answer:
         The answer to the assumptions, where any were made (`models.scenario.compare`).
     refusal : str or None
         Why something cannot be told.
+    status : int
+        HTTP status: 422 for what the book cannot tell, 503 where too many ask just now.
     """
 
     parts: Mapping[str, Any] | None
     told: Mapping[str, Any] | None = None
     refusal: str | None = None
+    status: int = 200
 
 
 @dataclass(frozen=True)
