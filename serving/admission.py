@@ -145,16 +145,16 @@ class Admission:
         Raises
         ------
         Guessing
-            If too many attempts from this address failed.
+            If too many attempts from this address failed. A good key is never kept out by them.
         """
         now, named = self.now(), _named(text)
-        if seconds := self.attempts.wait(address, named, now):
-            raise Guessing(seconds)
         key = self._found(text)
         if key is not None and key.kind == "key" and key.good(now):
             self._keep(text, key)
             self.closed = True
             return key
+        if seconds := self.attempts.wait(address, named, now):
+            raise Guessing(seconds)
         self.attempts.failed(address, named, now)
         if seconds := self.attempts.wait(address, None, now):
             raise Guessing(seconds)

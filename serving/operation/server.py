@@ -22,8 +22,9 @@ __all__ = ["Server", "configured", "serve_on"]
 
 _CUT_SECONDS = 1.0
 
-THREADS = 8
-"""So many answers are worked out beside the event loop; more would only wait for one another."""
+THREADS = 12
+"""So many answers are worked out beside the event loop: more than may be computed at once
+(``heavy_at_once``), so that who asks whether the server is ready never waits behind them."""
 
 
 class Server(uvicorn.Server):
