@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from models.contacts import Call
 from serving import tables
 from serving.database import reading
+from serving.history import last_call
 
 __all__ = ["SHOWN", "actions_of", "call_of"]
 
@@ -22,15 +23,13 @@ def call_of(engine: sa.Engine, account_id: str, today: date) -> tuple[Call, str]
 
     Lists of the next day on know it: today's were made without it.
     """
-    c = tables.calls.c
-    wanted = sa.select(tables.calls).where(c.account_id == account_id)
-    with reading(engine) as connection:
-        row = connection.execute(wanted.order_by(c.call_id.desc()).limit(1)).first()
-    if row is None or not (row.retention or row.expansion):
+    last = last_call(engine, account_id)
+    if last is None or not (last["retention"] or last["expansion"]):
         return None
-    if row.until is not None and row.until <= today:
+    if last["until"] is not None and last["until"] <= today:
         return None
-    return Call(row.retention, row.expansion, row.note, row.csm, row.until), row.made_at
+    told = {name: last[name] for name in ("retention", "expansion", "note", "csm", "until")}
+    return Call(**told), last["made_at"]
 
 
 def actions_of(engine: sa.Engine, account_id: str, limit: int = SHOWN) -> list[dict[str, Any]]:

@@ -19,6 +19,7 @@ from serving.api.foretold import FORECAST, SCENARIO, ForecastReply, ScenarioRepl
 from serving.api.kept_answers import kept_answer
 from serving.api.once import once
 from serving.api.replies import Reply
+from serving.api.schema import whole
 from serving.api.state import CurrentRun, State
 from serving.api.whole_book import whole_book
 from serving.bodies import read_body
@@ -68,19 +69,7 @@ def _shown(example: dict[str, Any]) -> dict[str, Any]:
     return {"content": {"application/json": {"example": example}}}
 
 
-def _whole(value: Any, named: dict[str, Any]) -> Any:
-    """Put the schemas that a schema names in their places."""
-    if isinstance(value, list):
-        return [_whole(one, named) for one in value]
-    if not isinstance(value, dict):
-        return value
-    if "$ref" in value:
-        return _whole(named[value["$ref"].rpartition("/")[2]], named)
-    return {name: _whole(one, named) for name, one in value.items() if name != "$defs"}
-
-
-_SCHEMA = ScenarioRequest.model_json_schema()
-_CONTENT = {"schema": _whole(_SCHEMA, _SCHEMA.get("$defs", {})), "example": EXAMPLE}
+_CONTENT = {"schema": whole(ScenarioRequest), "example": EXAMPLE}
 _BODY = {"requestBody": {"required": True, "content": {"application/json": _CONTENT}}}
 
 
