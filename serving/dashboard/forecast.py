@@ -12,6 +12,7 @@ from features.faults import Busy, DataRejected, Fault, InputMissing
 from serving.api.access import needs
 from serving.api.state import CurrentRun, Serving, State
 from serving.api.whole_book import whole_book
+from serving.dashboard.downloads import attached
 from serving.dashboard.forecast_asked import Asked
 from serving.dashboard.forecast_past import Past, past_sheet, past_view
 from serving.dashboard.forecast_sheet import forecast_sheet
@@ -47,7 +48,7 @@ def sheet(asked: Annotated[Asked, Query()], run: CurrentRun, state: State) -> Re
         code = "busy" if found.status == 503 else "validation"
         raise Problem(found.status, code, found.refusal, headers=later)
     content = forecast_sheet(state.store, asked, run, found, currency_of(state.store, run))
-    return _csv(content, f"forecast-{run.as_of}-{asked.horizon}m.csv")
+    return attached(content, f"forecast-{run.as_of}-{asked.horizon}m.csv")
 
 
 @router.get("/forecast/actual")
@@ -61,11 +62,11 @@ def past(
 
 
 @router.get("/forecast/actual.csv")
-def past_csv(asked: Annotated[Past, Query()], run: CurrentRun, state: State) -> Response:
+def pastattached(asked: Annotated[Past, Query()], run: CurrentRun, state: State) -> Response:
     """Give past forecasts beside what happened as CSV."""
     told, _ = _actual(state)
     name = f"forecast-against-actual-{run.as_of}-{asked.horizon}m.csv"
-    return _csv(past_sheet(told, asked.horizon), name)
+    return attached(past_sheet(told, asked.horizon), name)
 
 
 def answered(state: Serving, run: Run, asked: Asked) -> Answer:
@@ -102,8 +103,3 @@ def _actual(state: Serving) -> tuple[Mapping[str, Any] | None, str | None]:
         return state.against_actual(), None
     except Fault as refused:
         return None, refused.cure
-
-
-def _csv(content: bytes, name: str) -> Response:
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return Response(content, media_type="text/csv; charset=utf-8", headers=headers)
