@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from models.contacts import Call
 from serving import tables
 from serving.database import reading
-from serving.history import last_call
+from serving.history import holding, last_call
 
 __all__ = ["SHOWN", "actions_of", "call_of"]
 
@@ -24,12 +24,8 @@ def call_of(engine: sa.Engine, account_id: str, today: date) -> tuple[Call, str]
     Lists of the next day on know it: today's were made without it.
     """
     last = last_call(engine, account_id)
-    if last is None or not (last["retention"] or last["expansion"]):
-        return None
-    if last["until"] is not None and last["until"] <= today:
-        return None
-    told = {name: last[name] for name in ("retention", "expansion", "note", "csm", "until")}
-    return Call(**told), last["made_at"]
+    call = holding(last, today)
+    return None if call is None or last is None else (call, last["made_at"])
 
 
 def actions_of(engine: sa.Engine, account_id: str, limit: int = SHOWN) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ __all__ = [
     "cells_on",
     "contacts_before",
     "disagreements",
+    "holding",
     "holdout_logs",
     "last_call",
     "listed",
@@ -95,17 +96,33 @@ def last_call(engine: sa.Engine, account_id: str) -> dict[str, Any] | None:
     return None if found is None else dict(found._mapping)
 
 
+def holding(last: Mapping[str, Any] | None, day: date | None) -> Call | None:
+    """Give the call of a kept row while it holds: neither withdrawn nor over; without a day, to come.
+
+    Examples
+    --------
+    >>> row = {"retention": "Low", "expansion": None, "note": None, "csm": "Ada"}
+    >>> holding(row | {"until": date(2025, 7, 1)}, date(2025, 7, 1)) is None
+    True
+    >>> holding(row | {"until": None}, date(2025, 7, 1)).retention
+    'Low'
+    """
+    if last is None or not (last["retention"] or last["expansion"]):
+        return None
+    if day is not None and last["until"] is not None and last["until"] <= day:
+        return None
+    told = {name: last[name] for name in ("retention", "expansion", "note", "csm", "until")}
+    return Call(**told)
+
+
 def calls(engine: sa.Engine, as_of: date) -> dict[str, Call]:
     """Give the calls that hold on an as-of date, by account: the last that was made before it."""
     c = tables.calls.c
     wanted = sa.select(tables.calls).where(c.made_at < as_of.isoformat()).order_by(c.call_id)
     with reading(engine) as connection:
-        last = {row.account_id: row for row in connection.execute(wanted)}
-    return {
-        account: Call(row.retention, row.expansion, row.note, row.csm, row.until)
-        for account, row in sorted(last.items())
-        if (row.retention or row.expansion) and (row.until is None or row.until > as_of)
-    }
+        last = {row.account_id: dict(row._mapping) for row in connection.execute(wanted)}
+    held = ((account, holding(row, as_of)) for account, row in sorted(last.items()))
+    return {account: call for account, call in held if call is not None}
 
 
 def log_action(

@@ -21,7 +21,7 @@ from serving.api.once import once
 from serving.api.replies import AccountReply, CalledReply, DetailReply, HistoryReply, Reply
 from serving.api.state import CurrentRun, Serving, State
 from serving.bodies import read_body
-from serving.history import last_call, record_call
+from serving.history import holding, last_call, record_call
 from serving.problems import PROBLEM_RESPONSES, Problem
 from serving.store import Run
 from serving.tags import named_in, tag_of
@@ -220,10 +220,9 @@ def _holding(
     last: dict[str, Any] | None, row: dict[str, Any], today: date | None
 ) -> dict[str, Any] | None:
     """Tell a call that holds; None where there is none, or it was withdrawn or is over."""
-    if last is None or not (last["retention"] or last["expansion"]):
-        return None
-    if last["until"] is not None and today is not None and last["until"] <= today:
+    call = holding(last, today)
+    if call is None or last is None:
         return None
     kept = {name: last[name] for name in ("retention", "expansion", "note", "csm", "until")}
-    disagrees = Call(**kept).disagrees(row["retention_health"], row["expansion_readiness"])
+    disagrees = call.disagrees(row["retention_health"], row["expansion_readiness"])
     return kept | {"made_at": last["made_at"], "disagrees": disagrees}

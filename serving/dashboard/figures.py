@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 __all__ = [
@@ -35,7 +36,8 @@ def money(amount: float | None, sign: bool = False) -> str:
     if amount is None:
         return NONE
     decimals = 2 if abs(amount) < 10 and amount != int(amount) else 0
-    text = f"{abs(amount):,.{decimals}f}"
+    unit = Decimal(1).scaleb(-decimals)
+    text = f"{Decimal(repr(abs(float(amount)))).quantize(unit, ROUND_HALF_UP):,}"
     if amount < 0:
         return f"−{text}"
     return f"+{text}" if sign and amount > 0 else text
