@@ -193,6 +193,7 @@ def test_a_short_book_is_not_applicable_and_says_so(capsys: pytest.CaptureFixtur
     assert "not applicable" in page(body)
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("columns", ["80", "110"])
 def test_a_narrow_terminal_loses_no_column(
     columns: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -97,6 +97,7 @@ def test_a_new_workspace_has_nothing_and_stays_so(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.ci
 def test_a_version_says_what_training_said(
     registry: Registry, bundles: list[Path], tmp_path: Path
 ) -> None:
