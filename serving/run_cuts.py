@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -49,13 +50,13 @@ def matrix_cut(engine: sa.Engine, run: str, filters: Filters) -> dict[str, Any]:
     with reading(engine) as connection:
         asked = per_move.where(*wanted(run, filters)).group_by(s.previous_cell, s.cell)
         rows = [
-            (before, cell, int(n), float(mrr or 0.0))
+            (before, cell, int(n), _summed([mrr or 0.0]))
             for before, cell, n, mrr in connection.execute(asked)
         ]
     flows = [row for row in rows if row[0] not in (None, row[1])]
     return {
         "accounts": sum(row[2] for row in rows),
-        "mrr": sum(row[3] for row in rows),
+        "mrr": _summed([row[3] for row in rows]),
         "cells": {cell: _sums([row for row in rows if row[1] == cell]) for cell in CELLS},
         "flows": [
             {"from": before, "to": cell, "accounts": n, "mrr": mrr}
@@ -67,4 +68,13 @@ def matrix_cut(engine: sa.Engine, run: str, filters: Filters) -> dict[str, Any]:
 
 
 def _sums(rows: Sequence[tuple[Any, Any, int, float]]) -> dict[str, Any]:
-    return {"accounts": sum(row[2] for row in rows), "mrr": sum(row[3] for row in rows)}
+    return {"accounts": sum(row[2] for row in rows), "mrr": _summed([row[3] for row in rows])}
+
+
+def _summed(amounts: Sequence[float]) -> float:
+    """Add up amounts of money, without what binary fractions leave behind the last digit.
+
+    >>> _summed([57726.1, 0.8])
+    57726.9
+    """
+    return round(math.fsum(amounts), 6)

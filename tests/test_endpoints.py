@@ -262,6 +262,14 @@ def test_accounts_are_filtered_by_what_pages_ask(api: TestClient) -> None:
     assert api.get("/v1/matrix?segment=smb").json()["accounts"] == 5
 
 
+def test_sums_of_a_cut_are_as_exact_as_their_parts(tmp_path: Path) -> None:
+    scores = example().scores.assign(mrr=0.1, cell="HH", previous_cell="ML")
+    Store.open(tmp_path).publish(replace(example(), scores=scores), now=NOW)
+    cut = client(tmp_path, Clock()).get("/v1/matrix?csm=Cleo").json()
+    assert (cut["accounts"], cut["mrr"]) == (3, 0.3)
+    assert cut["flows"][0]["mrr"] == cut["cells"]["HH"]["mrr"] == 0.3
+
+
 @pytest.mark.fault("S11")
 @pytest.mark.parametrize(
     "path",
