@@ -126,11 +126,19 @@ def _week(store: Store, run: Run) -> dict[str, Any]:
     return {
         "currency": first[0]["currency"] if first else "",
         "accounts": sum(count for count, _ in cells),
-        "opening": sum(mrr for _, mrr in cells),
+        "opening": _opening(store, run),
         "listed": listed,
         "list_length": length,
         "moved": store.scores(Filters(moved=True), run=run.run_id, limit=1).total,
     }
+
+
+def _opening(store: Store, run: Run) -> float:
+    """Give the book's MRR as the forecast opens with it; without one the accounts' own, added up."""
+    forecast = store.forecast(HORIZONS[0], run=run.run_id)
+    if forecast is not None:
+        return float(forecast["opening_mrr"])
+    return sum(mrr for _, mrr in store.cells(run=run.run_id).values())
 
 
 def _outcomes(store: Store, run: Run) -> list[Outcome]:
