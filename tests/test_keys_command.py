@@ -89,7 +89,10 @@ def ask(address: str, form: dict[str, str] | None = None, **headers: str) -> tup
 
 
 @pytest.mark.fault("U11")
-def test_a_first_key_is_a_token_that_is_shown_once(tmp_path: Path) -> None:
+def test_a_first_key_is_a_token_that_is_shown_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "140")
     assert "lets everybody in" in perennial(tmp_path, "keys").out
     refused = perennial(tmp_path, "serve", "--host", "0.0.0.0")
     assert (refused.code, "serve.open" in refused.err) == (78, True)

@@ -173,7 +173,7 @@ def _called(
         raise Problem(422, "validation", "see errors", [at]) from refused
     body, _ = _account(account_id, run, state, who, now.date())
     machine = {name: body[name] for name in ("retention_health", "expansion_readiness")}
-    told = {"account_id": account_id, "call": body["call"], "machine": machine}
+    told = {"account_id": account_id, "call": body.get("call"), "machine": machine}
     reply = Reply(told)
     reply.headers["ETag"] = tag_of(bytes(Reply(body).body))
     return reply
@@ -210,10 +210,12 @@ def account(
 def _account(
     account_id: str, run: Run, state: Serving, who: Who, today: date | None
 ) -> tuple[dict[str, Any], int]:
-    """Give an account with its call, and the number of the last call."""
+    """Give an account with its call where one holds, and the number of the last call."""
     row = mine(who, state.store.account(account_id, run=run.run_id))
     last = last_call(state.store.engine, account_id)
-    return row | {"call": _holding(last, row, today)}, 0 if last is None else last["call_id"]
+    call = _holding(last, row, today)
+    told = row if call is None else row | {"call": call}
+    return told, 0 if last is None else last["call_id"]
 
 
 def _holding(

@@ -89,7 +89,7 @@ AccountReply = create_model(
     "AccountReply",
     __base__=ScoredAccount,
     __doc__="One account of a run, and its CSM's own call that holds now.",
-    call=(CallReply | None, Field(description="Null: there is none, or it is over.")),
+    call=(CallReply | None, Field(None, description="Absent: there is none, or it is over.")),
 )
 
 
