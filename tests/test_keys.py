@@ -17,7 +17,7 @@ from serving.keys import PATTERN, listed
 from serving.operation.settings import ServeSettings
 from serving.pepper import FILE, made_pepper, pepper
 from serving.protection import refuse_open_bind
-from tests.example_publication import NOW
+from tests.example_publication import NOW, example
 from tests.keyed import BY, HERE, api, bearer, client, clock, home, made, published, store
 
 __all__ = ["api", "clock", "home", "published", "store"]
@@ -326,3 +326,16 @@ def test_a_name_is_of_one_key_that_is_good_and_unknown_keys_are_said(store):
         made(store, name="nightly")
     with pytest.raises(InputMissing, match=r"key\.unknown"):
         keyring.revoke(store.engine, "nothing", now=NOW, by=BY)
+
+
+@pytest.mark.fault("U03")
+def test_a_key_of_one_csm_is_shown_the_serving_run_alone(store, api):
+    before = store.current()
+    store.publish(example(snapshot_id="later"), now=NOW)
+    ada, admin = bearer(made(store, "cs", csm="Ada")), bearer(made(store))
+    then = f"/v1/accounts/a01?run={before.run_id}"
+    refused = api.get(then, headers=ada)
+    assert (refused.status_code, refused.json()["code"]) == (403, "scope")
+    assert api.get(then, headers=admin).status_code == 200
+    now = f"/v1/accounts/a01?run={store.current().run_id}"
+    assert api.get(now, headers=ada).status_code == 200

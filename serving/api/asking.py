@@ -58,8 +58,21 @@ def asked_run(asked: AboutRun, state: Serving, request: Request) -> Run:
     ------
     Problem
         503 ``no_published_run``; 404 ``unknown_run``, ``no_such_date`` (naming the nearest date
-        that there is); 422 ``validation`` for a day to come, or for both a run and a date.
+        that there is); 422 ``validation`` for a day to come, or for both a run and a date; 403
+        ``scope`` for another run than the serving one, by a key of one CSM: some accounts of then
+        may be another's today.
     """
+    run = _named(asked, state, request)
+    who: Who | None = request.scope.get("state", {}).get("who")
+    limited = who is not None and who.csm is not None
+    another = asked.run is not None or asked.as_of is not None
+    if limited and another and run != state.store.current():
+        raise Problem(403, "scope", "a key of one CSM is shown the run that serves")
+    return run
+
+
+def _named(asked: AboutRun, state: Serving, request: Request) -> Run:
+    """Give the run that is asked about, whoever asks."""
     if asked.run is not None and asked.as_of is not None:
         raise _refused("as_of", "both", "name a run or a date, not both")
     if asked.run is not None:
