@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,10 @@ from features.faults import Busy
 __all__ = ["Stopped", "stoppable"]
 
 
+AGAIN = 0.5
+"""Seconds after which a fault that nobody has felt is raised again."""
+
+
 class Stopped(Busy):
     """The process was asked to end (SIGTERM) before it was done."""
 
@@ -20,6 +25,9 @@ class Stopped(Busy):
 @contextmanager
 def stoppable() -> Iterator[None]:
     """Turn SIGTERM inside the block into a fault: what is open is closed, nothing half is kept.
+
+    Python drops what is raised while it tidies up an object (a destructor, a weak reference's
+    callback). So an alarm raises the fault again until it is under way.
 
     Raises
     ------
@@ -40,15 +48,28 @@ def stoppable() -> Iterator[None]:
     asked: list[Stopped] = []
 
     def stop(_number: int, _frame: FrameType | None) -> None:
-        asked.append(Stopped("interrupted", "stopped by SIGTERM", "run it again"))
-        raise asked[-1]
+        if not asked:
+            asked.append(Stopped("interrupted", "stopped by SIGTERM", "run it again"))
+            signal.setitimer(signal.ITIMER_REAL, AGAIN, AGAIN)
+        if not _under_way(asked[0]):
+            raise asked[0]
 
-    before = signal.signal(signal.SIGTERM, stop)
+    before = {which: signal.signal(which, stop) for which in (signal.SIGTERM, signal.SIGALRM)}
     try:
         yield
     except RuntimeError as other:
         if not asked:
             raise
-        raise asked[-1] from other  # DuckDB ends its query, and says that instead of what we raised
+        raise asked[0] from other  # DuckDB ends its query, and says that instead of what we raised
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        for which, handler in before.items():
+            signal.signal(which, handler)
+
+
+def _under_way(fault: Stopped) -> bool:
+    """Tell whether a fault is on its way up: what it passes through is being closed."""
+    one = sys.exception()
+    while one is not None and one is not fault:
+        one = one.__cause__ or one.__context__
+    return one is fault
