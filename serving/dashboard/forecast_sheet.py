@@ -11,28 +11,15 @@ from serving.dashboard.forecast_view import Answer
 from serving.dashboard.forecast_words import MEANINGS
 from serving.definition import rules_line
 from serving.exports import csv_text
+from serving.forecast_csv import FORECAST_TABLE, QUANTILES
 from serving.schemas import Column
 from serving.store import Run, Store
 
 __all__ = ["SHEET", "forecast_sheet"]
 
-QUANTILES = ("p05", "p10", "p25", "p50", "p75", "p90", "p95")
 SHEET = (
     Column("forecast", "text", "published; scenario: under the address's assumptions; difference."),
-    Column("as_of", "text", "As-of date of the run: what was known before it."),
-    Column("period_end", "text", "Day of the forecast's closing."),
-    Column("horizon_months", "integer", "Months from opening to closing."),
-    Column("cut", "text", "Column of the cut; empty for the whole book."),
-    Column("value", "text", "Value of the cut; empty for the whole book."),
-    Column("accounts", "integer", "Accounts that pay at the opening."),
-    Column("opening_mrr", "number", "What they pay then, in the book's currency."),
-    Column("figure", "text", "Which figure the row is of; by month: of the path to twelve months."),
-    Column("unit", "text", "Unit of mean and quantiles: ratio, a currency, or accounts."),
-    Column("mean", "number", "Expected value."),
-    *(Column(name, "number", f"Quantile at {name[1:]} per cent.") for name in QUANTILES),
-    Column("confidence", "text", "normal or thin."),
-    Column("interval_note", "text", "What the width rests on."),
-    Column("rules", "text", "The revenue rules."),
+    *FORECAST_TABLE,
 )
 
 
