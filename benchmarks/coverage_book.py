@@ -21,10 +21,11 @@ from numpy.typing import NDArray
 from benchmarks.coverage_lean import Lean
 from benchmarks.coverage_world import HISTORY, SHOCKS, Book, draw_book, futures
 from features.asof import add_months
+from models.figures import LEVELS
 from models.flows import cohort_at
 from models.outcomes import HORIZONS
 from models.spread import phi_of, shared_scale
-from models.view import LEVELS, groups_of, views_of
+from models.view import groups_of, views_of
 from training.width import factor_of, missed_by
 
 __all__ = ["ORIGINS", "book_told", "main"]

@@ -29,8 +29,8 @@ from numpy.typing import NDArray
 
 from benchmarks.forecast_scale_contenders import GROUPS
 from benchmarks.outcome import circumstances, keep
+from models.figures import FIGURES, LEVELS
 from models.shape import FEWEST_PATHS
-from models.view import FIGURES, LEVELS
 
 __all__ = ["agreement", "equal_draws", "report"]
 

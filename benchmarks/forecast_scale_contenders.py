@@ -19,11 +19,12 @@ from scipy.special import expit
 
 from benchmarks.forecast_scale_book import CUT, HORIZON, PHI, VALUES, Laws, book
 from models.factor import lean
+from models.figures import FIGURES, LEVELS
 from models.flows import cohort_at
 from models.forecast import forecast
 from models.outcomes import LEADS, Outlook
 from models.spread import shared_scale
-from models.view import FIGURES, LEVELS, groups_of, views_of
+from models.view import groups_of, views_of
 
 __all__ = ["GROUPS", "perennial", "plain_paths"]
 

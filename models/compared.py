@@ -16,10 +16,10 @@ from models.change import Change
 from models.cuts import cut_columns
 from models.decisions import decision_leads
 from models.effects import changed, given_factor
+from models.figures import FIGURES
 from models.goal import reach
 from models.outcomes import Outlook
 from models.scenario import Scenario
-from models.view import FIGURES
 
 __all__ = ["assume", "compared", "difference"]
 

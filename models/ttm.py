@@ -20,12 +20,12 @@ from features.asof import lead_of, opening_day
 from models.capped import capped
 from models.endings import Ending, cohort_day
 from models.factor import Leaning, lean
+from models.figures import LEVELS
 from models.flows import Cohort, means
 from models.on_day import cohort_on
 from models.outcomes import Outlook
 from models.shape import Group, Shape, shapes_of
 from models.stretch import stretched, stretched_loss
-from models.view import LEVELS
 
 __all__ = ["ttm_at"]
 

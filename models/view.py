@@ -11,28 +11,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from models.factor import lean
+from models.figures import FIGURES, LEVELS
 from models.flows import QUANTITIES, Cohort, means
 from models.shape import Draft, Group, Shape, draft_of, finished, shapes_of
 from models.stretch import stretched, stretched_loss
 from models.together import together
 
-__all__ = ["FIGURES", "LEVELS", "View", "groups_of", "months_of", "views_of"]
+__all__ = ["View", "groups_of", "months_of", "views_of"]
 
 Floats = NDArray[np.float64]
-
-FIGURES = (
-    "nrr",
-    "grr",
-    "expansion_mrr",
-    "contraction_mrr",
-    "churned_mrr",
-    "closing_mrr",
-    "logos_lost",
-)
-"""What a forecast has a mean and quantiles of."""
-
-LEVELS = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95)
-"""Which quantiles it has."""
 
 FLOWS = {"expansion_mrr": "expansion", "contraction_mrr": "contraction", "churned_mrr": "churned"}
 PATHS = 20_000

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from models.view import FIGURES, LEVELS
+from models.figures import FIGURES, LEVELS
 from serving.definition import rules_line
 from serving.exports import csv_text
 from serving.schemas import Column

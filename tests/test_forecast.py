@@ -16,10 +16,10 @@ from scipy.special import expit
 
 from features.faults import InternalFault
 from models.factor import factor_nodes, lean
+from models.figures import LEVELS
 from models.flows import cohort_at
 from models.forecast import FIGURES, forecast, shared_scale
 from models.outcomes import Outlook
-from models.view import LEVELS
 from tests.closing_variance import closing_variance
 
 AS_OF = date(2025, 7, 1)

@@ -12,8 +12,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from features.faults import Busy
+from models.figures import FIGURES
 from models.scenario import Scenario
-from models.view import FIGURES
 from serving.api.access import Who, _caller
 from serving.app import create_app
 from serving.dashboard.forecast_asked import Asked

@@ -20,10 +20,10 @@ from scipy.special import expit
 from benchmarks.forecast_scale import agreement, equal_draws
 from benchmarks.forecast_scale_book import book as scale_book
 from benchmarks.forecast_scale_contenders import GROUPS, perennial, plain_paths
+from models.figures import LEVELS
 from models.flows import Cohort, cohort_at, means
 from models.forecast import FIGURES, forecast
 from models.outcomes import Outlook
-from models.view import LEVELS
 
 RISE, FALL = (0.2, 0.2), (2.0, 6.0)  # a lognormal's mean and deviation; a beta's two numbers
 FLAT_RISE, FLAT_FALL = (0.3, 0.05, 0.03), (0.1, 2.0, 98.0)  # with their chances before them
