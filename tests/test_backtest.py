@@ -51,6 +51,7 @@ def test_a_short_book_has_no_origin():
     assert factor_of(past.periods)[3] == {"strength": 1.0, "n_eff": 0.0, "stretch": 1.0}
 
 
+@pytest.mark.ci
 def test_what_actually_happened_is_the_ledgers():
     """Every account of the small world is known in time, so its cohort is the ledger's own."""
     history, past = history_of(LAW), past_of(LAW)

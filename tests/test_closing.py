@@ -33,6 +33,8 @@ from tests.open_choices import single_choices
 from tests.random_books import random_world
 from tests.small_books import line
 
+pytestmark = pytest.mark.ci
+
 MAY = date(2025, 5, 31)
 YEAR = Window(date(2024, 5, 31), MAY)
 M = 10**6

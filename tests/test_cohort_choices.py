@@ -16,6 +16,8 @@ from features.ledger import account_months
 from features.retention import metrics
 from features.rules import Rules
 
+pytestmark = pytest.mark.ci
+
 FACTS = BookFacts(as_of=date(2026, 1, 1))
 YEAR = "2024-12:2025-12"
 

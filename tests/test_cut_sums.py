@@ -18,6 +18,8 @@ from features.measure import Measure
 from features.retention import metrics
 from features.rules import Rules
 
+pytestmark = pytest.mark.ci
+
 Mistake = Callable[[list[Measure]], list[Measure]]
 
 

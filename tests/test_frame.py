@@ -57,12 +57,14 @@ def modules(tree):
             yield node.module.split(".")[0]
 
 
+@pytest.mark.ci
 @pytest.mark.fault("C04")
 def test_what_is_imported_is_declared_and_nothing_else():
     engines = EXTRAS["polars"] + EXTRAS["spark"]
     assert imported(*FLOORS) == declared(PROJECT["project"]["dependencies"] + engines)
 
 
+@pytest.mark.ci
 def test_what_tests_import_is_declared():
     assert imported("tests") <= declared(PROJECT["project"]["dependencies"] + DEVELOPMENT)
     assert declared(DEVELOPMENT) - imported("tests") - TOOLS == INDIRECT

@@ -19,6 +19,8 @@ from features.retention import metrics
 from features.rules import Rules
 from tests.command_line import made, perennial
 
+pytestmark = pytest.mark.ci
+
 TOML = '[book]\nas_of = "2025-07-01"\ntimezone = "Europe/Berlin"\n'
 ACCOUNTS = "account_id,segment,parent_account_id\na,smb,b\nb,smb,c\nc,ent,a\n"
 HEAD = "subscription_id,account_id,starts_on,ends_on,mrr,currency,seats,recorded_at\n"

@@ -176,6 +176,7 @@ def canaries(seed: int) -> None:
     unchanged(before, seen(blanked(company)), *IDENTITY)
 
 
+@pytest.mark.ci
 @pytest.mark.fault("F01")
 def test_rows_that_were_not_known_change_nothing():
     company = random_company(7, clocks=False)

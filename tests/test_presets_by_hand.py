@@ -19,6 +19,8 @@ from features.presets import PRESETS
 from features.retention import metrics
 from features.rules import Rules
 
+pytestmark = pytest.mark.ci
+
 MONTHS = [str(day) for day in month_ends(date(2024, 1, 1), date(2026, 1, 1))]
 
 

@@ -29,6 +29,8 @@ from tests.open_choices import TOGETHER, accepted, choices
 from tests.random_books import random_world
 from tests.small_books import line
 
+pytestmark = pytest.mark.ci
+
 FACTS = BookFacts(as_of=date(2025, 7, 1))
 OPEN = choices()
 

@@ -35,6 +35,8 @@ from models import registry as module
 from models.bundle import copy_verified, open_bundle, write_bundle
 from models.registry import Registry, Version
 
+pytestmark = pytest.mark.ci
+
 ROOT = Path(__file__).resolve().parents[1]
 NAMES = ["breadth", "seats"]
 ROWS = pd.DataFrame(np.random.default_rng(3).normal(size=(120, 2)), columns=NAMES)

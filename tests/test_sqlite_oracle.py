@@ -25,6 +25,8 @@ from features.windows import Window
 from tests.random_books import World, random_world
 from tests.sqlite_ledger import FLOWS, LINE, PARTS, SEGMENT, Oracle
 
+pytestmark = pytest.mark.ci
+
 COLUMNS = ("opening", *FLOWS, "closing")
 COHORT = ("accounts", "lost", "opening", "expansion", "contraction", "churned", "closing", "kept")
 HALF_A_CENT = 5_000

@@ -22,6 +22,8 @@ from serving.outlooks import packed, unpacked
 from tests.small_books import AS_OF, line, small_book
 from tests.small_history import Law, frame_of, model_of
 
+pytestmark = pytest.mark.ci
+
 YEARLY = {"uplift_pct": 5.0, "term_months": 12}
 NONE = (None, None)
 

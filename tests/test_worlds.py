@@ -21,6 +21,8 @@ from features.mapping import read_workspace
 from training.worlds import World, simulate
 from training.worlds.scenarios import SCENARIOS
 
+pytestmark = pytest.mark.ci
+
 HAPPENED = {
     "subscriptions": ("starts_on", "signed_on", "canceled_on"),
     "usage": ("occurred_at", "recorded_at"),

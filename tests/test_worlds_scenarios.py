@@ -18,6 +18,8 @@ from training.worlds import SCENARIOS, World, simulate
 from training.worlds.parameters import Laws
 from training.worlds.scenarios import laws_of
 
+pytestmark = pytest.mark.ci
+
 MONTHS = 9
 TURN = 6
 
