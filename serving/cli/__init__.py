@@ -10,6 +10,7 @@ import typer
 from serving.cli import (
     alerts,
     backtest,
+    backup,
     book,
     digest,
     forecast,
@@ -25,6 +26,7 @@ from serving.cli import (
 )
 from serving.cli.refusals import Refusals
 from serving.cli.stopping import stoppable
+from serving.unpickling import forbid_pickles
 
 __all__ = ["app", "main"]
 
@@ -62,11 +64,14 @@ for _command in (
     alerts.alerts,
     alerts.export,
     verify.verify,
+    backup.backup,
+    backup.restore,
 ):
     app.command()(_command)
 
 
 def main() -> None:
     """Run the command line; faults become one line on standard error and an exit code."""
+    forbid_pickles()
     with Refusals(), stoppable():
         app()

@@ -56,6 +56,7 @@ def open_server(settings: Settings, host: str, port: int) -> None:
     from serving import terminal  # heavy, all of these: the server and what it stands on
     from serving.app import create_app
     from serving.door import listening
+    from serving.floors import refuse_too_old, too_old
     from serving.live import live_scorer, model_at_hand
     from serving.operation.duty import Duty
     from serving.operation.log import log_of, told_by
@@ -70,10 +71,15 @@ def open_server(settings: Settings, host: str, port: int) -> None:
     served = create_app(settings.home, scorer, hand.state, actual, settings.store, now, duty, log)
     keyed = served.state.admission.closed
     refuse_open_bind(host, keyed=keyed)
+    old = too_old()
+    if keyed:
+        refuse_too_old(old)
     hand.state()  # verified before the first question
     with listening(host, port) as door, _quiet():
         open_to = "with a key" if keyed else "no key yet: this machine only"
         terminal.say(f"perennial: open on http://{host}:{port} ({open_to})")
+        for one in old:
+            terminal.say(f"perennial: {one}: refused once there is a key")
         with told_by(log):
             serve_on(door, served, duty, partial(_warmed, scorer))
 
