@@ -18,6 +18,7 @@ from features.durable import disk_watched
 from features.faults import ConfigurationRefused, DependencyDown
 from features.mapping import Workspace
 from features.selecting import Question, SqlSource
+from features.shelf import Shelf
 
 __all__ = ["extract"]
 
@@ -26,7 +27,10 @@ PAUSE = 0.5
 
 
 def extract(
-    workspace: Workspace, folder: Path, pause: Callable[[float], None] = time.sleep
+    workspace: Workspace,
+    folder: Path,
+    pause: Callable[[float], None] = time.sleep,
+    shelf: Shelf | None = None,
 ) -> dict[str, Staged]:
     """Ask every query of the book, and stage what they give.
 
@@ -38,12 +42,15 @@ def extract(
         Private folder of the staged files; made if it is not there.
     pause : callable
         Waits the given seconds before a lost connection is tried again.
+    shelf : Shelf, optional
+        What was read before of queries with a watermark; absent, they are asked whole. What is
+        settled now is kept there.
 
     Returns
     -------
     dict of str to Staged
-        Table → its rows as Parquet; empty where no table has a query. On any fault nothing of it
-        stays in the folder.
+        Table → the rows that were asked now and are not kept, as Parquet; empty where no table has
+        a query. On any fault nothing of it stays in the folder.
 
     Raises
     ------
@@ -53,7 +60,8 @@ def extract(
         ``extract.unavailable``: the database did not answer, four times.
     DataRejected
         ``extract.inconsistent``: it cannot show several tables as of one moment;
-        ``extract.query``: it refuses the query; ``schema.type``, ``schema.duplicate_column``.
+        ``extract.query``: it refuses the query; ``extract.watermark``: it has no order;
+        ``schema.type``, ``schema.duplicate_column``.
     InputMissing
         ``feed.missing``: no such file of SQLite.
     NotPermitted
@@ -76,7 +84,10 @@ def extract(
     with ExitStack() as undo:
         for url, questions in _by_database(workspace, folder).items():
             undo.callback(_remove, questions)
-            staged |= _asked(url, questions, workspace, pause)
+            staged |= _asked(url, questions, workspace, pause, shelf)
+        if shelf is not None:
+            with disk_watched(shelf.folder):
+                shelf.keep([name for name, each in workspace.queries().items() if each.watermark])
         undo.pop_all()
     return staged
 
@@ -102,7 +113,11 @@ def _url(table: str, source: SqlSource) -> str:
 
 
 def _asked(
-    url: str, questions: list[Question], workspace: Workspace, pause: Callable[[float], None]
+    url: str,
+    questions: list[Question],
+    workspace: Workspace,
+    pause: Callable[[float], None],
+    shelf: Shelf | None,
 ) -> dict[str, Staged]:
     from features.extraction import staged_rows  # heavy: sqlalchemy, only for such books
 
@@ -110,7 +125,7 @@ def _asked(
         try:
             questions[0].path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with disk_watched(questions[0].path.parent):
-                return staged_rows(url, questions, workspace)
+                return staged_rows(url, questions, workspace, shelf)
         except DependencyDown:
             _remove(questions)
             if not left:
@@ -122,3 +137,4 @@ def _asked(
 def _remove(questions: list[Question]) -> None:
     for question in questions:
         question.path.unlink(missing_ok=True)
+        question.settled.unlink(missing_ok=True)

@@ -28,6 +28,7 @@ from features.mapping import Workspace
 from features.publication import Last
 from features.report import TableReport
 from features.rollup import FEEDS
+from features.shelf import Shelf
 from features.sources import find_files
 from features.staging import desk
 
@@ -108,10 +109,11 @@ def examine_book(
     last: Last,
     allow_empty: bool,
     progress: Progress | None,
+    shelf: Shelf,
 ) -> ExaminedBook:
     """Examine accounts and then every other table.
 
-    ``last`` is what the last ingest left.
+    ``last`` is what the last ingest left, ``shelf`` what was read before of databases.
     """
     options = read_section(IngestSettings, settings.section("ingest"), f"{CONFIG} [ingest]")
     _refuse_future(settings, now)
@@ -121,10 +123,11 @@ def examine_book(
             {}, (InputMissing("feed.missing", message, "mend [book] path or --book"),)
         )
     try:
-        extracted = extract(settings, work / "extracted")
+        extracted = extract(settings, work / "extracted", shelf=shelf)
     except Fault as fault:
         return ExaminedBook({}, (_placed(settings, fault),))
-    examiner = _Examiner(settings, now, work, last, allow_empty, options.settle_seconds, extracted)
+    asked = {name: shelf.parts(name, e.label) | {e.label: e} for name, e in extracted.items()}
+    examiner = _Examiner(settings, now, work, last, allow_empty, options.settle_seconds, asked)
     examined: dict[str, Examined | ExaminedFeed] = {}
     for name in TABLES:
         if progress:
@@ -145,7 +148,7 @@ class _Examiner:
     last: Last
     allow_empty: bool
     settle_seconds: float
-    extracted: dict[str, Staged]
+    asked: dict[str, dict[str, Staged]]
     known: pa.Array | None = None
     connection: duckdb.DuckDBPyConnection = field(default_factory=desk)
 
@@ -175,8 +178,8 @@ class _Examiner:
         self.connection.unregister("met")
 
     def _sources(self, name: str) -> dict[str, Path | Staged]:
-        if name in self.extracted:
-            return {self.extracted[name].label: self.extracted[name]}
+        if name in self.asked:
+            return dict(self.asked[name])
         book = self.settings.book_dir
         return {place_of(path, book): path for path in find_files(self.settings, name)}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from pathlib import Path
 
 import pyarrow as pa
 import sqlalchemy as sa
@@ -14,6 +15,8 @@ from features.faults import DataRejected
 from features.mapping import Workspace
 from features.row_file import RowFile
 from features.selecting import Question, one_select
+from features.shelf import Shelf
+from features.watermark import Asked, Selection
 
 __all__ = ["staged_rows"]
 
@@ -29,7 +32,9 @@ POSTGRES = {
 }
 
 
-def staged_rows(url: str, questions: list[Question], workspace: Workspace) -> dict[str, Staged]:
+def staged_rows(
+    url: str, questions: list[Question], workspace: Workspace, shelf: Shelf | None
+) -> dict[str, Staged]:
     """Ask one database all its queries in one read-only transaction, and stage the rows.
 
     Parameters
@@ -40,6 +45,9 @@ def staged_rows(url: str, questions: list[Question], workspace: Workspace) -> di
         What is asked of it.
     workspace : Workspace
         For the folder that a file of SQLite is relative to, and for the book's time zone.
+    shelf : Shelf or None
+        What was read before of queries with a watermark; takes what is settled now. None: they
+        are asked whole.
 
     Raises
     ------
@@ -52,20 +60,51 @@ def staged_rows(url: str, questions: list[Question], workspace: Workspace) -> di
             _begin(connection, questions, workspace.book.timezone)
         for question in questions:
             with named(connection.engine.url, question.label):
-                staged[question.table] = _staged(connection, question)
+                if shelf is None or question.source.watermark is None:
+                    staged[question.table] = _staged(connection, question)
+                else:
+                    staged[question.table] = _newer(connection, question, shelf)
     return staged
 
 
 def _staged(connection: sa.Connection, question: Question) -> Staged:
-    how = {"stream_results": True, "no_parameters": True}
-    result = connection.exec_driver_sql(_sql(connection, question), execution_options=how)
-    result = result.yield_per(BATCH)
-    with RowFile(question.path, question.label, _schema(connection, result)) as held:
+    return _written(connection, Asked(_sql(connection, question)), question.path, question.label)
+
+
+def _newer(connection: sa.Connection, question: Question, shelf: Shelf) -> Staged:
+    """Put what is settled now on the shelf, and stage what is still open."""
+    source, label = question.source, question.label
+    column = str(source.watermark)
+    asked = Selection(connection.dialect, label, _sql(connection, question), column, source.overlap)
+    since = shelf.since(question.table, source, str(connection.engine.url))
+    until = asked.until(since, _scalar(connection, asked.highest(since)))
+    if until is not None and until != since:
+        part = _written(connection, asked.settled(since, until), question.settled, label)
+        shelf.take(question.table, part, until)
+    return _written(connection, asked.open(until), question.path, label)
+
+
+def _scalar(connection: sa.Connection, asked: Asked) -> object:
+    return _run(connection, asked, {}).scalar()
+
+
+def _run(
+    connection: sa.Connection, asked: Asked, how: dict[str, bool]
+) -> sa.CursorResult[tuple[object, ...]]:
+    """Ask; a statement without values is passed on as it is written."""
+    options = how | {"no_parameters": not asked.values}
+    return connection.exec_driver_sql(asked.sql, asked.values or None, execution_options=options)
+
+
+def _written(connection: sa.Connection, asked: Asked, path: Path, label: str) -> Staged:
+    """Stream the rows to a file."""
+    result = _run(connection, asked, {"stream_results": True}).yield_per(BATCH)
+    with RowFile(path, label, _schema(connection, result)) as held:
         for rows in result.partitions():
             held.add(list(zip(*rows, strict=True)))
-    with question.path.open("rb") as file:
+    with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return Staged(question.label, question.path, digest, "parquet", None)
+    return Staged(label, path, digest, "parquet", None)
 
 
 def _sql(connection: sa.Connection, question: Question) -> str:
@@ -107,8 +146,11 @@ def _begin_mysql(connection: sa.Connection, questions: list[Question], timezone:
 
 
 def _begin_elsewhere(connection: sa.Connection, questions: list[Question], timezone: str) -> None:
-    """One query is one moment; several need a level that shows all of them as of one."""
-    if len(questions) == 1:
+    """One query is one moment; several need a level that shows all of them as of one.
+
+    A watermark is several queries.
+    """
+    if len(questions) == 1 and questions[0].source.watermark is None:
         return
     offered = _levels(connection)
     level = next((level for level in WHOLE if level in offered), None)

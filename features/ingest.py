@@ -26,6 +26,7 @@ from features.mapping import Workspace
 from features.publication import Content, last_ingest, publish, snapshot_id, sweep, workroom
 from features.quarantine import Aside, write_quarantine
 from features.report import IngestReport
+from features.shelf import SHELF, Shelf
 from features.sources import misnamed
 
 __all__ = ["IngestReport", "IngestSettings", "attempt", "check", "ingest", "is_current"]
@@ -59,6 +60,7 @@ def ingest(
     *,
     strict: bool = False,
     allow_empty: bool = False,
+    full: bool = False,
     progress: Progress | None = None,
 ) -> IngestReport:
     """Publish a snapshot of the book, or raise what refuses it.
@@ -75,6 +77,8 @@ def ingest(
         Whether one quarantined row refuses the book.
     allow_empty : bool
         Whether accounts and revenue may have no row.
+    full : bool
+        Whether queries with a watermark are asked whole.
     progress : callable, optional
         Called with the name of each table before it is read.
 
@@ -83,7 +87,9 @@ def ingest(
     Fault
         The first refusal; the last good snapshot keeps serving.
     """
-    report = attempt(settings, home, now, strict=strict, allow_empty=allow_empty, progress=progress)
+    report = attempt(
+        settings, home, now, strict=strict, allow_empty=allow_empty, full=full, progress=progress
+    )
     report.raise_refusal()
     return report
 
@@ -95,11 +101,13 @@ def attempt(
     *,
     strict: bool = False,
     allow_empty: bool = False,
+    full: bool = False,
     progress: Progress | None = None,
 ) -> IngestReport:
     """Do what ``ingest`` does, but give a refused book back as a report too."""
     with held(home / "ingest.lock", wait_seconds=0.0), disk_watched(home), _room(home) as work:
-        book = examine_book(settings, now, work, last_ingest(home), allow_empty, progress)
+        shelf = Shelf(home / SHELF, settings.book.timezone, full)
+        book = examine_book(settings, now, work, last_ingest(home), allow_empty, progress, shelf)
         refusals = book.refusals or _strict(book) if strict else book.refusals
         if refusals:
             refused = ExaminedBook(book.examined, refusals)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from pydantic import ConfigDict, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from features.configuration import Section
 
@@ -46,6 +46,12 @@ class SqlSource(Section):
         One SELECT (or WITH … SELECT).
     table : str or None
         A table or view to take whole, ``schema.name`` where it has a schema.
+    watermark : str or None
+        A column that only grows, as ``updated_at`` or a serial number: what was read is kept, and
+        of the next ingest on only newer rows are asked. Absent, all rows are asked each time.
+    overlap : float
+        How far below the highest mark rows are asked again, for those that were written late:
+        minutes of a timestamp, units of a number; not for text and days.
 
     Examples
     --------
@@ -58,6 +64,8 @@ class SqlSource(Section):
     url: str
     query: str | None = None
     table: str | None = None
+    watermark: str | None = Field(default=None, pattern=r"^[^%\x00-\x1f]+$")
+    overlap: float = Field(default=60.0, ge=0, allow_inf_nan=False)
 
     @property
     def variable(self) -> str | None:
@@ -101,6 +109,11 @@ class Question:
     table: str
     source: SqlSource
     path: Path
+
+    @property
+    def settled(self) -> Path:
+        """Where those of its rows are staged that are not asked again."""
+        return self.path.with_suffix(".settled.parquet")
 
     @property
     def label(self) -> str:

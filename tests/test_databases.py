@@ -190,6 +190,9 @@ def test_tables_of_different_moments_are_refused(crm: Path) -> None:
     both = asking(crm, url, accounts="firms", usage="clicks")
     refused(both, DataRejected, "extract.inconsistent", "accounts (momentless")
     assert len(rows(asking(crm, url, usage="clicks"))["usage"]) == 2
+    newer = SqlSource(url=url, table="clicks", watermark="n")
+    one = Workspace(crm, crm, tables={"usage": TableSettings(source=newer)})
+    refused(one, DataRejected, "extract.inconsistent", "usage (momentless")
 
 
 @pytest.mark.fault("I42")

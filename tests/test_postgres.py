@@ -20,6 +20,7 @@ from features.ingest import ingest
 from features.mapping import BookSettings, TableSettings, Workspace
 from features.row_file import RowFile
 from features.selecting import SqlSource
+from features.shelf import Shelf
 from tests import own_postgres
 from tests.peak_memory import PEAK_MB
 
@@ -283,3 +284,32 @@ def test_memory_does_not_grow_with_the_rows(asking: Asking, tmp_path: Path) -> N
     small, large = peak(300_000), peak(900_000)  # both beyond the bound of what is held
     assert pq.ParquetFile(tmp_path / "usage.query.parquet").metadata.num_rows == 900_000
     assert large - small < 30, f"{small} MB for 300,000 rows, {large} MB for 900,000"
+
+
+def test_only_newer_rows_are_asked_of_postgresql(
+    tmp_path: Path, database: sa.URL, asking: Asking
+) -> None:
+    run(
+        database,
+        "create table told (id int, at timestamptz, note text); insert into told select n, "
+        "timestamptz '2025-06-01' + n * interval '1 hour', '100 %' from generate_series(1, 9) n",
+    )
+    query = "select *, '50 %' as odd from told -- all of them"
+    source = SqlSource(url="env:DATABASE_URL", query=query, watermark="at", overlap=90)
+    workspace = Workspace(tmp_path, tmp_path, tables={"usage": TableSettings(source=source)})
+
+    def told() -> tuple[list[int], list[int]]:
+        shelf = Shelf(tmp_path / "kept")
+        staged = extract(workspace, tmp_path / "staged", pause=never, shelf=shelf)["usage"]
+        kept = [pq.read_table(each.path) for each in shelf.parts("usage", "usage").values()]
+        opened = pq.read_table(staged.path)
+        assert all(row["odd"] == "50 %" for row in opened.to_pylist())
+        ids = [one for table in [*kept, opened] for one in table["id"].to_pylist()]
+        return sorted(ids), sorted(opened["id"].to_pylist())
+
+    assert told() == (list(range(1, 10)), [8, 9])
+    run(
+        database, "insert into told values (10, '2025-06-01 08:01+00'), (11, '2025-06-02 00:00+00')"
+    )
+    assert told() == (list(range(1, 12)), [11])
+    assert told() == (list(range(1, 12)), [11])

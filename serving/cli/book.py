@@ -21,6 +21,9 @@ Out = Annotated[
     Path | None, typer.Option("--out", help="Write FILE.parquet or FILE.csv, a row per account.")
 ]
 Empty = Annotated[bool, typer.Option("--allow-empty", help="Accept required tables with no row.")]
+Full = Annotated[
+    bool, typer.Option("--full", help="Ask queries with a watermark whole, not newer rows alone.")
+]
 
 
 def check(book: BookDir = None, home: Home = None, json: Json = False) -> None:
@@ -46,6 +49,7 @@ def ingest(
     home: Home = None,
     strict: Strict = False,
     allow_empty: Empty = False,
+    full: Full = False,
     json: Json = False,
 ) -> None:
     """Check the book, then publish an immutable snapshot and set bad rows aside."""
@@ -63,6 +67,7 @@ def ingest(
             now(),
             strict=strict,
             allow_empty=allow_empty,
+            full=full,
             progress=lambda table: step(f"read {table}"),
         )
         step("signals")
