@@ -14,6 +14,7 @@ from serving.terminal.reconciliation import reconciled
 from serving.terminal.revenue import metrics
 from serving.terminal.run import account, matrix, scored, training
 from serving.terminal.runs import approved, backfilled, ran
+from serving.terminal.safety import backed_up, backup_verified, examined, restored, verified
 from serving.terminal.signals import signals
 from serving.terminal.what_if import answered, scenario
 
@@ -25,13 +26,16 @@ __all__ = [
     "answered",
     "approved",
     "audited",
+    "backed_up",
     "backfilled",
     "backtest",
+    "backup_verified",
     "called",
     "closed",
     "crm_export",
     "effects",
     "emit",
+    "examined",
     "forecasts",
     "ingested",
     "key_changed",
@@ -47,6 +51,7 @@ __all__ = [
     "planned",
     "ran",
     "reconciled",
+    "restored",
     "say",
     "scenario",
     "scored",
@@ -54,4 +59,5 @@ __all__ = [
     "simulated",
     "steps",
     "training",
+    "verified",
 ]
