@@ -17,7 +17,6 @@ import sqlalchemy as sa
 
 from features.durable import disk_watched, replace, sync
 from features.faults import Busy, CannotWrite
-from features.publication import verified
 from serving import tables
 from serving.backups.contents import DATABASE, LEFT_OUT, MLFLOW, NOTE, SNAPSHOTS, is_kept
 from serving.backups.copying import Copier
@@ -153,9 +152,11 @@ def _staged(into: Path, name: str) -> Iterator[Path]:
 
 
 def _snapshots(copier: Copier, source: Path, to: str) -> None:
-    copier.file(source / "latest", f"{to}/latest")
-    for one in sorted(source.glob("[!.]*/manifest.json")):
-        _snapshot(copier, one.parent, f"{to}/{one.parent.name}")
+    """Copy what points to snapshots first: then whatever it names is there."""
+    for pointer in [one for one in sorted(source.glob("[!.]*")) if one.is_file()]:
+        copier.file(pointer, f"{to}/{pointer.name}")
+    for manifest in sorted(source.glob("[!.]*/manifest.json")):
+        _snapshot(copier, manifest.parent, f"{to}/{manifest.parent.name}")
 
 
 def _snapshot(copier: Copier, source: Path, to: str) -> None:
@@ -163,11 +164,7 @@ def _snapshot(copier: Copier, source: Path, to: str) -> None:
     for _ in range(_TRIES):
         copier.folder(source, to)
         copy = copier.target / to
-        same = all(_bytes(source / name) == _bytes(copy / name) for name in _RENEWED)
-        if same:
-            manifest = _bytes(copy / "manifest.json")
-            if manifest is not None:
-                verified(copy, json.loads(manifest))
+        if all(_bytes(source / name) == _bytes(copy / name) for name in _RENEWED):
             return
         copier.forget(to)
     raise Busy("backup.moving", f"{source}: changes while it is copied", "try again later")
