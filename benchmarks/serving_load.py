@@ -8,7 +8,7 @@ echo by bare FastAPI, on the same machine in the same run, is asked as often as 
 
 How much the server can bear is found by asking for accounts faster and faster. Then four times of
 that is asked for: goodput is the share of what it can bear that it still answers, and what it
-refuses must be refused at once, while ``/livez`` answers.
+refuses must be refused at once, while ``/livez`` answers a third process, as a probe is one.
 
 Usage: ``python -m benchmarks.serving_load [--accounts N] [--seconds N] [--book DIRECTORY]`` (``make
 bench-serving``). With ``--book`` an ingested, trained and scored workspace is served as it is, and
@@ -29,7 +29,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,9 @@ from typing import Any
 from benchmarks.outcome import circumstances, keep
 
 __all__ = ["main", "missed"]
+
+Stream = tuple[float, list[str]]
+"""Requests a second, and what is sent in turn."""
 
 LIBRARIES = ("fastapi", "orjson", "sqlalchemy", "starlette", "uvicorn", "uvloop")
 ROOT = Path(__file__).resolve().parents[1]
@@ -172,8 +175,8 @@ def _measured(book: Path, seconds: float) -> dict[str, Any]:
         for name in ("account", "forecast", "score"):
             told |= _client(port, {name: (RATES[name], asked[name])}, seconds)
         told["bearable_per_second"] = bearable = _bearable(port, asked["account"])
-        load = {"account": (4.0 * bearable, asked["account"]), "livez": (5.0, [_get("/livez")])}
-        over = _client(port, load, seconds)
+        load = {"account": (4.0 * bearable, asked["account"])}
+        over = _client(port, load, seconds, {"livez": (5.0, [_get("/livez")])})
         good = over["account"]["by_status"].get("200", {}).get("per_second", 0.0)
         told["overload"] = over | {"goodput": round(good / bearable, 3)}
     return told
@@ -204,10 +207,34 @@ def _bearable(port: int, requests: list[str]) -> float:
 
 
 def _client(
-    port: int, streams: Mapping[str, tuple[float, list[str]]], seconds: float
+    port: int,
+    streams: Mapping[str, Stream],
+    seconds: float,
+    probes: Mapping[str, Stream] | None = None,
 ) -> dict[str, Any]:
-    """Let the other process ask, and give what it measured."""
-    asked = {
+    """Let another process ask, and one more for what is asked beside; give what they measured."""
+    asked = [streams] if probes is None else [streams, probes]
+    told: dict[str, Any] = {}
+    with ExitStack() as running:
+        asking = [running.enter_context(_asking()) for _ in asked]
+        for one, each in zip(asking, asked, strict=True):
+            assert one.stdin is not None
+            with one.stdin as way:
+                json.dump(_work(port, each, seconds), way)
+        for one in asking:
+            assert one.stdout is not None
+            told |= json.load(one.stdout)
+    return told
+
+
+def _asking() -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "benchmarks.serving_load_client"]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, env=_paths(), stdin=pipe, stdout=pipe, text=True)
+
+
+def _work(port: int, streams: Mapping[str, Stream], seconds: float) -> dict[str, Any]:
+    return {
         "port": port,
         "seconds": seconds,
         "connections": 800,
@@ -216,12 +243,6 @@ def _client(
             for name, (rate, requests) in streams.items()
         ],
     }
-    command = [sys.executable, "-m", "benchmarks.serving_load_client"]
-    done = subprocess.run(
-        command, input=json.dumps(asked), env=_paths(), check=True, text=True, capture_output=True
-    )
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
 
 
 def _get(path: str) -> str:

@@ -19,7 +19,7 @@ from features.locking import held
 from serving import embedded
 from serving.kept import StoreSettings
 
-__all__ = ["FILE", "HEAD", "opened", "reading", "writing"]
+__all__ = ["FILE", "HEAD", "at_hand", "opened", "reading", "writing"]
 
 FILE = "perennial.db"
 HEAD = "0007"
@@ -144,6 +144,21 @@ def _hurried(engine: sa.Engine, home: Path, settings: StoreSettings, within: flo
     waits = ("statement_seconds", "wait_seconds")
     soon = {name: min(within, getattr(settings, name)) for name in waits}
     return postgres_engine(url, settings.model_copy(update=soon))
+
+
+def at_hand(engine: sa.Engine, within: float) -> sa.Engine | None:
+    """Give an engine for the same file that answers within some seconds, or says that it is busy.
+
+    None for a server: what it says crosses a network, and nobody can tell how long that takes.
+
+    Examples
+    --------
+    >>> at_hand(sa.create_engine("postgresql+psycopg://db.example/perennial"), 0.02) is None
+    True
+    """
+    if engine.dialect.name == POSTGRES or engine.url.database is None:
+        return None
+    return embedded.sqlite_engine(Path(engine.url.database), within)
 
 
 def _migrated(engine: sa.Engine) -> bool:

@@ -39,6 +39,13 @@ COMMAND_LINE = "command line"
 LISTS_DAYS = 91
 """Days in which past lists are looked through."""
 
+_LAST_CALL = (
+    sa.select(tables.calls)
+    .where(tables.calls.c.account_id == sa.bindparam("account"))
+    .order_by(tables.calls.c.call_id.desc())
+    .limit(1)
+)
+
 
 def record_call(
     engine: sa.Engine,
@@ -89,10 +96,8 @@ def last_call(engine: sa.Engine, account_id: str) -> dict[str, Any] | None:
 
     ``call_id``, ``retention``, ``expansion``, ``note``, ``csm``, ``until``, ``made_at``.
     """
-    c = tables.calls.c
-    wanted = sa.select(tables.calls).where(c.account_id == account_id)
     with reading(engine) as connection:
-        found = connection.execute(wanted.order_by(c.call_id.desc()).limit(1)).first()
+        found = connection.execute(_LAST_CALL, {"account": account_id}).first()
     return None if found is None else dict(found._mapping)
 
 

@@ -48,6 +48,15 @@ HISTORY = (
     "model_version",
 )
 
+# Asked for each account that is shown: written once.
+_CURRENT = sa.select(tables.runs).join(
+    tables.current, tables.current.c.run_id == tables.runs.c.run_id
+)
+_ACCOUNT = sa.select(tables.scores).where(
+    tables.scores.c.run_id == sa.bindparam("run"),
+    tables.scores.c.account_id == sa.bindparam("account"),
+)
+
 
 @dataclass(frozen=True)
 class Run:
@@ -153,8 +162,7 @@ def run(connection: sa.Connection, name: str) -> Run | None:
 
 def current_run(connection: sa.Connection) -> Run | None:
     """Give the run that serves."""
-    joined = tables.runs.join(tables.current, tables.current.c.run_id == tables.runs.c.run_id)
-    return _run(connection, sa.select(tables.runs).select_from(joined))
+    return _run(connection, _CURRENT)
 
 
 def current_name(connection: sa.Connection) -> str | None:
@@ -192,10 +200,7 @@ def runs(connection: sa.Connection, limit: int, *, held: bool = False) -> list[R
 
 def account(connection: sa.Connection, run: str | None, account_id: str) -> dict[str, Any] | None:
     """Give one account's row."""
-    s = tables.scores.c
-    found = connection.execute(
-        sa.select(tables.scores).where(s.run_id == run, s.account_id == account_id)
-    ).first()
+    found = connection.execute(_ACCOUNT, {"run": run, "account": account_id}).first()
     return dict(zip(SCORE_COLUMNS, found, strict=True)) if found is not None else None
 
 

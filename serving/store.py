@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import pandas as pd
 import sqlalchemy as sa
 
 from serving import details, ledger, queries
-from serving.database import opened, reading, writing
+from serving.database import at_hand, opened, reading, writing
 from serving.facts import Facts
 from serving.kept import StoreSettings
 from serving.paging import Page, page
@@ -131,6 +131,14 @@ class Store:
         """Give a run by its id."""
         with reading(self.engine) as connection:
             return queries.run(connection, name)
+
+    def at_hand(self, within: float) -> Store | None:
+        """Give a view of the same store for quick questions: an answer soon, or ``Busy``.
+
+        None for a store in a server.
+        """
+        engine = at_hand(self.engine, within)
+        return None if engine is None else replace(self, engine=engine)
 
     def current(self) -> Run | None:
         """Give the run that serves, or None when nothing was published yet."""

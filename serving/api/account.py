@@ -7,6 +7,7 @@ from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
@@ -19,7 +20,7 @@ from serving.api.examples import body_of, shown
 from serving.api.kept_answers import kept_answer
 from serving.api.once import once
 from serving.api.replies import AccountReply, CalledReply, DetailReply, HistoryReply, Reply
-from serving.api.state import CurrentRun, Serving, State
+from serving.api.state import CurrentRun, Serving, State, answered
 from serving.bodies import read_body
 from serving.history import holding, last_call, record_call
 from serving.problems import PROBLEM_RESPONSES, Problem
@@ -190,17 +191,21 @@ def _stale() -> Problem:
     dependencies=[needs("read"), kept_answer],
     responses=shown("account", AccountReply),
 )
-def account(
+async def account(
     account_id: Id,
     query: Annotated[AboutRun, Query()],
     request: Request,
     state: State,
     who: Caller,
-) -> Reply:
+) -> Response:
     """Give one account as it is published, and its CSM's own call that holds now.
 
     An id may hold any letters: write it percent-encoded, a slash in it as `%2F`.
     """
+    return await answered(state, partial(_told, account_id, query, request, who))
+
+
+def _told(account_id: str, query: AboutRun, request: Request, who: Who, state: Serving) -> Reply:
     run = asked_run(query, state, request)
     moment = getattr(request.app.state, "now", None)
     body, _ = _account(account_id, run, state, who, moment().date() if moment else None)

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
+from fastapi.responses import Response
+from starlette.concurrency import run_in_threadpool
 
+from features.faults import Fault
 from serving.model_at_hand import ModelState
 from serving.problems import Problem
 from serving.scenarios import Scenarios
 from serving.store import Run, Store
 
-__all__ = ["CurrentRun", "Serving", "State", "asked_once", "current"]
+__all__ = ["CurrentRun", "Serving", "State", "answered", "asked_once", "current"]
+
+AT_ONCE_SECONDS = 0.02
+"""How long the event loop may wait for the store; whoever needs longer asks in a thread."""
 
 LONGEST = 100
 """How much of a parameter's name an answer repeats."""
@@ -46,6 +53,32 @@ class Serving:
     model: Callable[[], ModelState | None]
     scenarios: Scenarios
     against_actual: Callable[[], dict[str, Any]] | None = None
+
+    @cached_property
+    def at_hand(self) -> Serving | None:
+        """The same on a store that answers at once or says that it is busy; None for a server's."""
+        store = self.store.at_hand(AT_ONCE_SECONDS)
+        return None if store is None else replace(self, store=store)
+
+
+async def answered(state: Serving, tell: Callable[[Serving], Response]) -> Response:
+    """Answer a quick question: here where the store is at hand, else in a thread beside the loop.
+
+    Looking up one row takes less time than handing the question to a thread and back, and a thread
+    that computes keeps the event loop waiting.
+
+    Parameters
+    ----------
+    state : Serving
+    tell : callable
+        Answers from the serving state that it is given.
+    """
+    if state.at_hand is not None:
+        try:
+            return tell(state.at_hand)
+        except Fault:
+            pass  # the store is busy or away: a thread may wait for it
+    return await run_in_threadpool(tell, state)
 
 
 async def _serving(request: Request) -> Serving:

@@ -23,6 +23,9 @@ HEADER_BYTES = 16 * 1024
 URL_BYTES = 8 * 1024
 """What a request's head may hold at most."""
 
+_END = b"\r\n\r\n"
+_WISHES = (b"connection:", b"content-length:", b"transfer-encoding:")
+
 _LATER = {"Retry-After": "1"}
 OVERLOADED = Refusal(Problem(503, "overload", "more is asked than can be done", headers=_LATER), "")
 CROWDED = Refusal(Problem(503, "overload", "too many connections", headers=_LATER), "connections")
@@ -91,8 +94,17 @@ class Connection(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Read on; a head that is too large is refused before it is complete."""
+        """Read on; a head that is too large is refused before it is complete.
+
+        Where there is too much to do, a whole question is refused without reading it: then the
+        time is spent on those that are answered.
+        """
         if self.transport.is_closing():
+            return
+        if self._at_rest() and self.duty.full("GET", len(self.tasks)) and _is_question(data):
+            self._unset_keepalive_if_required()
+            self._since = None
+            self._say_overloaded(head=False, keep=not self.duty.draining)
             return
         super().data_received(data)
         if self._reading_head:
@@ -179,15 +191,22 @@ class Connection(HttpToolsProtocol):
 
     def _shed(self, reason: str) -> None:
         """Refuse one request; the connection goes on if nothing more of it is to come."""
-        self.duty.measures.rejects.labels(reason).inc()
         head = self.parser.get_method() == b"HEAD"
         keep = self.parser.should_keep_alive() and not self._has_body() and not self.duty.draining
         self.cycle = _Answered()  # type: ignore[assignment]
+        self._say_overloaded(reason, head=head, keep=keep)
+
+    def _say_overloaded(self, reason: str = "overload", *, head: bool, keep: bool) -> None:
+        self.duty.measures.rejects.labels(reason).inc()
         self.transport.write(OVERLOADED.answer(close=not keep, head=head))
         if keep:
             self.on_response_complete()
         else:
             self.transport.close()
+
+    def _at_rest(self) -> bool:
+        """Whether nothing of a request is here, and none is worked at."""
+        return not self._reading_head and (self.cycle is None or self.cycle.response_complete)
 
     def _has_body(self) -> bool:
         wanted = (b"content-length", b"transfer-encoding")
@@ -224,6 +243,26 @@ class Connection(HttpToolsProtocol):
     def _cut(self) -> None:
         self.duty.measures.rejects.labels("stalled").inc()
         self.transport.abort()
+
+
+def _is_question(data: bytes) -> bool:
+    """Whether bytes are one whole GET that may be refused unread: no body, no wish, no probe.
+
+    Examples
+    --------
+    >>> host = b" HTTP/1.1\\r\\nHost: 127.0.0.1\\r\\n\\r\\n"
+    >>> [_is_question(b"GET " + path + host) for path in (b"/v1/forecast", b"/livez", b"/livez?a")]
+    [True, False, False]
+    >>> _is_question(b"GET / HTTP/1.1\\r\\nConnection: close\\r\\n\\r\\n"), _is_question(b"GET /")
+    (False, False)
+    """
+    if not data.startswith(b"GET ") or data.find(_END) != len(data) - len(_END):
+        return False
+    line, _, rest = data.partition(b"\r\n")
+    if not line.endswith(b" HTTP/1.1") or line[4:-9].partition(b"?")[0] in ALWAYS:
+        return False
+    names = rest.lower()
+    return not any(one in names for one in _WISHES)
 
 
 def _is_plain(url: bytes) -> bool:

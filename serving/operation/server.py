@@ -27,6 +27,11 @@ THREADS = 12
 (``heavy_at_once``), so that who asks whether the server is ready never waits behind them."""
 
 
+DOORS = 16
+"""The loop takes one new connection of each listening socket in a round. So that a probe is let in
+while hundreds come, it listens so many times at the same address."""
+
+
 class Server(uvicorn.Server):
     """Serves until it is asked to end; SIGTERM is announced by ``/readyz`` first.
 
@@ -97,7 +102,7 @@ def serve_on(
     """
     server = Server(configured(app, duty), duty, first)
     try:
-        server.run(sockets=[door])
+        server.run(sockets=[door, *(door.dup() for _ in range(DOORS - 1))])
     finally:
         if duty.draining and server.beginning is not None and server.beginning.is_alive():
             os._exit(0)  # it may be in the middle of a query, which does not outlive its process
