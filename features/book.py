@@ -26,6 +26,7 @@ from features.engines import (
 )
 from features.faults import DataRejected, InputMissing
 from features.publication import FORMAT, verified
+from features.renamed import name_now
 from features.rollup import ROLLUPS, number_of, rolled
 
 __all__ = ["Book", "BookFacts", "Partition", "latest_snapshot", "open_book"]
@@ -250,7 +251,7 @@ def open_book(
     home : Path
         Where state lives.
     snapshot_id : str, optional
-        Which snapshot.
+        Which snapshot; one that was written anew for an erasure is found by its old name too.
     engine : str
         Where the feeds are summed: one of ``features.engines.ENGINES``.
     settings : EngineSettings, optional
@@ -266,7 +267,8 @@ def open_book(
     ConfigurationRefused
         ``engine.unknown`` or ``engine.missing``.
     """
-    name, asked = snapshot_id or latest_snapshot(home), settings or EngineSettings()
+    name = name_now(home, snapshot_id or latest_snapshot(home))
+    asked = settings or EngineSettings()
     folder = home / "snapshots" / name
     manifest = _manifest(folder)
     verified(folder, manifest)

@@ -33,6 +33,7 @@ CURES = {
     "key.conflict": "keep one version of the row, or send `updated_at`",
     "key.unknown_account": "add the account to accounts",
     "merger.survivor": "name the account that took this one over: one of accounts, and none that it took over",
+    "privacy.tombstone": "take the account out of the export: it was erased here",
 }
 
 

@@ -20,6 +20,7 @@ import pyarrow as pa
 from features.casting import Frame, quoted
 from features.contracts import TableContract, stored_schema
 from features.copies import Staged, staged
+from features.erased import CODE, Erased, without
 from features.known import happened
 from features.mapping import Workspace
 from features.parquet_reader import opened, reading
@@ -102,7 +103,8 @@ def examined_chunks(
         ``file.too_expensive``; ``config`` if a ``where`` cannot be read.
     """
     settings = workspace.table(contract.name)
-    frame = Frame(settings, workspace.book.currency, workspace.book.timezone, now)
+    book = workspace.book
+    frame = Frame(settings, book.currency, book.timezone, now, workspace.erased)
     if source.kind == "parquet":
         yield from _parquet(source, contract, frame, threads)
     else:
@@ -122,20 +124,22 @@ def _parquet(
             return
         taken = 0
         for rows in typed.sound():
-            yield _sound(rows, source.label, contract, placement)
+            yield _sound(rows, source.label, contract, placement, frame.erased)
             taken += rows.num_rows
         if taken < file.rows:
             yield from _by_text(typed.doubtful(), contract, frame)
 
 
 def _sound(
-    rows: pa.Table, label: str, contract: TableContract, placement: Placement
+    rows: pa.Table, label: str, contract: TableContract, placement: Placement, erased: Erased
 ) -> ExaminedChunk:
+    rows, gone = without(rows, erased)
     height = rows.num_rows
+    counts = {"rows_in": height, "accepted": height, "filtered": gone}
     report = TableReport(
-        rows_in=height,
-        accepted=height,
-        files={label: dict.fromkeys(COUNTS, 0) | {"rows_in": height, "accepted": height}},
+        **counts,
+        codes={CODE: gone} if gone else {},
+        files={label: dict.fromkeys(COUNTS, 0) | counts},
         ignored_columns=tuple(sorted(placement.ignored)),
     )
     return ExaminedChunk(

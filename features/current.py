@@ -71,9 +71,10 @@ def _as_it_was(path: Path, before: dict[str, Any]) -> bool:
 
 
 def mapping_digest(settings: Workspace) -> str:
-    """Digest what the configuration says of the book and its tables."""
+    """Digest what the configuration says of the book and its tables, and whose rows are dropped."""
     mapping = {
         "book": settings.book.model_dump(mode="json", exclude={"path"}),
         "tables": {name: each.model_dump(mode="json") for name, each in settings.tables.items()},
     }
-    return hashlib.sha256(json.dumps(mapping, sort_keys=True).encode()).hexdigest()
+    words = json.dumps(mapping, sort_keys=True) + settings.erased.terms
+    return hashlib.sha256(words.encode()).hexdigest()

@@ -88,7 +88,8 @@ def examine_table(
     written into ``folder``; files are copied into a folder in it before they are read.
     """
     settings = workspace.table(contract.name)
-    frame = Frame(settings, workspace.book.currency, workspace.book.timezone, now)
+    book = workspace.book
+    frame = Frame(settings, book.currency, book.timezone, now, workspace.erased)
 
     def copied(source: Path | Staged) -> Staged:
         if isinstance(source, Staged):

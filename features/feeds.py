@@ -91,6 +91,7 @@ def terms_of(files: FeedFiles) -> str:
     settings = files.workspace.table(contract.name).model_dump(mode="json", exclude={"source"})
     reader = duckdb.__version__
     said = repr((contract, sorted(settings.items()), book.currency, book.timezone, sql, reader))
+    said += files.workspace.erased.terms
     return hashlib.sha256(said.encode()).hexdigest()
 
 

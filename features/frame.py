@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from features.erased import NOBODY, Erased
 from features.mapping import TableSettings
 
 __all__ = ["Cast", "Frame", "full_match", "literal", "quoted"]
@@ -24,12 +25,15 @@ class Frame:
         Zone of timestamps without offset.
     now : datetime
         Instant that "in the future" is judged by.
+    erased : Erased
+        Accounts whose rows are dropped.
     """
 
     settings: TableSettings
     currency: str
     timezone: str
     now: datetime
+    erased: Erased = NOBODY
 
 
 @dataclass(frozen=True)

@@ -179,4 +179,4 @@ def table_terms(contract: TableContract, workspace: Workspace) -> str:
     words = repr(
         (contract, said, book.currency, book.timezone, duckdb.__version__, program_digest())
     )
-    return hashlib.sha256(words.encode()).hexdigest()
+    return hashlib.sha256((words + workspace.erased.terms).encode()).hexdigest()

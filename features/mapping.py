@@ -19,6 +19,7 @@ from pydantic import Field, field_validator
 from features.configuration import Section, nearest, read_section
 from features.contracts import TABLES, table_names
 from features.currencies import CURRENCIES
+from features.erased import NOBODY, Erased
 from features.faults import ConfigurationRefused, InputMissing, NotPermitted
 from features.location import located
 from features.selecting import SqlSource
@@ -28,7 +29,7 @@ __all__ = ["SECTIONS", "BookSettings", "TableSettings", "Workspace", "read_works
 
 SECTIONS = (
     "revenue", "benchmarks", "matrix", "outreach", "forecast", "alerts", "mlflow", "ingest",
-    "triggers", "maturity", "engine", "store", "gates", "models", "serve",
+    "triggers", "maturity", "engine", "store", "gates", "models", "serve", "retention",
 )  # fmt: skip
 
 
@@ -133,6 +134,8 @@ class Workspace:
         ``[tables.*]``; a table that is not there has default settings.
     sections : mapping of str to mapping
         Every other section, raw, for its owner.
+    erased : Erased
+        The accounts whose rows are dropped as they are read.
     """
 
     directory: Path
@@ -140,6 +143,7 @@ class Workspace:
     book: BookSettings = field(default_factory=BookSettings)
     tables: Dict[str, TableSettings] = field(default_factory=dict)
     sections: Dict[str, Dict[str, Any]] = field(default_factory=dict)
+    erased: Erased = NOBODY
 
     def table(self, name: str) -> TableSettings:
         """Give the settings of a table."""

@@ -26,7 +26,7 @@ from features.partitions import Kept, bring
 from features.rollup import rollups_of
 
 __all__ = [
-    "FORMAT", "Content", "Last", "last_ingest", "publish", "read_manifest", "snapshot_id", "sweep",
+    "FORMAT", "Content", "Last", "last_ingest", "name_of", "publish", "read_manifest", "snapshot_id", "sweep",
     "verified", "workroom",
 ]  # fmt: skip
 
@@ -77,6 +77,11 @@ def snapshot_id(content: Content, facts: dict[str, Any]) -> str:
         parts[feed] = {
             name: {month: kept.digest for month, kept in months} for name, months in rolled.items()
         }
+    return name_of(parts, facts)
+
+
+def name_of(parts: dict[str, Any], facts: dict[str, Any]) -> str:
+    """Name a snapshot by the digests of its tables and of its feeds' months."""
     text = json.dumps({"format": FORMAT, "book": facts, "tables": parts}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:20]
 

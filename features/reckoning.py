@@ -6,6 +6,7 @@ import duckdb
 
 from features.breaches import CURES, Breach, echo
 from features.contracts import TableContract
+from features.erased import CODE
 from features.faults import InternalFault
 from features.readers import SourceRows
 from features.report import ERRORS_SHOWN, TableReport
@@ -52,6 +53,8 @@ def reckon(
     )
     for breach in (each for file in files for each in file.source.breaches):
         codes[breach.code] = codes.get(breach.code, 0) + 1
+    if gone := sum(file.erased for file in files):
+        codes[CODE] = gone
     ignored = sorted({name for file in files for name in file.placement.ignored})
     rows_in, accepted, quarantined, duplicates, unmatched, filtered = (
         sum(each[name] for each in per_file.values()) for name in COUNTS

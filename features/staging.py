@@ -7,7 +7,7 @@ Three tables stand in the connection while a table is worked on: ``text`` (what 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import duckdb
 import numpy as np
@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from features.casting import Frame, cast, literal, more_decimals, prepared, quoted
 from features.contracts import TableContract
+from features.erased import Erased, without
 from features.faults import ConfigurationRefused
 from features.placement import Placement
 from features.readers import SourceRows
@@ -35,13 +36,16 @@ class Loaded:
     rows : pyarrow.Table
         Contract columns (and extras) as text, ``__r`` and ``__row`` (digest of the whole row).
     filtered : int
-        Rows that ``where`` left out.
+        Rows that ``where`` left out, and those of erased accounts.
+    erased : int
+        How many of these are of erased accounts.
     """
 
     source: SourceRows
     placement: Placement
     rows: pa.Table
     filtered: int
+    erased: int = 0
 
 
 def desk() -> duckdb.DuckDBPyConnection:
@@ -107,7 +111,16 @@ def load(
     placed = pa.table([rows[theirs] for theirs in names.values()], names=list(names))
     placed = placed.append_column("__r", pa.array(lines, pa.int64()))
     placed = placed.append_column("__row", _digests(connection, rows))
-    return Loaded(source, placement, placed, source.rows.num_rows - rows.num_rows)
+    placed, gone = without(placed, frame.erased, frame.settings.values.get("account_id"))
+    filtered = source.rows.num_rows - placed.num_rows
+    return Loaded(_silenced(source, frame.erased), placement, placed, filtered, gone)
+
+
+def _silenced(source: SourceRows, erased: Erased) -> SourceRows:
+    """Keep nothing of the lines without form that name an erased account."""
+    if not erased or not source.raw:
+        return source
+    return replace(source, raw=["" if erased.named_in(line) else line for line in source.raw])
 
 
 def _digests(connection: duckdb.DuckDBPyConnection, rows: pa.Table) -> pa.Array:

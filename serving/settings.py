@@ -27,6 +27,7 @@ from serving.gate_settings import GateSettings
 from serving.kept import StoreSettings
 from serving.model_settings import ModelSettings
 from serving.operation.settings import ServeSettings
+from serving.retention import RetentionSettings
 
 __all__ = ["AlertSettings", "MlflowSettings", "ModelSettings", "Settings", "load"]
 
@@ -73,6 +74,8 @@ class Settings:
         Whether models are signed; none of their figures depends on it.
     serve : ServeSettings
         How the server runs; none of its figures depends on it.
+    retention : RetentionSettings
+        For how long is kept what is not needed for ever.
     """
 
     workspace: Workspace
@@ -87,6 +90,7 @@ class Settings:
     alerts: AlertSettings = field(default_factory=lambda: AlertSettings())
     models: ModelSettings = field(default_factory=ModelSettings)
     serve: ServeSettings = field(default_factory=ServeSettings)
+    retention: RetentionSettings = field(default_factory=RetentionSettings)
 
     @property
     def digest(self) -> str:
@@ -156,7 +160,8 @@ def _owned(workspace: Workspace, home: Path | None) -> Settings:
         _read(ModelSettings, workspace, "models"),
         _read(ServeSettings, workspace, "serve"),
     )
-    kept = (store, gates, alerts, models, serve)
+    retention = _read(RetentionSettings, workspace, "retention")
+    kept = (store, gates, alerts, models, serve, retention)
     return Settings(workspace, state, rules, choices, mlflow, benchmarks, engine, *kept)
 
 

@@ -26,6 +26,7 @@ from serving.kept import StoreSettings
 from serving.model_settings import ModelSettings
 from serving.operation.settings import ServeSettings
 from serving.proxy import TrustedProxy
+from serving.retention import RetentionSettings
 from serving.settings import AlertSettings, MlflowSettings
 
 __all__ = ["SECTIONS", "configuration", "meanings"]
@@ -57,6 +58,7 @@ SECTIONS: Mapping[str, type[Section]] = {
     "models": ModelSettings,
     "store": StoreSettings,
     "serve": ServeSettings,
+    "retention": RetentionSettings,
     "serve.trusted_proxy": TrustedProxy,
 }
 """Name of each section to its declaration."""
