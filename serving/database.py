@@ -22,7 +22,7 @@ from serving.kept import StoreSettings
 __all__ = ["FILE", "HEAD", "at_hand", "opened", "reading", "writing"]
 
 FILE = "perennial.db"
-HEAD = "0007"
+HEAD = "0008"
 MIGRATIONS = Path(__file__).parent / "migrations"
 POSTGRES = "postgresql"
 

@@ -31,6 +31,7 @@ __all__ = [
     "scores",
     "sessions",
     "told",
+    "tombstones",
 ]
 
 metadata = sa.MetaData(naming_convention={"ix": "ix_%(table_name)s_%(column_0_N_name)s"})
@@ -282,4 +283,15 @@ repeats = sa.Table(
     sa.Column("kind", sa.Text),
     sa.Column("body", sa.LargeBinary),
     sa.Index(None, "until"),
+)
+
+tombstones = sa.Table(
+    "tombstones",
+    metadata,
+    sa.Column("seal", sa.Text, primary_key=True),
+    sa.Column("pepper", sa.Text, nullable=False),
+    sa.Column("begun_at", sa.Text, nullable=False),
+    sa.Column("alias", sa.Text),
+    sa.Column("done_at", sa.Text),
+    sa.Column("certificate", sa.JSON(none_as_null=True)),
 )

@@ -1,0 +1,122 @@
+"""Tombstones: the seals of erased accounts, in the store and in a file that a restore leaves alone.
+
+A tombstone says that an account was erased here without saying which: it is an HMAC of the id under
+the pepper, which lies outside the database. A backup of an earlier day knows nothing of it; so the
+same seals stand in a file of the home, by which ingests drop what comes again, and by which what a
+restore brings back is erased once more.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from features.durable import replace
+from features.erased import CODE, NOBODY, Erased
+from features.faults import Busy, ConfigurationRefused
+from serving import tables
+from serving.pepper import Pepper, pepper
+
+__all__ = ["FILE", "erased_of", "known", "noted", "refuse_erased", "seal_of", "written"]
+
+FILE = "tombstones.json"
+KIND = "account"
+
+
+def seal_of(secret: Pepper, account_id: str) -> str:
+    """Seal an account's id.
+
+    Examples
+    --------
+    >>> len(seal_of(Pepper(b"0" * 32), "a"))
+    64
+    """
+    return secret.seal(KIND, account_id.strip())
+
+
+def erased_of(home: Path, named: str | None = None) -> Erased:
+    """Give the accounts that were erased, as far as this home's file knows them.
+
+    Raises
+    ------
+    ConfigurationRefused
+        ``privacy.pepper`` if another pepper sealed them: nobody could tell when one comes again
+        (exit code 78).
+
+    Examples
+    --------
+    >>> bool(erased_of(Path("nowhere")))
+    False
+    """
+    marks = written(home)
+    if not marks:
+        return NOBODY
+    secret = pepper(home, named)
+    others = [seal for seal, mark in marks.items() if secret is None or mark != secret.mark]
+    if others or secret is None:
+        found = f"{home / FILE}: {len(others)} accounts were erased under another pepper"
+        cure = "restore the pepper that sealed them: without it an erased account comes back"
+        raise ConfigurationRefused("privacy.pepper", found, cure)
+    return Erased(frozenset(marks), partial(seal_of, secret))
+
+
+def written(home: Path) -> dict[str, str]:
+    """Give the file's seals, each with the mark of its pepper; none where nobody was erased."""
+    path = home / FILE
+    if not path.is_file():
+        return {}
+    told = json.loads(path.read_text(encoding="utf-8"))["tombstones"]
+    return {str(seal): str(mark) for seal, mark in sorted(told.items())}
+
+
+def noted(home: Path, seals: dict[str, str]) -> None:
+    """Add seals to the file; what stands there stays.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> home = Path(tempfile.mkdtemp())
+    >>> noted(home, {"s1": "m"}), noted(home, {"s2": "m"})
+    (None, None)
+    >>> written(home)
+    {'s1': 'm', 's2': 'm'}
+    """
+    before = written(home)
+    if seals.keys() - before.keys():
+        text = json.dumps({"tombstones": before | seals}, indent=1, sort_keys=True)
+        replace(home / FILE, f"{text}\n".encode())
+
+
+def known(connection: sa.Connection) -> dict[str, Any]:
+    """Give the store's tombstones by their seals."""
+    rows = connection.execute(sa.select(tables.tombstones).order_by(tables.tombstones.c.begun_at))
+    return {row.seal: row for row in rows}
+
+
+def refuse_erased(
+    home: Path, named: str | None, accounts: Iterable[str]
+) -> Callable[[sa.Connection], None]:
+    """Give what refuses, in the transaction that publishes, a run that holds an erased account.
+
+    Raises
+    ------
+    Busy
+        ``privacy.tombstone`` if one of them was erased while the run was made (exit code 75).
+    """
+
+    def refuse(connection: sa.Connection) -> None:
+        seals = connection.scalars(sa.select(tables.tombstones.c.seal)).all()
+        secret = pepper(home, named) if seals else None
+        if secret is None:
+            return
+        gone = Erased(frozenset(seals), partial(seal_of, secret)).among(accounts)
+        if gone:
+            found = f"{len(gone)} accounts of this run were erased while it was made"
+            raise Busy(CODE, found, "run it again: it will be made without them")
+
+    return refuse
