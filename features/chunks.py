@@ -29,6 +29,7 @@ from features.quarantine import Aside, set_aside
 from features.readers import SourceRows, read_chunks
 from features.reckoning import COUNTS, reckon
 from features.report import TableReport
+from features.reshaping import reshaped
 from features.rollup import words_of
 from features.row_keys import key_hash, stamp_of
 from features.staging import desk, load, stage
@@ -105,7 +106,7 @@ def examined_chunks(
     settings = workspace.table(contract.name)
     book = workspace.book
     frame = Frame(settings, book.currency, book.timezone, now, workspace.erased)
-    if source.kind == "parquet":
+    if source.kind == "parquet" and not settings.reshapes:
         yield from _parquet(source, contract, frame, threads)
     else:
         yield from _by_text(read_chunks(source, settings), contract, frame)
@@ -158,6 +159,7 @@ def _by_text(
 def _examined(
     connection: duckdb.DuckDBPyConnection, contract: TableContract, frame: Frame, rows: SourceRows
 ) -> ExaminedChunk:
+    rows = reshaped(rows, frame.settings, contract.name)
     placement = place(contract, frame.settings, rows.rows.column_names, rows.label)
     file = load(connection, rows, placement, frame, contract.name)
     stage(connection, contract, frame, [file])

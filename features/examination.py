@@ -29,6 +29,7 @@ from features.quarantine import Aside, set_aside
 from features.readers import read_whole
 from features.reckoning import height, reckon, worth_knowing
 from features.report import TableReport
+from features.reshaping import reshaped
 from features.staging import Loaded, load, stage
 
 __all__ = ["Examined", "examine_table"]
@@ -119,7 +120,7 @@ def _read_all(
         try:
             copy = copied(source)
             read.append(Source(copy.label, copy.sha256, copy.stat))
-            rows = read_whole(copy, frame.settings)
+            rows = reshaped(read_whole(copy, frame.settings), frame.settings, contract.name)
             placement = place(contract, frame.settings, rows.rows.column_names, rows.label)
             files.append(load(connection, rows, placement, frame, contract.name))
         except Fault as fault:

@@ -81,6 +81,10 @@ class TableSettings(Section):
         table's own name.
     columns : dict
         Contract column → source column.
+    computed : dict
+        Contract column → one SQL expression over the source's columns (all text), for each row.
+    months : str or None
+        strptime format of columns that are months: the sheet becomes a row per month.
     values : dict
         Contract column → (source value → contract value).
     units : dict
@@ -105,6 +109,8 @@ class TableSettings(Section):
 
     source: str | SqlSource | None = None
     columns: dict[str, str] = Field(default_factory=dict)
+    computed: dict[str, str] = Field(default_factory=dict)
+    months: str | None = Field(default=None, min_length=2)
     values: dict[str, dict[str, str]] = Field(default_factory=dict)
     units: dict[str, str] = Field(default_factory=dict)
     formats: dict[str, str] = Field(default_factory=dict)
@@ -116,6 +122,16 @@ class TableSettings(Section):
     net_of_discount: bool = False
     delimiter: str = Field(default=",", min_length=1, max_length=1)
     encoding: Literal["utf-8", "utf-16", "latin-1", "cp1252"] = "utf-8"
+
+    @property
+    def placed(self) -> dict[str, str]:
+        """Contract column → source column, or the name that a computed one has among them."""
+        return self.columns | {mine: f"= {mine}" for mine in self.computed}
+
+    @property
+    def reshapes(self) -> bool:
+        """Whether rows are not taken as they stand."""
+        return bool(self.computed or self.months)
 
 
 @dataclass(frozen=True)
@@ -238,6 +254,7 @@ def _table(toml: Path, name: str, values: dict[str, Any]) -> TableSettings:
     known = [column.name for column in TABLES[name].columns]
     named = {
         "columns": [] if TABLES[name].extras else settings.columns,
+        "computed": [] if TABLES[name].extras else settings.computed,
         "values": settings.values,
         "units": settings.units,
         "formats": settings.formats,
@@ -247,6 +264,13 @@ def _table(toml: Path, name: str, values: dict[str, Any]) -> TableSettings:
             if column not in known:
                 cure = f"unknown column; {nearest(column, known)}"
                 raise ConfigurationRefused("config", f"{where} {key}.{column}", cure)
+    for column in settings.computed:
+        if column in settings.columns:
+            cure = "it is under `columns` too: keep one"
+            raise ConfigurationRefused("config", f"{where} computed.{column}", cure)
+    if settings.months and name != "mrr_by_month":
+        cure = "only mrr_by_month may have a column per month"
+        raise ConfigurationRefused("config", f"{where} months", cure)
     for column, unit in settings.units.items():
         units = unit_names(TABLES[name].column(column).kind)
         if unit not in units:

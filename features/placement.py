@@ -54,9 +54,9 @@ def place(
     """
     lookup = {name.casefold(): name for name in header}
     named = {
-        mine: lookup.get(theirs.strip().casefold()) for mine, theirs in settings.columns.items()
+        mine: lookup.get(theirs.strip().casefold()) for mine, theirs in settings.placed.items()
     }
-    gone = [settings.columns[mine] for mine, theirs in named.items() if theirs is None]
+    gone = [settings.placed[mine] for mine, theirs in named.items() if theirs is None]
     explicit = {mine: theirs for mine, theirs in named.items() if theirs is not None}
     taken = set(explicit.values()) | {
         lookup.get(name.strip().casefold()) for name in settings.ignore
@@ -81,10 +81,10 @@ def _missing(
     contract: TableContract, columns: dict[str, str], settings: TableSettings
 ) -> list[str]:
     gone = [
-        name for name in contract.required if name not in columns and name not in settings.columns
+        name for name in contract.required if name not in columns and name not in settings.placed
     ]
     if contract.name == "subscriptions" and "mrr" not in columns:
-        price = {"amount", "interval_months"} - set(columns) - set(settings.columns)
+        price = {"amount", "interval_months"} - set(columns) - set(settings.placed)
         gone += ["mrr (or amount and interval_months)"] if price else []
     return gone
 

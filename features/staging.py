@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from features.casting import Frame, cast, literal, more_decimals, prepared, quoted
 from features.contracts import TableContract
+from features.desk import desk, expressed
 from features.erased import Erased, without
-from features.faults import ConfigurationRefused
 from features.placement import Placement
 from features.readers import SourceRows
 
@@ -48,17 +49,6 @@ class Loaded:
     erased: int = 0
 
 
-def desk() -> duckdb.DuckDBPyConnection:
-    """Open a DuckDB that reaches no file, no network, and cannot be told otherwise."""
-    off = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
-    connection = duckdb.connect(":memory:", config=off)
-    connection.execute("SET TimeZone = 'UTC'")
-    connection.execute("SET enable_progress_bar = false")
-    connection.execute("SET enable_external_access = false")
-    connection.execute("SET lock_configuration = true")
-    return connection
-
-
 def matching(rows: pa.Table, where: str, table: str) -> pa.Array:
     """Say which rows a predicate keeps; it sees the source's columns as text and nothing else.
 
@@ -73,26 +63,8 @@ def matching(rows: pa.Table, where: str, table: str) -> pa.Array:
     >>> matching(rows, "product not in ('meetings')", "subscriptions").to_pylist()
     [True, False, False]
     """
-    connection = desk()
-    connection.register("source", rows)
-    sql = f"SELECT coalesce(CAST(({where}\n) AS BOOLEAN), false) AS keep FROM source"
-    try:
-        if len(connection.extract_statements(sql)) != 1:
-            raise ConfigurationRefused(
-                "config", f"perennial.toml [tables.{table}] where", "one predicate only"
-            )
-        kept = connection.sql(sql).to_arrow_table()["keep"].combine_chunks()
-    except duckdb.Error as refused:
-        first = str(refused).splitlines()[0]
-        cure = "write one SQL predicate over the source's columns (all text)"
-        raise ConfigurationRefused(
-            "config", f"perennial.toml [tables.{table}] where: {first}", cure
-        ) from refused
-    if len(kept) != rows.num_rows:
-        raise ConfigurationRefused(
-            "config", f"perennial.toml [tables.{table}] where", "one predicate only"
-        )
-    return kept
+    place = f"[tables.{table}] where"
+    return pc.fill_null(expressed(rows, where, "BOOLEAN", place, "predicate"), False)
 
 
 def load(
