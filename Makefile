@@ -9,7 +9,7 @@ ROWS ?= 20m
 PYTEST := $(BIN)/python -m pytest
 unexport PYTHONDONTWRITEBYTECODE  # every process of a test run would compile all modules again
 
-.PHONY: help demo serve test ci slow check lint format docs faults shown pins bench-ledger bench-features bench-signals bench-training bench-attainable bench-small bench-books bench-coverage bench-error bench-sponsors bench-forecast bench-scenarios bench-stability bench-weekly bench-outreach bench-serving clean
+.PHONY: help demo serve test ci slow check lint format docs faults shown pins locks offline release site bench-ledger bench-features bench-signals bench-training bench-attainable bench-small bench-books bench-coverage bench-error bench-sponsors bench-forecast bench-scenarios bench-stability bench-weekly bench-outreach bench-serving clean
 .DEFAULT_GOAL := help
 
 help:  ## List these commands
@@ -68,6 +68,23 @@ shown: $(STAMP)  ## Run the demo and write again what the README shows of it (ne
 pins: $(STAMP)  ## Write constraints.txt from what is installed in .venv
 	@$(BIN)/python -m pip freeze --disable-pip-version-check --exclude-editable > constraints.txt
 	@touch $(STAMP)
+
+build/venv-%/.installed: release/locks/%.txt
+	@$(PYTHON) -m venv --clear build/venv-$*
+	@build/venv-$*/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+locks: build/venv-tools/.installed  ## Write the locks of release/locks: versions and hashes
+	@build/venv-tools/bin/python -m release.locks
+
+offline: $(STAMP)  ## The fast tests in a network of this machine only; fails if anybody is called
+	@$(BIN)/python -m release.loopback $(PYTEST) -n $(WORKERS) --dist loadfile -m "not slow and not ci"
+
+release: build/venv-tools/.installed  ## Build, try, bill and audit a release into dist/ (docs/release.md)
+	@build/venv-tools/bin/python -m release $(ASKED)
+
+site: build/venv-site/.installed  ## Make the pages of docs/ into a site, in build/site
+	@build/venv-site/bin/python -m release.site
 
 bench-ledger: $(STAMP)  ## Time the ledger on 1,000,000 contract periods beside pandas and a scan
 	@$(BIN)/python -m benchmarks.ledger_scale

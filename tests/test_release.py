@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -18,13 +19,16 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from release import building, locks, loopback
+from release.audit import audit
+from release.audit import run as audit_of
+from release.billing import with_scripts
 from release.changelog import sections, unready
+from release.notices import VENDOR, installed, notices, vendored
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 FLOORS = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
 MODULES = ("serving.app", "serving.cli", "training.run", "features.snapshot")
-VENDORED = ROOT / "serving" / "dashboard" / "static" / "vendor"
 
 
 def lock(name: str) -> dict[str, locks.Locked]:
@@ -125,14 +129,63 @@ def test_a_version_is_ready_when_it_is_dated_and_says_its_tables() -> None:
 
 
 def test_every_vendored_script_stands_with_its_version_and_licence() -> None:
-    rows = re.findall(
-        r"^\| `(\w+)/` \| .+? \| ([\d.]+) \| (.+) \|$", (VENDORED / "README.md").read_text(), re.M
-    )
-    assert {name for name, _, _ in rows} == {one.name for one in VENDORED.iterdir() if one.is_dir()}
-    for name, version, licence in rows:
-        assert (VENDORED / name / "LICENSE").stat().st_size > 500
-        assert any(version in script.read_text() for script in (VENDORED / name).glob("*.js"))
-        assert licence
+    scripts = vendored()
+    assert {one.name for one in scripts} == {one.name for one in VENDOR.iterdir() if one.is_dir()}
+    for one in scripts:
+        assert (VENDOR / one.name / "LICENSE").stat().st_size > 500
+        assert any(one.version in script.read_text() for script in (VENDOR / one.name).glob("*.js"))
+        assert one.licence
+
+
+# --- the audit, the bill and the notices
+
+KNOWN = {"name": "numpy", "version": "2.4.6", "vulns": []}
+BAD = {"name": "mlflow", "version": "2.9.0", "vulns": [{"id": "PYSEC-2024-1"}]}
+SKIPPED = {"name": "perennial", "skip_reason": "not on the registry"}
+
+
+@pytest.mark.fault("C09")
+@pytest.mark.parametrize(
+    ("printed", "state", "code"),
+    [
+        ("", "not audited", 75),
+        ("ConnectionError: no route to host", "not audited", 75),
+        (json.dumps({"dependencies": []}), "not audited", 75),
+        (json.dumps({"dependencies": [KNOWN, SKIPPED]}), "not audited", 75),
+        (json.dumps({"dependencies": [KNOWN, BAD]}), "vulnerable", 1),
+        (json.dumps({"dependencies": [KNOWN, BAD, SKIPPED]}), "vulnerable", 1),
+        (json.dumps({"dependencies": [KNOWN]}), "clean", 0),
+    ],
+)
+def test_what_could_not_be_asked_was_not_audited(printed: str, state: str, code: int) -> None:
+    found = audit(run=lambda _: printed)
+    assert (found.state, found.exit_code) == (state, code)
+    assert found.told.startswith(state)
+
+
+@pytest.mark.fault("C09")
+def test_an_audit_tool_that_is_not_there_or_dies_is_not_a_clean_audit(tmp_path: Path) -> None:
+    assert audit_of([str(tmp_path / "no-such-tool")]) == ""
+    assert audit_of([sys.executable, "-c", "raise SystemExit(1)"]) == ""
+
+
+def test_every_vendored_script_stands_in_the_bill_as_a_part_of_the_product() -> None:
+    made = {
+        "metadata": {"component": {"bom-ref": "root"}},
+        "components": [{"bom-ref": "numpy==2.4.6"}],
+        "dependencies": [{"ref": "root", "dependsOn": ["numpy==2.4.6"]}],
+    }
+    told = with_scripts(made, vendored())
+    (script,) = vendored()
+    assert told["components"][-1]["purl"] == f"pkg:npm/echarts@{script.version}"
+    assert told["dependencies"][0]["dependsOn"][-1] == told["components"][-1]["bom-ref"]
+    assert made["components"] == [{"bom-ref": "numpy==2.4.6"}]
+
+
+def test_notices_hold_every_licence_s_text_whole() -> None:
+    text = notices({"numpy 2.4.6": "BSD-3-Clause"}, vendored())
+    assert all(path.read_text(encoding="utf-8").strip() in text for path in vendored()[0].texts)
+    assert installed(Path(pytest.__file__).parents[1])[f"pytest {pytest.__version__}"] == "MIT"
 
 
 # --- a network of this machine only
@@ -155,8 +208,9 @@ def test_a_call_to_anybody_else_is_counted_and_fails() -> None:
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tracked files as they are here, copied to a folder of their own."""
-    told = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False)
+    """The files that git knows or would know, as they are here, in a folder of their own."""
+    asked = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    told = subprocess.run(asked, cwd=ROOT, capture_output=True, check=False)
     if told.returncode:
         pytest.skip("not a git checkout")
     folder = tmp_path_factory.mktemp("tree")
@@ -216,13 +270,13 @@ def test_the_wheel_holds_every_file_of_the_four_floors_and_every_licence(
         if path.is_file()
     }
     noted = {name.partition("/licenses/")[2] for name in zipfile.ZipFile(wheel(built)).namelist()}
-    vendored = {str(path.relative_to(ROOT)) for path in VENDORED.glob("*/[LN][IO][CT]*")}
-    assert len(vendored) >= 3
-    assert noted - {""} == {"LICENSE"} | vendored
+    texts = {str(path.relative_to(ROOT)) for one in vendored() for path in one.texts}
+    assert len(texts) >= 3
+    assert noted - {""} == {"LICENSE"} | texts
 
 
 @pytest.fixture(scope="module")
-def installed(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def away(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a virtual environment with the wheel; what it needs is this one's."""
     folder = tmp_path_factory.mktemp("installed") / "venv"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
@@ -240,13 +294,13 @@ def outside(folder: Path) -> Mapping[str, str]:
 
 
 @pytest.mark.ci
-def test_what_is_installed_is_found_outside_the_checkout(installed: Path, tmp_path: Path) -> None:
+def test_what_is_installed_is_found_outside_the_checkout(away: Path, tmp_path: Path) -> None:
     code = f"import {', '.join(MODULES)}\nprint({', '.join(f'{m}.__file__' for m in MODULES)})"
-    asked = [installed / "bin" / "python", "-c", code]
+    asked = [away / "bin" / "python", "-c", code]
     told = subprocess.run(
-        asked, cwd=tmp_path, env=outside(installed), capture_output=True, text=True, check=True
+        asked, cwd=tmp_path, env=outside(away), capture_output=True, text=True, check=True
     )
-    assert all(str(installed) in place for place in told.stdout.split())
+    assert all(str(away) in place for place in told.stdout.split())
 
 
 def heads(text: str) -> list[tuple[str, list[str]]]:
@@ -263,14 +317,14 @@ def heads(text: str) -> list[tuple[str, list[str]]]:
 @pytest.mark.ci
 @pytest.mark.fault("C07")
 def test_the_installed_demo_prints_what_the_pages_show_and_calls_nobody(
-    installed: Path, tmp_path: Path
+    away: Path, tmp_path: Path
 ) -> None:
-    demo = [str(installed / "bin" / "perennial"), "demo", "--accounts", "120", "--months", "18"]
+    demo = [str(away / "bin" / "perennial"), "demo", "--accounts", "120", "--months", "18"]
     alone = loopback.available()
     told = subprocess.run(
         loopback.inside(demo) if alone else demo,
         cwd=tmp_path,
-        env=outside(installed),
+        env=outside(away),
         capture_output=True,
         text=True,
         check=False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 import subprocess
 import sys
@@ -10,9 +11,11 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+from fastapi.testclient import TestClient
 
 from features.faults import ConfigurationRefused
 from serving import floors, keyring
+from serving.app import create_app
 from serving.cli import week
 from serving.floors import TooOld, too_old
 from serving.pepper import made_pepper
@@ -22,6 +25,7 @@ from tests.example_publication import NOW, example
 
 ROOT = Path(__file__).resolve().parents[1]
 SENSITIVE = {"mlflow": "3.17.2", "pyarrow": "25.0", "lightgbm": "4.7"}
+MOST_PAGES = 60
 
 
 def old(name: str) -> str:
@@ -108,3 +112,57 @@ def test_a_pickle_that_is_read_ends_the_process_in_any_thread(run: str) -> None:
     )
     assert (told.returncode, told.stdout) == (70, "")
     assert re.fullmatch(r"perennial: threading\.Event: pickle\.refused: .+\n", told.stderr)
+
+
+# --- nothing is fetched from anybody else
+
+LOADED = re.compile(
+    r"""(?:\b(?:src|href|action|srcset|poster|data)\s*=\s*["']?|url\(\s*["']?|@import\s+["']?"""
+    r"""|\b(?:import|fetch|importScripts|Worker|WebSocket|EventSource)\(\s*["'`])"""
+    r"""((?:[a-z][a-z0-9+.-]*:)?//[^\s"'<>)]+)""",
+    re.IGNORECASE,
+)
+
+
+@pytest.mark.fault("C05")
+@pytest.mark.parametrize("kind", ["html", "css", "js", "svg"])
+def test_no_page_style_or_script_of_ours_asks_another_host(kind: str) -> None:
+    files = [path for path in (ROOT / "serving").rglob(f"*.{kind}") if "vendor" not in path.parts]
+    assert files
+    for path in files:
+        assert LOADED.findall(path.read_text(encoding="utf-8")) == [], path.name
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        '<script src="https://cdn.example.com/a.js">',
+        "<link rel=stylesheet href=//fonts.example.com/css>",
+        "@import 'https://fonts.example.com/css';",
+        "body { background: url(http://example.com/a.png) }",
+        "await fetch(`https://example.com/`)",
+    ],
+)
+def test_what_would_ask_another_host_is_found(planted: str) -> None:
+    assert LOADED.findall(planted)
+
+
+@pytest.mark.ci
+@pytest.mark.fault("C05")
+def test_no_page_as_it_is_served_asks_another_host(tmp_path: Path) -> None:
+    Store.open(tmp_path).publish(example(), now=NOW)
+    app = create_app(tmp_path, now=lambda: NOW)
+    asked = TestClient(app, base_url="http://127.0.0.1")
+    waiting, seen = ["/"], {"/"}
+    while waiting:
+        told = asked.get(waiting.pop())
+        assert LOADED.findall(told.text) == [], told.url
+        policy = told.headers["content-security-policy"]
+        assert policy.startswith("default-src 'self';")
+        assert not re.search(r"unsafe|https?:|\*", policy)
+        kind = told.headers["content-type"]
+        found = re.findall(r'(?:href|src)="(/[^"#]*)"', told.text) if "html" in kind else []
+        fresh = {html.unescape(one) for one in found} - seen
+        seen |= fresh
+        waiting += fresh if len(seen) < MOST_PAGES else []
+    assert len(seen) > 20
