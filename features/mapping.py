@@ -29,7 +29,8 @@ __all__ = ["SECTIONS", "BookSettings", "TableSettings", "Workspace", "read_works
 
 SECTIONS = (
     "revenue", "benchmarks", "matrix", "outreach", "forecast", "alerts", "mlflow", "ingest",
-    "triggers", "maturity", "engine", "store", "gates", "models", "serve", "retention",
+    "triggers", "maturity", "engine", "store", "gates", "models", "serve",
+    "operation", "retention",
 )  # fmt: skip
 
 
