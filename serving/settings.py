@@ -27,6 +27,7 @@ from serving.gate_settings import GateSettings
 from serving.kept import StoreSettings
 from serving.model_settings import ModelSettings
 from serving.operation.settings import ServeSettings
+from serving.profile import OperationSettings
 from serving.retention import RetentionSettings
 
 __all__ = ["AlertSettings", "MlflowSettings", "ModelSettings", "Settings", "load"]
@@ -76,6 +77,8 @@ class Settings:
         How the server runs; none of its figures depends on it.
     retention : RetentionSettings
         For how long is kept what is not needed for ever.
+    operation : OperationSettings
+        How strict Perennial is with its surroundings, and what is overdue.
     """
 
     workspace: Workspace
@@ -91,6 +94,7 @@ class Settings:
     models: ModelSettings = field(default_factory=ModelSettings)
     serve: ServeSettings = field(default_factory=ServeSettings)
     retention: RetentionSettings = field(default_factory=RetentionSettings)
+    operation: OperationSettings = field(default_factory=OperationSettings)
 
     @property
     def digest(self) -> str:
@@ -161,7 +165,8 @@ def _owned(workspace: Workspace, home: Path | None) -> Settings:
         _read(ServeSettings, workspace, "serve"),
     )
     retention = _read(RetentionSettings, workspace, "retention")
-    kept = (store, gates, alerts, models, serve, retention)
+    operation = _read(OperationSettings, workspace, "operation")
+    kept = (store, gates, alerts, models, serve, retention, operation)
     return Settings(workspace, state, rules, choices, mlflow, benchmarks, engine, *kept)
 
 

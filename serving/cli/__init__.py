@@ -26,6 +26,7 @@ from serving.cli import (
 )
 from serving.cli.refusals import Refusals
 from serving.cli.stopping import stoppable
+from serving.surroundings import private_files
 from serving.unpickling import forbid_pickles
 
 __all__ = ["app", "main"]
@@ -73,5 +74,5 @@ for _command in (
 def main() -> None:
     """Run the command line; faults become one line on standard error and an exit code."""
     forbid_pickles()
-    with Refusals(), stoppable():
+    with Refusals(), stoppable(), private_files():
         app()

@@ -85,9 +85,12 @@ def opened(
 
 
 def registry(settings: Settings) -> Registry:
-    """Open the registry of models of a workspace."""
+    """Open the registry of models of a workspace; in production nothing unsafe does."""
     from models.registry import Registry as Registered  # heavy: mlflow, when first asked
+    from serving.production import refuse_unsafe, refuse_unsafe_registry
 
+    refuse_unsafe(settings)
+    refuse_unsafe_registry(settings)
     signer = settings.models.signer()
     return Registered(settings.workspace.directory, settings.mlflow.tracking_uri, signer)
 

@@ -61,9 +61,11 @@ def open_server(settings: Settings, host: str, port: int) -> None:
     from serving.operation.duty import Duty
     from serving.operation.log import log_of, told_by
     from serving.operation.server import serve_on
+    from serving.production import refuse_unsafe
     from serving.protection import refuse_open_bind
     from serving.settled import SettledAtHand
 
+    refuse_unsafe(settings)
     hand = model_at_hand(settings, terminal.say)
     actual = SettledAtHand(settings)
     duty, log = Duty(settings.serve), log_of(settings.serve, now)

@@ -25,6 +25,7 @@ from serving.gate_settings import GateSettings
 from serving.kept import StoreSettings
 from serving.model_settings import ModelSettings
 from serving.operation.settings import ServeSettings
+from serving.profile import OperationSettings
 from serving.proxy import TrustedProxy
 from serving.retention import RetentionSettings
 from serving.settings import AlertSettings, MlflowSettings
@@ -60,6 +61,7 @@ SECTIONS: Mapping[str, type[Section]] = {
     "serve": ServeSettings,
     "retention": RetentionSettings,
     "serve.trusted_proxy": TrustedProxy,
+    "operation": OperationSettings,
 }
 """Name of each section to its declaration."""
 
