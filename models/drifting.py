@@ -18,7 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import chi2, false_discovery_control
 
-__all__ = ["Drift", "bins", "drifted", "drifts", "stability_index"]
+__all__ = ["Drift", "bins", "drifted", "drifts", "marks", "stability_index"]
 
 Counts = NDArray[np.int64]
 Bins = Mapping[str, Sequence[float]]
@@ -42,6 +42,8 @@ class Drift:
         Bins that hold anything, less one.
     weeks : float
         Weeks since the run before, at least one.
+    unit : float
+        1/n + 1/m of the two counts: the PSI of chance is about it, times the degrees.
     """
 
     signal: str
@@ -49,6 +51,7 @@ class Drift:
     ratio: float
     degrees: int
     weeks: float = 1.0
+    unit: float = 0.0
 
     def chance(self, usual: Sequence[float]) -> float:
         """Give the chance of so much drift, beside what is usual for this signal.
@@ -58,8 +61,19 @@ class Drift:
         usual : sequence of float
             Ratios of earlier weeks; none where nothing is known: then chance alone.
         """
-        scale = max(1.0, *usual) if usual else 1.0
-        return float(chi2.sf(self.ratio * self.degrees / scale, self.degrees))
+        return float(chi2.sf(self.ratio * self.degrees / _scale(usual), self.degrees))
+
+    def mark(self, usual: Sequence[float], chance: float) -> float:
+        """Give the PSI that would have just this chance: the critical value.
+
+        Examples
+        --------
+        >>> one = Drift("visits", 0.85, 85.0, 1, unit=0.01)
+        >>> round(one.mark([], 0.05), 4), one.chance([]) < 0.05
+        (0.0384, True)
+        """
+        scale = _scale(usual) * self.weeks * self.unit
+        return float(chi2.isf(chance, self.degrees) * scale)
 
 
 def bins(frame: pd.DataFrame, signals: Sequence[str]) -> dict[str, dict[str, list[Any]]]:
@@ -112,7 +126,7 @@ def drifts(
         if degrees:
             each = 1 / then.sum() + 1 / now.sum()
             span = max(1.0, weeks)
-            found.append(Drift(name, psi, psi / each / degrees / span, degrees, span))
+            found.append(Drift(name, psi, psi / each / degrees / span, degrees, span, each))
     return found
 
 
@@ -168,7 +182,7 @@ def drifted(
     >>> drifted([one], {"visits": [1.0]}, 0.01, 0.25)
     []
     """
-    known = [each for each in found if len(usual.get(each.signal, ())) >= FEWEST]
+    known = _judged(found, usual)
     if not known:
         return []
     chances = false_discovery_control([each.chance(usual[each.signal]) for each in known])
@@ -178,6 +192,45 @@ def drifted(
         if p < rate and each.psi >= least * each.weeks**0.5
     ]
     return sorted(named, key=lambda each: (-each.psi, each.signal))
+
+
+def marks(
+    found: Sequence[Drift], usual: Mapping[str, Sequence[float]], rate: float, least: float
+) -> dict[str, float]:
+    """Give of each signal that is judged the PSI from which on `drifted` names it.
+
+    Parameters
+    ----------
+    found, usual, rate, least
+        As for `drifted`.
+
+    Examples
+    --------
+    >>> usual = {"visits": [1.0, 2.0, 1.5, 3.0]}
+    >>> far, near = (Drift("visits", psi, psi / 0.01, 1, unit=0.01) for psi in (0.8, 0.1))
+    >>> {name: round(mark, 2) for name, mark in marks([near], usual, 0.01, 0.1).items()}
+    {'visits': 0.2}
+    >>> drifted([near], usual, 0.01, 0.1), drifted([far], usual, 0.01, 0.1) == [far]
+    ([], True)
+    """
+    known = _judged(found, usual)
+    chances = sorted(each.chance(usual[each.signal]) for each in known)
+    share = [rate * place / len(known) for place in range(1, len(known) + 1)]
+    named = [mine for p, mine in zip(chances, share, strict=True) if p < mine]
+    cut = named[-1] if named else rate / max(len(known), 1)
+    return {
+        each.signal: max(each.mark(usual[each.signal], cut), least * each.weeks**0.5)
+        for each in known
+    }
+
+
+def _judged(found: Sequence[Drift], usual: Mapping[str, Sequence[float]]) -> list[Drift]:
+    """Keep the signals whose usual drift is known."""
+    return [each for each in found if len(usual.get(each.signal, ())) >= FEWEST]
+
+
+def _scale(usual: Sequence[float]) -> float:
+    return max(1.0, *usual) if usual else 1.0
 
 
 def _edges(values: NDArray[np.float64]) -> list[float]:

@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 
 from features.faults import InternalFault
 
-__all__ = ["HORIZONS", "LEADS", "Outlook"]
+__all__ = ["HORIZONS", "LEADS", "MOVE", "Outlook"]
 
 LEADS = 12
 HORIZONS = (1, 3, 12)
 """Months ahead that a run forecasts: next month, quarter and year."""
+MOVE = 0.02
+"""A move of MRR counts as expand or contract from 2 % on; billed by usage, from a quarter on."""
 
 Floats = NDArray[np.float64]
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from features.asof import lead_day, month_end, months_between, opening_day
 from features.faults import DataRejected, InternalFault
 from models.metered import FALL, mostly_metered
-from models.outcomes import LEADS
+from models.outcomes import LEADS, MOVE
 
 __all__ = ["MOVE", "REPORTING_LAG_DAYS", "Outcomes", "Panel", "panel"]
 
@@ -25,8 +25,6 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 REPORTING_LAG_DAYS = 31
-MOVE = 0.02
-"""A move of MRR counts as expand or contract from 2 % on; billed by usage, from `FALL` on."""
 
 
 @dataclass(frozen=True)
