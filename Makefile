@@ -33,7 +33,7 @@ test: $(STAMP)  ## The fast tests (under 90 s on two cores)
 ci: $(STAMP)  ## The tests that `make test` leaves to .ci/run
 	@$(PYTEST) -n $(WORKERS) -m "ci and not slow"
 
-slow: $(STAMP)  ## The slow suite, with Spark on this machine (under an hour; needs Java 17)
+slow: $(STAMP) build/venv-site/.installed  ## The slow suite, with Spark on this machine (under an hour; needs Java 17)
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[dev,spark]'
 	@$(PYTEST) -m slow --hypothesis-profile=wide
 
