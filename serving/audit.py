@@ -19,7 +19,7 @@ from features.faults import DataRejected
 from serving import tables
 from serving.database import reading
 
-__all__ = ["Chain", "append", "entries", "verify_chain"]
+__all__ = ["Chain", "append", "entries", "renamed", "verify_chain"]
 
 _AT_ONCE = 10_000
 
@@ -77,6 +77,38 @@ def entries(engine: sa.Engine, limit: int = 100) -> list[dict[str, Any]]:
     with reading(engine) as connection:
         rows = connection.execute(wanted).all()
     return [{str(name): value for name, value in row._mapping.items()} for row in rows]
+
+
+def renamed(connection: sa.Connection, old: str, new: str) -> tuple[str, str]:
+    """Put another subject in one's place in every entry, and seal the chain again from there.
+
+    Returns
+    -------
+    before, after : str
+        The chain's last link: whoever keeps it elsewhere is told which became which.
+
+    Raises
+    ------
+    DataRejected
+        ``audit.broken`` if the chain did not hold before: that is not made good (exit code 65).
+    """
+    a, end = tables.audit.c, tables.audit_end
+    last = connection.execute(sa.select(end).where(end.c.slot == 1).with_for_update()).first()
+    chosen = sa.select(a.entry, a.at, a.who, a.did, a.subject, a.link).order_by(a.entry)
+    before = after = ""
+    for *told, found in connection.execute(chosen).all():
+        before = _link(before, tuple(told))
+        if before != found:
+            raise _broken(f"entry {told[0]} is not the one that was written")
+        told[4] = new if told[4] == old else told[4]
+        after = _link(after, tuple(told))
+        if after != found:
+            kept = sa.update(tables.audit).where(a.entry == told[0])
+            connection.execute(kept.values(subject=told[4], link=after))
+    if last is None or last.link != before:
+        raise _broken("its end is not the last entry")
+    connection.execute(sa.update(end).where(end.c.slot == 1).values(link=after))
+    return before, after
 
 
 def verify_chain(engine: sa.Engine) -> Chain:

@@ -24,6 +24,7 @@ from models.verdict import Verdict, verdict
 from serving.alerts.past import news, undelivered
 from serving.backfill import missed_since
 from serving.columns import plain
+from serving.database import reading
 from serving.digest import digested
 from serving.digest.freshness import notes
 from serving.facts import Facts
@@ -32,6 +33,7 @@ from serving.gates import Judgement, causes, judge
 from serving.history import contacts_before
 from serving.outlooks import packed
 from serving.past import past_runs, restated
+from serving.privacy.marks import caught_up, refuse_erased
 from serving.publication import Publication
 from serving.record import record_of
 from serving.schemas import SCORE_COLUMNS
@@ -155,6 +157,8 @@ def score(
     """
     begun, stages = time.monotonic(), Stages(step)
     store = Store.open(settings.home, settings.store)
+    with reading(store.engine) as connection:
+        caught_up(connection, settings.home)
     done = store.find(as_of, book.snapshot_id, model.bundle.digest, settings.digest)
     if done is not None:
         if not backfill and store.document(done.run_id, "metrics") is None:
@@ -190,7 +194,10 @@ def score(
     publication = replace(
         publication, notes=notes(book, as_of, warnings), alerts=said_to, facts=facts
     )
-    published = store.publish(publication, now=now, checkpoint=checkpoint, held=gated.held)
+    guard = refuse_erased(settings.home, settings.serve.pepper, told.scores["account_id"])
+    published = store.publish(
+        publication, now=now, checkpoint=checkpoint, held=gated.held, guard=guard
+    )
     stages("digest")
     digested(store, published.run_id)
     cells = {cell: entry["accounts"] for cell, entry in told.matrix["cells"].items()}

@@ -11,7 +11,7 @@ import io
 import os
 import shutil
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from serving.columns import Columns
 from serving.publication import Publication
 from serving.schemas import OUTREACH_TABLE, SCORE_TABLE, Column
 
-__all__ = ["clear_drafts", "csv_text", "safe_cell", "scores_table", "write_exports"]
+__all__ = ["clear_drafts", "csv_rows", "csv_text", "safe_cell", "scores_table", "write_exports"]
 
 _FORMULA = frozenset("=+-\N{MINUS SIGN}@|%'")
 _REASON = {
@@ -89,11 +89,14 @@ def csv_text(columns: Columns, table: tuple[Column, ...]) -> bytes:
     '=1+1,-0.1,"[""a""]"
     <BLANKLINE>
     """
-    lines = _Lines()
-    writer = csv.writer(lines, lineterminator="\r\n")
-    writer.writerow([column.name for column in table])
     cells = [[_cell(value, column.kind) for value in columns[column.name]] for column in table]
-    writer.writerows(zip(*cells, strict=True))
+    return csv_rows([[column.name for column in table], *zip(*cells, strict=True)])
+
+
+def csv_rows(rows: Iterable[Sequence[str]]) -> bytes:
+    """Write rows of texts, the header first, as they stand."""
+    lines = _Lines()
+    csv.writer(lines, lineterminator="\r\n").writerows(rows)
     return lines.text.getvalue().encode("utf-8")
 
 

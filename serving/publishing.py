@@ -25,6 +25,9 @@ from serving.rows import insert
 
 __all__ = ["Published", "publish"]
 
+Guard = Callable[[sa.Connection], None]
+"""What may still refuse a run, in the transactions that publish it."""
+
 
 @dataclass(frozen=True)
 class Published:
@@ -58,11 +61,12 @@ def publish(
     now: datetime,
     checkpoint: Callable[[str], None],
     held: tuple[str, ...] = (),
+    guard: Guard | None = None,
 ) -> Published:
     """Publish a run, or find that it is there: see ``serving.store.Store.publish``."""
     publication.digest  # noqa: B018 - what cannot be published is refused before anything is written
     with alone(engine, home, settings) as lease:
-        job = _Job(engine, home, publication, now, checkpoint, held, lease)
+        job = _Job(engine, home, publication, now, checkpoint, held, lease, guard)
         try:
             return patiently(job.once)
         except OSError as refused:
@@ -84,6 +88,7 @@ class _Job:
     checkpoint: Callable[[str], None]
     held: tuple[str, ...]
     lease: Lease
+    guard: Guard | None = None
     attempts: list[int] = field(default_factory=list)
     done: bool = False
 
@@ -123,6 +128,7 @@ class _Job:
         run = run_id(self.publication, revision)
         with writing(self.engine) as connection:
             self.lease.keep(connection)  # woken late, what looks abandoned is another's work
+            self._refuse_erased(connection)
             gone = ledger.abandoned(connection)
             self.attempts.append(ledger.begin(connection, run, self.now))
         self._clear([name for name in gone if name != run])
@@ -130,6 +136,7 @@ class _Job:
         write_exports(self.publication, run, self.exports / run, self._still)
         with writing(self.engine) as connection:
             self.lease.leave(connection)  # the fence: from here to the end nobody else may write
+            self._refuse_erased(connection)
             insert(
                 connection, self.publication, run, revision, self.now, self.checkpoint, self.held
             )
@@ -140,6 +147,11 @@ class _Job:
         self.lease.token, self.done = 0, True
         self.checkpoint("committed")
         return self._told(run, revision, self.publication.digest, not self.held, self.held)
+
+    def _refuse_erased(self, connection: sa.Connection) -> None:
+        """Refuse to publish an account that was erased since this run was begun."""
+        if self.guard is not None:
+            self.guard(connection)
 
     def _clear(self, gone: list[str]) -> None:
         """Remove the files of runs that never came to be."""

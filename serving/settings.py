@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -29,6 +29,7 @@ from serving.model_settings import ModelSettings
 from serving.operation.settings import ServeSettings
 from serving.profile import OperationSettings
 from serving.retention import RetentionSettings
+from serving.tombstones import erased_of
 
 __all__ = ["AlertSettings", "MlflowSettings", "ModelSettings", "Settings", "load"]
 
@@ -157,13 +158,12 @@ def _owned(workspace: Workspace, home: Path | None) -> Settings:
     mlflow = _read(MlflowSettings, workspace, "mlflow")
     benchmarks = _read(BenchmarkSettings, workspace, "benchmarks")
     state = home or workspace.directory / ".perennial"
+    serve = _read(ServeSettings, workspace, "serve")
+    workspace = replace(workspace, erased=erased_of(state, serve.pepper))
     engine = _read(EngineSettings, workspace, "engine")
     store = _read(StoreSettings, workspace, "store")
     gates = _read(GateSettings, workspace, "gates")
-    models, serve = (
-        _read(ModelSettings, workspace, "models"),
-        _read(ServeSettings, workspace, "serve"),
-    )
+    models = _read(ModelSettings, workspace, "models")
     retention = _read(RetentionSettings, workspace, "retention")
     operation = _read(OperationSettings, workspace, "operation")
     kept = (store, gates, alerts, models, serve, retention, operation)

@@ -83,12 +83,14 @@ class Store:
         now: datetime,
         checkpoint: Callable[[str], None] = _nothing,
         held: Sequence[str] = (),
+        guard: Callable[[sa.Connection], None] | None = None,
     ) -> Published:
         """Publish a run: files first, then one transaction that stores it and makes it current.
 
         Killed at any moment, the run before it still serves, and publishing again gives the
         same digest. A run for an earlier date than the current one's is kept beside it. With
-        reasons in ``held`` it is kept whole, but does not serve until it is approved.
+        reasons in ``held`` it is kept whole, but does not serve until it is approved. What ``guard``
+        refuses within the transaction is not published.
 
         Raises
         ------
@@ -101,7 +103,7 @@ class Store:
             ``store.unavailable`` if the database stays away (exit code 69).
         """
         return published(
-            self.engine, self.home, self.settings, publication, now, checkpoint, tuple(held)
+            self.engine, self.home, self.settings, publication, now, checkpoint, tuple(held), guard
         )
 
     def find(

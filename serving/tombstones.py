@@ -9,20 +9,15 @@ restore brings back is erased once more.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
-from typing import Any
-
-import sqlalchemy as sa
 
 from features.durable import replace
-from features.erased import CODE, NOBODY, Erased
-from features.faults import Busy, ConfigurationRefused
-from serving import tables
+from features.erased import NOBODY, Erased
+from features.faults import ConfigurationRefused
 from serving.pepper import Pepper, pepper
 
-__all__ = ["FILE", "erased_of", "known", "noted", "refuse_erased", "seal_of", "written"]
+__all__ = ["FILE", "erased_of", "noted", "seal_of", "written"]
 
 FILE = "tombstones.json"
 KIND = "account"
@@ -90,33 +85,3 @@ def noted(home: Path, seals: dict[str, str]) -> None:
     if seals.keys() - before.keys():
         text = json.dumps({"tombstones": before | seals}, indent=1, sort_keys=True)
         replace(home / FILE, f"{text}\n".encode())
-
-
-def known(connection: sa.Connection) -> dict[str, Any]:
-    """Give the store's tombstones by their seals."""
-    rows = connection.execute(sa.select(tables.tombstones).order_by(tables.tombstones.c.begun_at))
-    return {row.seal: row for row in rows}
-
-
-def refuse_erased(
-    home: Path, named: str | None, accounts: Iterable[str]
-) -> Callable[[sa.Connection], None]:
-    """Give what refuses, in the transaction that publishes, a run that holds an erased account.
-
-    Raises
-    ------
-    Busy
-        ``privacy.tombstone`` if one of them was erased while the run was made (exit code 75).
-    """
-
-    def refuse(connection: sa.Connection) -> None:
-        seals = connection.scalars(sa.select(tables.tombstones.c.seal)).all()
-        secret = pepper(home, named) if seals else None
-        if secret is None:
-            return
-        gone = Erased(frozenset(seals), partial(seal_of, secret)).among(accounts)
-        if gone:
-            found = f"{len(gone)} accounts of this run were erased while it was made"
-            raise Busy(CODE, found, "run it again: it will be made without them")
-
-    return refuse

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,7 +16,7 @@ from serving.publication import content_digest
 from serving.queries import Run
 from serving.schemas import OUTREACH_COLUMNS, SCORE_COLUMNS
 
-__all__ = ["verify"]
+__all__ = ["sealed", "verify"]
 
 _ALL = 1_000_000
 
@@ -41,6 +42,13 @@ def verify(engine: sa.Engine, name: str | None = None) -> list[str]:
         with reading(engine) as connection:
             _agree(connection, run)
     return [run.run_id for run in chosen]
+
+
+def sealed(connection: sa.Connection, run: Run) -> tuple[int, str]:
+    """Count a run's accounts and digest its rows, as they are now."""
+    scores = _columns(connection, tables.scores, SCORE_COLUMNS, run, "account_id")
+    there = replace(run, accounts=len(scores["account_id"]))
+    return there.accounts, _digest(connection, there, scores)
 
 
 def _agree(connection: sa.Connection, run: Run) -> None:

@@ -10,6 +10,7 @@ from serving.terminal.keys import audited, key_changed, key_made, keys
 from serving.terminal.models import model, model_change, models
 from serving.terminal.outreach import called, effects, logged, outreach, planned
 from serving.terminal.paper import answer, emit, say, steps
+from serving.terminal.privacy import erased, purged
 from serving.terminal.reconciliation import reconciled
 from serving.terminal.revenue import metrics
 from serving.terminal.run import account, matrix, scored, training
@@ -35,6 +36,7 @@ __all__ = [
     "crm_export",
     "effects",
     "emit",
+    "erased",
     "examined",
     "forecasts",
     "ingested",
@@ -49,6 +51,7 @@ __all__ = [
     "models",
     "outreach",
     "planned",
+    "purged",
     "ran",
     "reconciled",
     "restored",

@@ -1,0 +1,1 @@
+"""Privacy: an account erased from every place, and the proof that it is."""

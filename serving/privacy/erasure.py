@@ -1,0 +1,282 @@
+"""Erasure: one account taken out of everything that Perennial keeps, told step by step.
+
+The story of ``erase``: set the tombstone, so that nothing brings the account back from here on; put
+an id that leads nowhere under its amounts in closed ledgers; write snapshots and what was set aside
+anew; take it out of the store, and seal the runs that held it again; write exports anew; write the
+store's file anew; look whether anything is left; and only then give the certificate. Killed at any
+moment, the same call goes on: every step is done again where it was not done.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from features.closing import anonymised
+from features.current import mapping_digest
+from features.durable import replace as written
+from features.erasing import names_of, set_aside_without, snapshots_without
+from features.faults import DataRejected, InputMissing
+from features.renamed import renamed
+from features.shelf import SHELF, emptied
+from serving import tables
+from serving.audit import append
+from serving.audit import renamed as audit_renamed
+from serving.database import reading, writing
+from serving.lease import alone
+from serving.pepper import Pepper, made_pepper
+from serving.privacy.files import exports_without, outlook_without
+from serving.privacy.looking import accounts_in, remains
+from serving.privacy.marks import begun, closed, kept, marks, progress, unnamed
+from serving.privacy.rows import Taken, names_in, seen_in, taken
+from serving.privacy.scouring import scoured
+from serving.privacy.who import Who
+from serving.settings import Settings
+from serving.store import Store
+from serving.tombstones import erased_of, noted, seal_of
+
+__all__ = ["CERTIFICATES", "certificates", "erase", "erased_again"]
+
+CERTIFICATES = "erasures"
+"""Folder of certificates under the home."""
+BY = "command line"
+NOTHING: dict[str, Any] = {"places": {}, "digests": {}, "unsealed": []}
+"""What the certificate says of an account that was erased before its store was restored."""
+
+
+def _nothing(_step: str) -> None:
+    """Pass a step."""
+
+
+def erase(
+    settings: Settings,
+    account_id: str,
+    now: datetime,
+    step: Callable[[str], None] = _nothing,
+) -> dict[str, Any]:
+    """Erase an account, or go on where an erasure of it was cut off.
+
+    Parameters
+    ----------
+    settings : Settings
+    account_id : str
+    now : datetime
+    step : callable
+        Told of every step before it is done.
+
+    Returns
+    -------
+    dict
+        The certificate. It names the account by its seal alone.
+
+    Raises
+    ------
+    InputMissing
+        ``account.unknown`` if nothing that is kept knows the account, and no tombstone does
+        (exit code 66).
+    Busy
+        ``busy`` while an ingest or a publication is at work, ``erase.reader`` (exit code 75).
+    DataRejected
+        ``erase.remains`` if something is left of it; ``audit.broken`` (exit code 65).
+    """
+    secret = made_pepper(settings.home, settings.serve.pepper)
+    store = Store.open(settings.home, settings.store)
+    seal = seal_of(secret, account_id)
+    account_id = account_id.strip()
+    with reading(store.engine) as connection:
+        mark, seen = marks(connection).get(seal), account_id in seen_in(connection)
+    if not seen and account_id not in accounts_in(store.home):
+        if mark is None:
+            cure = "give an account_id as the table accounts has it"
+            raise InputMissing("account.unknown", f"{account_id}: nothing is kept of it", cure)
+        if mark.done_at:
+            return dict(mark.certificate)
+    return _Erasure(settings, store, secret, account_id, now, step).done()
+
+
+def erased_again(
+    settings: Settings, now: datetime, step: Callable[[str], None] = _nothing
+) -> list[dict[str, Any]]:
+    """Erase again what a restore brought back or another machine erased, and finish what was cut off.
+
+    Every account that is kept is held beside the tombstones of the store and of the home's file.
+
+    Returns
+    -------
+    list of dict
+        The certificates of what was erased; empty where nothing had come back.
+    """
+    store = Store.open(settings.home, settings.store)
+    secret = made_pepper(settings.home, settings.serve.pepper)
+    with reading(store.engine) as connection:
+        stored = {seal: row.pepper for seal, row in marks(connection).items()}
+        accounts = seen_in(connection)
+    noted(settings.home, stored)
+    erased = erased_of(settings.home, settings.serve.pepper)
+    _learn(store, secret, erased.seals - stored.keys(), now)
+    settings = replace(settings, workspace=replace(settings.workspace, erased=erased))
+    back = erased.among(sorted(accounts | accounts_in(settings.home)))
+    return [_Erasure(settings, store, secret, one, now, step).done() for one in back]
+
+
+def certificates(settings: Settings) -> list[dict[str, Any]]:
+    """List the erasures, the oldest first: those that were begun and not finished too."""
+    with reading(Store.open(settings.home, settings.store).engine) as connection:
+        return [
+            {
+                "tombstone": row.seal,
+                "begun_at": row.begun_at,
+                "done_at": row.done_at,
+                "certificate": (row.certificate or {}).get("certificate"),
+            }
+            for row in marks(connection).values()
+        ]
+
+
+def _learn(store: Store, secret: Pepper, seals: Iterable[str], now: datetime) -> None:
+    """Set tombstones in the store that only the home's file knows: an older store was restored."""
+    with writing(store.engine) as connection:
+        for seal in sorted(seals):
+            begun(connection, seal, secret, now)
+            closed(connection, seal, now, {"certificate": seal[:16], **NOTHING})
+
+
+@dataclass
+class _Erasure:
+    """One erasure on its way."""
+
+    settings: Settings
+    store: Store
+    secret: Pepper
+    account_id: str
+    now: datetime
+    step: Callable[[str], None]
+    places: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def seal(self) -> str:
+        return seal_of(self.secret, self.account_id)
+
+    @property
+    def home(self) -> Path:
+        return self.store.home
+
+    def done(self) -> dict[str, Any]:
+        """Do every step that is not done yet, and give the certificate."""
+        self.step("tombstone")
+        who, alias = self._tombstone()
+        self.step("closed ledgers")
+        self.places["closed"] = anonymised(self.home, self.account_id, alias)
+        self.step("snapshots")
+        self._snapshots(who)
+        self.step("store")
+        self._store(who, alias)
+        self.step("exports")
+        self.places["exports"] = exports_without(self.store, who)
+        self.step("free pages")
+        with writing(self.store.engine) as connection:
+            unnamed(connection, self.seal)
+        scoured(self.store.engine, self.settings.store.wait_seconds)
+        self.step("proof")
+        self._look(who)
+        return self._certified()
+
+    def _tombstone(self) -> tuple[Who, str]:
+        """Set it in the store and in the file, and note the names, before anything is taken away."""
+        names = set(names_of(self.home, self.account_id))
+        with writing(self.store.engine) as connection:
+            alias = begun(connection, self.seal, self.secret, self.now)
+            before = progress(connection, self.seal).get("names", ())
+            called = {*before, *names_in(connection, self.account_id, names)}
+            kept(connection, self.seal, {"names": sorted(called)})
+        noted(self.home, {self.seal: self.secret.mark})
+        return Who(self.account_id, tuple(sorted(called))), alias
+
+    def _snapshots(self, who: Who) -> None:
+        """Take it out of what was set aside and kept of databases, then out of the snapshots."""
+        erased = erased_of(self.home, self.settings.serve.pepper)
+        words = tuple(word for word in who.words)
+        self.places["quarantine"] = set_aside_without(self.home, erased, words)
+        self.places["sources"] = emptied(self.home / SHELF)
+        mapping = mapping_digest(replace(self.settings.workspace, erased=erased))
+        self.places["snapshots"] = snapshots_without(self.home, erased, mapping)
+
+    def _store(self, who: Who, alias: str) -> None:
+        """Take it out of the store, in one transaction, while nobody publishes."""
+        outlook = partial(_outlook, self.home, who)
+        with alone(self.store.engine, self.home, self.settings.store) as lease:
+            with writing(self.store.engine) as connection:
+                lease.leave(connection)
+                told = taken(connection, who, self.now, outlook)
+                before, after = audit_renamed(connection, self.account_id, alias)
+                _follow(connection, renamed(self.home))
+                self._keep(connection, told, {"before": before, "after": after})
+            lease.token = 0
+
+    def _keep(self, connection: sa.Connection, told: Taken, audit: dict[str, str]) -> None:
+        """Keep with the tombstone what became of digests; a second go adds to the first."""
+        found = progress(connection, self.seal)
+        first = found.get("digests", {"runs": {}, "audit": audit})
+        runs = told.runs | {
+            run: {"before": one["before"], "after": told.runs.get(run, one)["after"]}
+            for run, one in first["runs"].items()
+        }
+        moved = audit["before"] != audit["after"]
+        rows = Counter(found.get("store", {})) + Counter(told.rows | told.changed)
+        unsealed = sorted({*found.get("unsealed", ()), *told.unsealed})
+        digests = {"runs": runs, "audit": audit if moved else first["audit"]}
+        kept(
+            connection,
+            self.seal,
+            {"digests": digests, "unsealed": unsealed, "store": dict(rows)},
+        )
+
+    def _look(self, who: Who) -> None:
+        folders = (self.home, self.settings.workspace.directory / "mlruns")
+        with reading(self.store.engine) as connection:
+            left = remains(connection, tuple(each for each in folders if each.is_dir()), who)
+        if left:
+            found = f"{len(left)} places still speak of the account: {', '.join(left[:3])}"
+            raise DataRejected("erase.remains", found, "run it again, or take it out there by hand")
+
+    def _certified(self) -> dict[str, Any]:
+        """Write the certificate: in the store, in the audit, and as a file."""
+        with writing(self.store.engine) as connection:
+            found = progress(connection, self.seal)
+            certificate = {
+                "certificate": self.seal[:16],
+                "tombstone": self.seal,
+                "pepper": self.secret.mark,
+                "erased_at": self.now.isoformat(),
+                "places": self.places | {"store": found.get("store", {})},
+                "digests": found.get("digests", {}) | {"snapshots": renamed(self.home)},
+                "unsealed": found.get("unsealed", []),
+            }
+            closed(connection, self.seal, self.now, certificate)
+            append(connection, self.now, BY, "account.erased", self.seal[:16])
+        folder = self.home / CERTIFICATES
+        folder.mkdir(mode=0o700, exist_ok=True)
+        text = json.dumps(certificate, indent=1, sort_keys=True)
+        name = f"{self.now:%Y%m%dT%H%M%S}-{self.seal[:16]}.json"
+        written(folder / name, f"{text}\n".encode())
+        return certificate
+
+
+def _outlook(home: Path, who: Who, run: str, digest: str) -> str | None:
+    return outlook_without(home, run, digest, who.account_id)
+
+
+def _follow(connection: sa.Connection, moved: dict[str, str]) -> None:
+    """Let runs stand on the snapshots that their own became."""
+    r = tables.runs.c
+    for old, new in sorted(moved.items()):
+        standing = tables.runs.update().where(r.snapshot_id == old)
+        connection.execute(standing.values(snapshot_id=new))

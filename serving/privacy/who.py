@@ -1,0 +1,79 @@
+"""Who is erased: an account's id and names, told apart from everything else that is written."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+__all__ = ["Who"]
+
+SHORTEST = 4
+"""Characters of a word that is looked for within sentences; shorter ones mean anything."""
+GONE = object()
+INSTEAD = "an erased account"
+
+
+@dataclass(frozen=True)
+class Who:
+    """An account that is erased.
+
+    Attributes
+    ----------
+    account_id : str
+    names : tuple of str
+        What it was called, as far as no other account bears the name too.
+
+    Examples
+    --------
+    >>> who = Who("acct-1", ("Vanished Ltd",))
+    >>> who.left([{"account_id": "acct-1"}, {"account_id": "b", "text": "as Vanished Ltd did"}])
+    [{'account_id': 'b', 'text': 'as an erased account did'}]
+    >>> who.left({"acct-1": 3, "held": ["acct-1", "acct-12"]})
+    {'held': ['acct-12']}
+    """
+
+    account_id: str
+    names: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Its id and its names, those that can be told within a sentence."""
+        return tuple(w for w in (self.account_id, *self.names) if len(w) >= SHORTEST)
+
+    def said_in(self, text: str) -> bool:
+        """Whether a text speaks of it.
+
+        Examples
+        --------
+        >>> Who("acct-1").said_in("see acct-1."), Who("acct-1").said_in("see acct-12.")
+        (True, False)
+        """
+        return self._sought is not None and self._sought.search(text) is not None
+
+    def unsaid(self, text: str) -> str:
+        """Give a text that no longer speaks of it."""
+        return text if self._sought is None else self._sought.sub(INSTEAD, text)
+
+    def left(self, body: Any) -> Any:
+        """Give what is left of a JSON body; an empty object where all of it was the account's."""
+        found = self._left(body)
+        return {} if found is GONE else found
+
+    @cached_property
+    def _sought(self) -> re.Pattern[str] | None:
+        words = "|".join(re.escape(word) for word in sorted(self.words, key=len, reverse=True))
+        return re.compile(rf"(?<![\w-])(?:{words})(?![\w-])") if words else None
+
+    def _left(self, body: Any) -> Any:
+        if isinstance(body, dict):
+            if body.get("account_id") == self.account_id:
+                return GONE
+            kept = {name: self._left(one) for name, one in body.items() if name != self.account_id}
+            return {name: one for name, one in kept.items() if one is not GONE}
+        if isinstance(body, list):
+            return [one for one in map(self._left, body) if one is not GONE]
+        if isinstance(body, str):
+            return GONE if body == self.account_id else self.unsaid(body)
+        return body
