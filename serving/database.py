@@ -19,10 +19,10 @@ from features.locking import held
 from serving import embedded
 from serving.kept import StoreSettings
 
-__all__ = ["FILE", "HEAD", "at_hand", "opened", "reading", "writing"]
+__all__ = ["FILE", "HEAD", "at_hand", "opened", "reading", "revision_of", "works_with", "writing"]
 
 FILE = "perennial.db"
-HEAD = "0008"
+HEAD = "0009"
 MIGRATIONS = Path(__file__).parent / "migrations"
 POSTGRES = "postgresql"
 
@@ -165,11 +165,11 @@ def _migrated(engine: sa.Engine) -> bool:
     """Bring the schema up to date, in one transaction; whether there was anything to do."""
     with reading(engine) as connection:
         found = _revision(connection, engine)
-    if found == HEAD:
+    if found is not None and found >= HEAD:
         return False
     try:
         with writing(engine) as connection:
-            if _revision(connection, engine) != HEAD:  # nobody else did it meanwhile
+            if (_revision(connection, engine) or "") < HEAD:  # nobody else did it meanwhile
                 _upgrade(connection)
     except (NotPermitted, CannotWrite) as refused:
         found = f"{label(engine)}: revision {found or 'none'}, this Perennial needs {HEAD}"
@@ -179,13 +179,29 @@ def _migrated(engine: sa.Engine) -> bool:
 
 
 def _revision(connection: sa.Connection, engine: sa.Engine) -> str | None:
-    if not sa.inspect(connection).has_table("alembic_version"):
-        return None
-    found: str | None = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
-    if found is not None and found > HEAD:
+    found = revision_of(connection)
+    if found is not None and not works_with(connection, found):
         cure = f"install the Perennial that wrote it (this one knows revision {HEAD})"
         raise ConfigurationRefused("store.revision", f"{label(engine)}: revision {found}", cure)
     return found
+
+
+def revision_of(connection: sa.Connection) -> str | None:
+    """Give the revision of a database's tables; None where there are none."""
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return None
+    found: str | None = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
+    return found
+
+
+def works_with(connection: sa.Connection, found: str) -> bool:
+    """Whether this Perennial works with tables of a revision: its own, or one that promises so."""
+    if found <= HEAD:
+        return True
+    if not sa.inspect(connection).has_table("reach"):
+        return False
+    told = connection.execute(sa.text("SELECT revision, oldest FROM reach WHERE slot = 1")).first()
+    return told is not None and told.revision == found and told.oldest <= HEAD
 
 
 def _upgrade(connection: sa.Connection) -> None:

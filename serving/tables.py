@@ -26,6 +26,7 @@ __all__ = [
     "metadata",
     "outbox",
     "outreach",
+    "reach",
     "repeats",
     "runs",
     "scores",
@@ -294,4 +295,12 @@ tombstones = sa.Table(
     sa.Column("alias", sa.Text),
     sa.Column("done_at", sa.Text),
     sa.Column("certificate", sa.JSON(none_as_null=True)),
+)
+
+reach = sa.Table(
+    "reach",
+    metadata,
+    sa.Column("slot", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("revision", sa.Text, nullable=False),
+    sa.Column("oldest", sa.Text, nullable=False),
 )

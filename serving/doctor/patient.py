@@ -10,7 +10,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from serving import embedded
-from serving.database import FILE, HEAD, reading
+from serving.database import FILE, HEAD, reading, revision_of, works_with
 from serving.settings import Settings
 from serving.store import Run, Store
 
@@ -53,17 +53,21 @@ class Patient:
         if self.engine is None:
             return None
         with reading(self.engine) as connection:
-            if not sa.inspect(connection).has_table("alembic_version"):
-                return None
-            found: str | None = connection.scalar(
-                sa.text("SELECT version_num FROM alembic_version")
-            )
-            return found
+            return revision_of(connection)
+
+    @cached_property
+    def works(self) -> bool:
+        """Whether this Perennial works with the store's tables as they are."""
+        found = self.revision
+        if self.engine is None or found is None or found < HEAD:
+            return False
+        with reading(self.engine) as connection:
+            return works_with(connection, found)
 
     @cached_property
     def store(self) -> Store | None:
-        """The store, where its tables are those of this Perennial."""
-        if self.engine is None or self.revision != HEAD:
+        """The store, where this Perennial works with its tables."""
+        if self.engine is None or not self.works:
             return None
         return Store(self.home, self.engine, self.settings.store)
 

@@ -15,6 +15,7 @@ from serving.doctor.patient import Patient
 __all__ = ["alerts", "configuration", "model", "schema", "store"]
 
 SCORE = "run `perennial score`"
+UPGRADE = "go on with the upgrade, or stay: both work with these tables"
 
 
 def configuration(patient: Patient) -> Iterator[Finding]:
@@ -34,6 +35,10 @@ def schema(patient: Patient) -> Iterator[Finding]:
     elif found < HEAD:
         cure = "take a backup; the next command that opens the store brings it up"
         yield wants("schema", f"revision {found}, this Perennial's is {HEAD}", cure)
+    elif patient.works:
+        yield wants(
+            "schema", f"revision {found}, of a newer Perennial that lets this one work", UPGRADE
+        )
     else:
         cure = "install the Perennial that wrote it"
         yield wants("schema", f"revision {found}, this one knows {HEAD}", cure, badly=True)
