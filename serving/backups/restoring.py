@@ -88,6 +88,7 @@ def restore(
     *,
     over: bool = False,
     pepper: Path | None = None,
+    replay: Callable[[Path], object] = lambda _: None,
     step: Callable[[str], None] = lambda _: None,
 ) -> Restored:
     """Put a workspace's state back from a backup.
@@ -108,6 +109,8 @@ def restore(
         Whether something that is there may be replaced.
     pepper : Path, optional
         The pepper that was kept apart; without it the home's own stays.
+    replay : callable
+        Given the state before it is moved in: erases again who was erased since the backup.
     step : callable
         Told what is being done.
 
@@ -134,6 +137,8 @@ def restore(
             places.staged(folder, manifest, secret)
             step("verify it")
             runs = _verified(places.ready)
+            step("erase again who was erased since")
+            replay(places.ready)
             if elsewhere is not None:
                 step("fill the database")
                 _into(elsewhere, places.ready)

@@ -77,10 +77,12 @@ def restore(
     """
     from serving import terminal  # heavy below: rich, sqlalchemy
     from serving.backups.restoring import restore as put_back
+    from serving.privacy.erasure import remembered, replayed
     from serving.settings import load
 
     settings = load(book, home)
     with terminal.steps(json) as step:
+        remembered(settings)
         done = put_back(
             folder,
             settings.home,
@@ -89,6 +91,7 @@ def restore(
             now(),
             over=replace,
             pepper=pepper,
+            replay=lambda ready: replayed(settings, ready, now(), step),
             step=step,
         )
     told = _told(folder, done.manifest) | {

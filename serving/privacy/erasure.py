@@ -31,6 +31,7 @@ from serving import tables
 from serving.audit import append
 from serving.audit import renamed as audit_renamed
 from serving.database import reading, writing
+from serving.kept import StoreSettings
 from serving.lease import alone
 from serving.pepper import Pepper, made_pepper
 from serving.privacy.files import exports_without, outlook_without
@@ -42,8 +43,9 @@ from serving.privacy.who import Who
 from serving.settings import Settings
 from serving.store import Store
 from serving.tombstones import erased_of, noted, seal_of
+from serving.tombstones import written as sealed
 
-__all__ = ["CERTIFICATES", "certificates", "erase", "erased_again"]
+__all__ = ["CERTIFICATES", "certificates", "erase", "erased_again", "remembered", "replayed"]
 
 CERTIFICATES = "erasures"
 """Folder of certificates under the home."""
@@ -115,16 +117,35 @@ def erased_again(
         The certificates of what was erased; empty where nothing had come back.
     """
     store = Store.open(settings.home, settings.store)
-    secret = made_pepper(settings.home, settings.serve.pepper)
     with reading(store.engine) as connection:
         stored = {seal: row.pepper for seal, row in marks(connection).items()}
         accounts = seen_in(connection)
     noted(settings.home, stored)
+    if not stored and not sealed(settings.home):
+        return []
+    secret = made_pepper(settings.home, settings.serve.pepper)
     erased = erased_of(settings.home, settings.serve.pepper)
     _learn(store, secret, erased.seals - stored.keys(), now)
     settings = replace(settings, workspace=replace(settings.workspace, erased=erased))
     back = erased.among(sorted(accounts | accounts_in(settings.home)))
     return [_Erasure(settings, store, secret, one, now, step).done() for one in back]
+
+
+def remembered(settings: Settings) -> None:
+    """Note in the home's file what a database in a server knows, before a backup fills it anew."""
+    if settings.store.url is None:
+        return
+    settings.home.mkdir(parents=True, exist_ok=True)
+    with reading(Store.open(settings.home, settings.store).engine) as connection:
+        noted(settings.home, {seal: row.pepper for seal, row in marks(connection).items()})
+
+
+def replayed(
+    settings: Settings, ready: Path, now: datetime, step: Callable[[str], None] = _nothing
+) -> list[dict[str, Any]]:
+    """Erase again, in a state that is restored, who was erased since: before it is moved in."""
+    there = replace(settings, home=ready, store=StoreSettings())
+    return erased_again(there, now, step)
 
 
 def certificates(settings: Settings) -> list[dict[str, Any]]:

@@ -84,11 +84,16 @@ def caught_up(connection: sa.Connection, home: Path) -> None:
     Raises
     ------
     Busy
-        ``privacy.tombstone`` if there were any: what was opened may hold them (exit code 75).
+        ``privacy.tombstone`` if there were any: what was opened may hold them. And where the home
+        knows of an erasure that the store does not: an older store was put in its place, and may
+        hold the account (exit code 75).
     """
     found = {seal: row.pepper for seal, row in marks(connection).items()}
-    unheard = found.keys() - written(home).keys()
-    if unheard:
+    here = written(home)
+    if lost := here.keys() - found.keys():
+        said = f"{len(lost)} erased accounts are unknown to the store, which is older than they are"
+        raise Busy(CODE, said, "run `perennial erase --again`")
+    if unheard := found.keys() - here.keys():
         noted(home, {seal: found[seal] for seal in unheard})
         said = f"{len(unheard)} accounts were erased on another machine"
         raise Busy(CODE, said, "run it again, and `perennial erase --again` on this machine")
