@@ -316,3 +316,19 @@ def test_rows_are_copied_letter_by_letter(home: Path, tmp_path: Path) -> None:
         for each in asked:
             assert sorted(map(str, one.execute(each))) == sorted(map(str, two.execute(each)))
     assert filled(target) == ["runs", "keys", "audit"]
+
+
+@pytest.mark.fault("G02", partly=True)
+def test_who_was_erased_since_is_erased_again_when_a_backup_is_put_back(
+    tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
+) -> None:
+    folder = copied(workspace(tmp_path_factory), tmp_path / "w")
+    made = perennial(folder, "backup", str(tmp_path / "safe"), "--json").body["backup"]
+    account = perennial(folder, "outreach", "--json").body["items"][0]["account_id"]
+    assert perennial(folder, "explain", account).code == 0
+    assert perennial(folder, "erase", account, "--json").code == 0
+    back = perennial(folder, "restore", made, "--replace", "--json")
+    assert back.code == 0, back.err
+    assert back.body["erased_again"] == 1
+    assert perennial(folder, "explain", account).code == 66
+    assert perennial(folder, "verify", "--json").code == 0

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from serving.database import FILE as DATABASE_FILE
 from serving.pepper import FILE as PEPPER
+from serving.tombstones import FILE as TOMBSTONES
 
 __all__ = ["CARRIED", "DATABASE", "LEFT_OUT", "MLFLOW", "NOTE", "SNAPSHOTS", "is_kept"]
 
@@ -22,8 +23,9 @@ SNAPSHOTS = "snapshots"
 NOTE = "backup.json"
 """The file of the home that says when and where the last backup was taken."""
 
-CARRIED = (PEPPER, "cursor.key", NOTE)
-"""Files that a home keeps when the rest of it is put back from a backup."""
+CARRIED = (PEPPER, "cursor.key", NOTE, TOMBSTONES)
+"""Files that a home keeps when the rest of it is put back from a backup: of these the home's own
+are the newer ones, and whom it erased stays erased."""
 
 LEFT_OUT = {
     PEPPER: "the secret that seals keys is kept apart: --pepper FILE",

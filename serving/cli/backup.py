@@ -73,7 +73,7 @@ def restore(
 ) -> None:
     """Put the state back from a backup: checked, made ready aside, verified there, then moved in.
 
-    Stop the servers before, and start them after.
+    Stop the servers before, and start them after. Who was erased since it was taken is erased again.
     """
     from serving import terminal  # heavy below: rich, sqlalchemy
     from serving.backups.restoring import restore as put_back
@@ -83,6 +83,7 @@ def restore(
     settings = load(book, home)
     with terminal.steps(json) as step:
         remembered(settings)
+        again: list[Any] = []
         done = put_back(
             folder,
             settings.home,
@@ -91,13 +92,14 @@ def restore(
             now(),
             over=replace,
             pepper=pepper,
-            replay=lambda ready: replayed(settings, ready, now(), step),
+            replay=lambda ready: again.extend(replayed(settings, ready, now(), step)),
             step=step,
         )
     told = _told(folder, done.manifest) | {
         "home": str(settings.home),
         "verified": len(done.runs),
         "aside": [str(one) for one in done.aside],
+        "erased_again": len(again),
     }
     terminal.answer(told, json, terminal.restored)
 

@@ -22,6 +22,8 @@ def restored(body: Body) -> None:
     """Say what was put back, and where what was there is now."""
     write(f"{body['home']}: the state of {body['made_at'][:19]}, {_stored(body)}")
     write(f"{body['verified']} runs agree with the ledger, and every file with its digest")
+    if body["erased_again"]:
+        write(f"{body['erased_again']} accounts were erased since it was taken, and are again")
     for one in body["aside"]:
         write(f"what was there before: {one}; remove it when you are content")
     tell("start the servers again: one that ran meanwhile still reads what was there before")
