@@ -31,6 +31,8 @@ from serving.facts import Facts
 from serving.facts_reading import facts_of
 from serving.gates import Judgement, causes, judge
 from serving.history import contacts_before
+from serving.monitoring.footing import footing, reference
+from serving.monitoring.outcomes import tell_outcomes
 from serving.outlooks import packed
 from serving.past import past_runs, restated
 from serving.privacy.marks import caught_up, refuse_erased
@@ -191,13 +193,15 @@ def score(
     warnings = (*unusual, *gated.warnings, *missed, *lost, *model.warnings)
     publication = _publication(told, book, model, as_of, settings, gated)
     said_to = () if backfill else _alerts(store, told, model, as_of, now, settings)
-    publication = replace(
-        publication, notes=notes(book, as_of, warnings), alerts=said_to, facts=facts
-    )
+    footed = {"monitoring": _footing(store, told, frame, model, as_of, settings)}
+    own = notes(book, as_of, warnings) | footed
+    publication = replace(publication, notes=own, alerts=said_to, facts=facts)
     guard = refuse_erased(settings.home, settings.serve.pepper, told.scores["account_id"])
     published = store.publish(
         publication, now=now, checkpoint=checkpoint, held=gated.held, guard=guard
     )
+    stages("monitoring")
+    tell_outcomes(store, book, rules)
     stages("digest")
     digested(store, published.run_id)
     cells = {cell: entry["accounts"] for cell, entry in told.matrix["cells"].items()}
@@ -230,6 +234,20 @@ def _gated(
     signals = model.carried.model.signals
     found = judge(told.scores, frame, signals, past, as_of, why, settings.gates)
     return replace(found, document=found.document | {"restates": standing})
+
+
+def _footing(
+    store: Store,
+    told: Verdict,
+    frame: pd.DataFrame,
+    model: Champion,
+    as_of: date,
+    settings: Settings,
+) -> dict[str, Any]:
+    """Say what the run keeps for its own monitoring."""
+    since = reference(store, model.bundle.digest, as_of)
+    past, signals = past_runs(store, as_of), model.carried.model.signals
+    return footing(told.outlook, frame, signals, past, since, as_of, settings.gates)
 
 
 def _alerts(

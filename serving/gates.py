@@ -19,7 +19,7 @@ from models.holding import Moves, too_many, usual_share, weeks_between
 from serving.gate_settings import GateSettings
 from serving.past import PastRun, usual_ratios
 
-__all__ = ["Judgement", "causes", "judge"]
+__all__ = ["Judgement", "causes", "judge", "watched_signals"]
 
 CLOCKED = frozenset({"timing"})
 """Families that move with the calendar: every account's at once, every week."""
@@ -96,7 +96,7 @@ def judge(
     settings : GateSettings
     """
     weeks = weeks_between((as_of - past[0].run.as_of).days) if past else 1.0
-    watched = _watched(signals, frame)
+    watched = watched_signals(signals, frame)
     found = drifts(frame[watched], past[0].bins, weeks) if past else []
     moves = _moves(scores, weeks)
     unusual = [_moved(moves, past, cause, settings)]
@@ -132,7 +132,7 @@ def _moves(scores: pd.DataFrame, weeks: float) -> Moves:
     return Moves(int(moved.sum()), int(known.sum()), round(weeks, 3))
 
 
-def _watched(signals: Sequence[str], frame: pd.DataFrame) -> list[str]:
+def watched_signals(signals: Sequence[str], frame: pd.DataFrame) -> list[str]:
     """Name the signals of the model that do not move with the calendar alone."""
     clocked = {each.slug for each in CATALOG if each.family in CLOCKED}
     return sorted((set(signals) - clocked) & set(frame.columns))
