@@ -15,6 +15,7 @@ from serving.cli import (
     digest,
     doctor,
     forecast,
+    init,
     job,
     keys,
     learning,
@@ -45,6 +46,7 @@ app = typer.Typer(
 for _command in (
     learning.demo,
     learning.simulate,
+    init.init,
     book.check,
     book.ingest,
     book.features,

@@ -6,6 +6,7 @@ from serving.terminal.backtest import backtest
 from serving.terminal.book import ingested, simulated
 from serving.terminal.closing import closed
 from serving.terminal.forecast import forecasts
+from serving.terminal.initiated import initiated
 from serving.terminal.keys import audited, key_changed, key_made, keys
 from serving.terminal.models import model, model_change, models
 from serving.terminal.outreach import called, effects, logged, outreach, planned
@@ -40,6 +41,7 @@ __all__ = [
     "examined",
     "forecasts",
     "ingested",
+    "initiated",
     "key_changed",
     "key_made",
     "keys",

@@ -1,0 +1,106 @@
+"""Monthly: a sheet with a month in every column, recognised, and the lines that read it."""
+
+from __future__ import annotations
+
+import json
+
+from features.heads import Head
+from features.likeness import COLUMNS, plain
+from features.reshaping import month_columns
+
+__all__ = ["monthly_block"]
+
+FORMATS = (
+    "%b %Y", "%b-%Y", "%b %y", "%b-%y", "%b '%y", "%B %Y", "%Y-%m", "%Y/%m", "%Y%m", "%m/%Y",
+    "%m-%Y", "%m/%y", "%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%d.%m.%Y", "%m.%Y",
+    "%m/%d/%Y", "%d/%m/%Y", "%m/%d/%y", "%d/%m/%y",
+)  # fmt: skip
+LEAST = 3
+SUMS = ("total", "totals", "sum", "grand total", "all customers")
+CLEAN = "computed.mrr = \"regexp_replace(mrr, '[$€£, ]', '', 'g')\""
+
+
+def monthly_block(head: Head) -> list[tuple[str, str, str]]:
+    """Give accounts and mrr_by_month of a sheet, each with its ground and lines; empty if it is none.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from features.source_rows import SourceRows
+    >>> sheet = {"Client": ["Ada", "Total"], "2025-01": ["1", "1"], "2025-02": ["2", "2"]}
+    >>> rows = pa.table(sheet | {"2025-03": ["3", "3"]})
+    >>> found = monthly_block(Head("m.csv", SourceRows("m.csv", "", rows, pa.array([2, 3]))))
+    >>> [(table, ground) for table, ground, _ in found][1]
+    ('mrr_by_month', '3 columns read as months, "%Y-%m"')
+    >>> print(found[1][2])
+    [tables.mrr_by_month]
+    source = "m.csv"
+    months = "%Y-%m"
+    columns.account_id = "Client"   # the only column whose name says it
+    columns.month = "month"
+    computed.mrr = "regexp_replace(mrr, '[$€£, ]', '', 'g')"
+    where = "lower(trim(\\"Client\\")) not in ('', 'total') and trim(mrr) not in ('-', '–')"
+    """
+    forms = {form: month_columns(head.header, form) for form in FORMATS}
+    most = max(len(months) for months in forms.values())
+    if most < LEAST:
+        return []
+    ways = [form for form, months in forms.items() if len(months) == most]
+    rest = [name for name in head.header if name not in forms[ways[0]]]
+    account, ground = _account(rest)
+    if account is None:
+        return []
+    ground_of_sheet = f'{most} columns read as months, "{ways[0]}"'
+    if len({tuple(forms[way].values()) for way in ways}) > 1:
+        ground_of_sheet += f"; OPEN: or {', '.join(json.dumps(way) for way in ways[1:])}"
+    lines = [f"source = {json.dumps(head.place)}"]
+    lines += [f"delimiter = {json.dumps(head.delimiter)}"] if head.delimiter != "," else []
+    own = f"columns.account_id = {json.dumps(account)}   # {ground}"
+    outside = _outside(head, account)
+    sheet = [
+        "[tables.mrr_by_month]",
+        *lines,
+        f'months = "{ways[0]}"',
+        own,
+        'columns.month = "month"',
+    ]
+    named = json.dumps(f"{outside} and trim(mrr) not in ('-', '–')", ensure_ascii=False)
+    sheet += [CLEAN, f"where = {named}"]
+    accounts = ["[tables.accounts]", *lines, own, f"where = {json.dumps(outside)}"]
+    accounts += _cuts(head, account, rest)
+    return [
+        ("accounts", "the rows of the same sheet", "\n".join(accounts)),
+        ("mrr_by_month", ground_of_sheet, "\n".join(sheet)),
+    ]
+
+
+def _account(rest: list[str]) -> tuple[str | None, str]:
+    """Name the column of accounts: one whose name says it, else the first of the sheet."""
+    names = {"account_id", "name", "customers", *COLUMNS["account_id"].split()}
+    said = [name for name in rest if plain(name) in names]
+    if len(said) == 1:
+        return said[0], "the only column whose name says it"
+    if said:
+        others = " or ".join(f'"{name}"' for name in said[1:])
+        return said[0], f"the first whose name says it; OPEN: or {others}"
+    return (
+        (rest[0], "the first column of the sheet; OPEN: is it the customer?")
+        if rest
+        else (None, "")
+    )
+
+
+def _outside(head: Head, account: str) -> str:
+    """Say which rows are customers: none without a name, no sum that the sheet has."""
+    cells = {each.lower() for each in head.values(account)}
+    words = ", ".join(f"'{word}'" for word in ("", *(each for each in SUMS if each in cells)))
+    return f'lower(trim("{account}")) not in ({words})'
+
+
+def _cuts(head: Head, account: str, rest: list[str]) -> list[str]:
+    """Keep the sheet's other columns as cuts, unless one customer has several rows."""
+    held = head.values(account)
+    if len(set(held)) < len(held):
+        return ["extra = []   # a customer has several rows: other columns may differ between them"]
+    kept = [name for name in rest if name != account and len(set(head.values(name))) > 1]
+    return [f"extra = {json.dumps(kept)}   # kept as cuts"]

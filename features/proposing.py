@@ -1,0 +1,258 @@
+"""Proposing: a ``perennial.toml`` for the files of a folder, every line with its ground."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from features.composing import book_section
+from features.contracts import TABLES
+from features.desk import desk
+from features.faults import Fault
+from features.heads import Head, heads
+from features.likeness import tables_of
+from features.monthly import monthly_block
+from features.placement import place
+from features.recognition import Recognised, recognised
+from features.reshaping import reshaped
+from features.systems import System, system, system_names
+
+__all__ = ["Proposal", "propose"]
+
+SAID = re.compile(r'"([^"\\]+)"')
+OWN = 3
+FEW = 20
+
+
+@dataclass
+class Proposal:
+    """What is proposed for a folder.
+
+    Attributes
+    ----------
+    text : str
+        The ``perennial.toml``.
+    tables : dict
+        Table → the file that gives it, and on what ground.
+    open : list of str
+        What a person has to decide.
+    unplaced : dict of str to str
+        File → why no table is read from it.
+    """
+
+    text: str = ""
+    tables: dict[str, dict[str, str]] = field(default_factory=dict)
+    open: list[str] = field(default_factory=list)
+    unplaced: dict[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Give everything but the text."""
+        return {"tables": self.tables, "open": self.open, "unplaced": self.unplaced}
+
+
+def propose(folder: Path, now: datetime, path: str = ".") -> Proposal:
+    """Read the headers of a folder and propose what they are.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the files are; those in folders right below it are read too.
+    now : datetime
+        Instant that days to come are judged by.
+    path : str
+        What ``[book] path`` shall say.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from datetime import UTC
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> _ = (folder / "mrr.csv").write_text("Customer,Jan 2025,Feb 2025,Mar 2025\\nAda,1,2,3\\n")
+    >>> made = propose(folder, datetime(2025, 7, 1, tzinfo=UTC))
+    >>> made.tables["mrr_by_month"]
+    {'file': 'mrr.csv', 'ground': '3 columns read as months, "%b %Y"'}
+    """
+    found, unread = heads(folder)
+    proposal = Proposal(unplaced={each.place: each.why for each in unread})
+    blocks: dict[str, str] = {}
+    systems = [system(name) for name in system_names()]
+    with desk() as connection:
+        for head in found:
+            for table, ground, block in _file(connection, head, systems, now, proposal):
+                _add(proposal, blocks, head, table, ground, block)
+    _derive_accounts(proposal, blocks)
+    proposal.text = _text(proposal, blocks, path)
+    return proposal
+
+
+Blocks = list[tuple[str, str, str]]
+
+
+def _file(
+    connection: duckdb.DuckDBPyConnection,
+    head: Head,
+    systems: list[System],
+    now: datetime,
+    proposal: Proposal,
+) -> Blocks:
+    """Give the tables that a file holds: a sheet of months, a known export, or one by its names."""
+    if sheet := monthly_block(head):
+        return sheet
+    known = {each.name: blocks for each in systems if (blocks := _known(head, each))}
+    most = max((len(blocks) for blocks in known.values()), default=0)
+    best = {name: blocks for name, blocks in known.items() if len(blocks) == most}
+    if len(best) == 1:
+        return next(iter(best.values()))
+    if best:
+        proposal.unplaced[head.place] = f"an export of {' or of '.join(best)}: name it with --from"
+        return []
+    return _by_names(connection, head, now, proposal)
+
+
+def _known(head: Head, each: System) -> Blocks:
+    """Give the blocks of a system whose columns the file has, and whose expressions read it."""
+    reads = [
+        name for name in each.tables if each.name != "spreadsheet" and _reads(head, each, name)
+    ]
+    strong = [name for name in reads if len(_particular(each, name)) >= OWN]
+    sources = {each.tables[name].source for name in strong}
+    ground = f"a known export: {each.about}"
+    return [
+        (name, ground, _sourced(each.blocks[name], head.place))
+        for name in reads
+        if each.tables[name].source in sources
+    ]
+
+
+def _particular(each: System, table: str) -> set[str]:
+    """Give the columns that a table of a system names and that the contract does not know."""
+    settings, known = each.tables[table], {column.name for column in TABLES[table].columns}
+    words = [*settings.computed.values(), settings.where or ""]
+    named = set(settings.columns.values()) | {name for text in words for name in SAID.findall(text)}
+    return {name for name in named if name.casefold() not in known}
+
+
+def _reads(head: Head, each: System, table: str) -> bool:
+    settings = each.tables[table]
+    if not isinstance(settings.source, str):
+        return False
+    there = {name.casefold() for name in head.header}
+    if not all(name.casefold() in there for name in settings.columns.values()):
+        return False
+    try:
+        read = reshaped(head.rows, settings, table)
+        place(TABLES[table], settings, list(read.rows.column_names), head.place)
+    except Fault:
+        return False
+    return True
+
+
+def _sourced(block: str, source: str) -> str:
+    return re.sub(r'(?m)^source = ".*?"', f"source = {json.dumps(source)}", block, count=1)
+
+
+def _by_names(
+    connection: duckdb.DuckDBPyConnection, head: Head, now: datetime, proposal: Proposal
+) -> Blocks:
+    tried = [recognised(connection, head, table, now) for table in tables_of(head.place)]
+    whole = [each for each in tried if not each.missing]
+    if len(whole) == 1:
+        proposal.open += [f"{head.place}: {each}" for each in whole[0].open]
+        return [(whole[0].table, "the name of the file", _block(head, whole[0]))]
+    if not tried:
+        proposal.unplaced[head.place] = (
+            "its name speaks for no table: name it as one (docs/tables.md)"
+        )
+    elif whole:
+        names = " or ".join(each.table for each in whole)
+        proposal.unplaced[head.place] = f"its name and columns speak for {names}: name it as one"
+    else:
+        nearest = min(tried, key=lambda each: len(each.missing))
+        found = f"as {nearest.table} it lacks {', '.join(nearest.missing)}"
+        proposal.unplaced[head.place] = found
+        proposal.open += [f"{head.place}: {each}" for each in nearest.open]
+    return []
+
+
+def _block(head: Head, found: Recognised) -> str:
+    lines = [f"[tables.{found.table}]", f"source = {json.dumps(head.place)}"]
+    if head.delimiter != ",":
+        lines.append(f"delimiter = {json.dumps(head.delimiter)}   # the header is separated by it")
+    for each in found.placed:
+        line = f"columns.{each.column} = {json.dumps(each.source)}"
+        lines.append(f"{line}   # {each.ground}")
+        if len(each.declared) == 1:
+            lines.append(f"{each.declared[0]}   # the only way in which it reads")
+        elif each.declared:
+            lines.append(f"# OPEN: {each.column} reads in {len(each.declared)} ways; keep one:")
+            lines += [f"# {way}" for way in each.declared]
+    lines += [f"# OPEN: {each}" for each in found.open]
+    lines += _rest(head, found)
+    return "\n".join(lines)
+
+
+def _rest(head: Head, found: Recognised) -> list[str]:
+    """Say what is not taken; of accounts, which columns of few words stay as cuts."""
+    cuts: list[str] = []
+    if found.table == "accounts":
+        words = {name: set(head.values(name)) for name in found.left}
+        height = head.rows.rows.num_rows
+        cuts = [name for name, held in words.items() if 1 < len(held) <= min(FEW, height // 2)]
+    rest = [name for name in found.left if name not in cuts]
+    lines = [f"# not taken: {', '.join(map(json.dumps, rest))}"] if rest else []
+    if found.table == "accounts":
+        lines.append(f"extra = {json.dumps(cuts)}   # kept as cuts: columns of 2 to {FEW} words")
+    return lines
+
+
+def _add(
+    proposal: Proposal, blocks: dict[str, str], head: Head, table: str, ground: str, block: str
+) -> None:
+    """Add a table, unless another file gave it, or the other form of revenue."""
+    other = {"subscriptions": "mrr_by_month", "mrr_by_month": "subscriptions"}.get(table, table)
+    holder = table if table in blocks else other
+    if holder in blocks:
+        first = proposal.tables[holder]["file"]
+        if first != head.place:
+            proposal.unplaced[head.place] = f"{table}: {first} gives {holder} already"
+        return
+    blocks[table] = block
+    proposal.tables[table] = {"file": head.place, "ground": ground}
+
+
+def _derive_accounts(proposal: Proposal, blocks: dict[str, str]) -> None:
+    """Take the customers of the lines as accounts where no file holds accounts."""
+    lines = blocks.get("subscriptions", "")
+    found = re.search(r"(?m)^(?:columns\.)?account_id = (\".*?\")", lines)
+    if "accounts" in blocks or not found:
+        return
+    place = proposal.tables["subscriptions"]["file"]
+    ground = f"no file of accounts: the customers of {place}"
+    kept = [line for line in lines.splitlines() if line.startswith(("delimiter", "encoding"))]
+    head = ["[tables.accounts]", f"# {ground}", f"source = {json.dumps(place)}", *kept]
+    blocks["accounts"] = "\n".join([*head, f"columns.account_id = {found[1]}", "extra = []"])
+    proposal.tables["accounts"] = {"file": place, "ground": ground}
+
+
+def _text(proposal: Proposal, blocks: dict[str, str], path: str) -> str:
+    parts = [
+        "# perennial.toml, proposed by `perennial init --book`: the ground of every line beside it.\n"
+        "# Read it before you believe a figure; then `perennial check`.\n",
+        book_section(path),
+    ]
+    if proposal.open:
+        parts.append("\n# OPEN, a person has to decide:\n")
+        parts += [f"# - {each}\n" for each in proposal.open]
+    if proposal.unplaced:
+        parts.append("\n# NOT READ:\n")
+        parts += [f"# - {place}: {why}\n" for place, why in proposal.unplaced.items()]
+    for table in TABLES:
+        if table in blocks:
+            parts.append(f"\n# {proposal.tables[table]['ground']}\n{blocks[table]}\n")
+    return "".join(parts)

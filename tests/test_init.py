@@ -1,0 +1,146 @@
+"""`perennial init`: known systems composed, a folder recognised, nothing guessed in silence."""
+
+from __future__ import annotations
+
+import shutil
+import tomllib
+from datetime import UTC, datetime
+from itertools import permutations
+from pathlib import Path
+
+import pytest
+
+from features.composing import compose
+from features.mapping import read_workspace
+from features.proposing import Proposal, propose
+from features.systems import system, system_names
+from tests.command_line import perennial
+
+SAMPLES = Path(__file__).resolve().parent / "samples"
+NOW = datetime(2025, 7, 1, tzinfo=UTC)
+
+pytestmark = pytest.mark.ci
+
+
+@pytest.mark.parametrize("name", system_names())
+def test_a_mapping_is_a_whole_file_with_a_line_that_says_what_it_reads(
+    name: str, tmp_path: Path
+) -> None:
+    made = compose([system(name)])
+    (tmp_path / "perennial.toml").write_text(made.text)
+    settings = read_workspace(tmp_path / "perennial.toml")
+    assert settings.tables == system(name).tables
+    assert set(made.tables.values()) == {name}
+    assert len(system(name).about) > 20
+    assert all(each.source for each in settings.tables.values())
+
+
+def test_of_two_systems_for_one_table_the_first_stands(tmp_path: Path) -> None:
+    systems = [system(name) for name in ("stripe", "spreadsheet", "recurly")]
+    for order in permutations(systems):
+        made = compose(list(order), "exports")
+        (tmp_path / "perennial.toml").write_text(made.text)
+        settings = read_workspace(tmp_path / "perennial.toml")
+        assert made.tables["accounts"] == order[0].name
+        assert set(settings.tables) == set(made.tables)
+        assert len({"subscriptions", "mrr_by_month"} & set(made.tables)) == 1
+        assert settings.book_dir == tmp_path / "exports"
+
+
+def test_init_writes_once_and_keeps_the_old_one(tmp_path: Path) -> None:
+    first = perennial(tmp_path, "init", "--from", "stripe", "--json")
+    assert first.code == 0, first.err
+    assert first.body["tables"]["payments"] == {
+        "file": "stripe/invoices*.csv",
+        "ground": "--from stripe",
+    }
+    again = perennial(tmp_path, "init", "--from", "recurly", "--json")
+    assert (again.code, again.body["error"]["code"]) == (73, "init.exists")
+    old = (tmp_path / "perennial.toml").read_text()
+    assert perennial(tmp_path, "init", "--from", "recurly", "--force").code == 0
+    assert (tmp_path / "perennial.toml.old").read_text() == old
+
+
+def test_init_refuses_what_is_not_there(tmp_path: Path) -> None:
+    unknown = perennial(tmp_path, "init", "--from", "strip", "--json")
+    assert (unknown.code, unknown.body["error"]["cure"]) == (2, 'did you mean "stripe"?')
+    gone = perennial(tmp_path, "init", "--book", "nowhere", "--json")
+    assert (gone.code, gone.body["error"]["code"]) == (66, "feed.missing")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_init_alone_lists_the_systems(tmp_path: Path) -> None:
+    assert perennial(tmp_path, "init").code == 0
+    text = (tmp_path / "perennial.toml").read_text()
+    assert all(f"#   {name} " in text for name in system_names())
+    assert tomllib.loads(text) == {"book": {"path": "."}}
+
+
+def proposed(folder: Path, **files: str) -> Proposal:
+    for name, text in files.items():
+        (folder / f"{name}.csv").write_text(text, encoding="utf-8")
+    made = propose(folder, NOW)
+    (folder / "perennial.toml").write_text(made.text, encoding="utf-8")
+    settings = read_workspace(folder / "perennial.toml")
+    assert set(settings.tables) == set(made.tables)
+    return made
+
+
+def test_known_exports_are_recognised_by_their_columns(tmp_path: Path) -> None:
+    for name in ("stripe", "recurly"):
+        shutil.copytree(SAMPLES / name, tmp_path / name)
+    stripe = propose(tmp_path / "stripe", NOW)
+    assert set(stripe.tables) == {"accounts", "subscriptions", "payments"}
+    assert all(each["ground"].startswith("a known export") for each in stripe.tables.values())
+    assert propose(tmp_path / "recurly", NOW).tables["accounts"]["file"].startswith("subscriptions")
+    both = propose(tmp_path, NOW)
+    assert "recurly/subscriptions_history.csv gives" in both.unplaced["stripe/subscriptions.csv"]
+
+
+def test_columns_are_placed_by_name_and_by_what_they_hold(tmp_path: Path) -> None:
+    made = proposed(
+        tmp_path,
+        Customers="Customer No;Company;Tier Size;Since\n1;Ada;smb;x\n2;Bee;smb;y\n3;Cee;mid;z\n4;D;mid;q\n",
+        contracts="Customer ID,Start Date,End Date,MRR,Memo\n1,31.01.2024,,100,a\n2,05.02.2024,,9,b\n",
+        events="account,when,event\n1,2025-01-03T10:00:00Z,open\n",
+    )
+    assert set(made.tables) == {"accounts", "subscriptions", "usage"}
+    assert 'delimiter = ";"' in made.text
+    assert 'columns.account_id = "Customer No"   # its name; 4 of 4 values read' in made.text
+    assert 'formats.starts_on = "%d.%m.%Y"   # the only way in which it reads' in made.text
+    assert 'columns.occurred_at = "when"   # the only column that reads as a day' in made.text
+    assert 'extra = ["Tier Size"]' in made.text
+    assert '# not taken: "Memo"' in made.text
+
+
+def test_what_is_ambiguous_is_left_open(tmp_path: Path) -> None:
+    made = proposed(
+        tmp_path,
+        subscriptions="account_id,Start,Start Date,mrr\na,2024-01-01,2024-01-02,many\n",
+        customers="Account ID,created\na,01/02/2024\n",
+        list="a,b\n1,2\n",
+    )
+    assert set(made.tables) == {"accounts"}
+    assert made.unplaced["subscriptions.csv"] == "as subscriptions it lacks starts_on, mrr"
+    assert any('"Start" or "Start Date"?' in each for each in made.open)
+    assert any("mrr" in each and "0 of 1 values read" in each for each in made.open)
+    assert "# OPEN: signed_on reads in 4 ways; keep one:" not in made.text.splitlines()[0]
+    assert '# formats.signed_on = "%d/%m/%Y"' in made.text
+    assert made.unplaced["list.csv"].startswith("its name speaks for no table")
+
+
+def test_a_sheet_of_months_is_read_with_its_sums_left_out(tmp_path: Path) -> None:
+    shutil.copy(SAMPLES / "spreadsheet" / "mrr.csv", tmp_path / "Revenue 2025.csv")
+    made = proposed(tmp_path)
+    assert made.tables["mrr_by_month"]["ground"] == '3 columns read as months, "%b %Y"'
+    assert "not in ('', 'total')" in made.text
+    assert perennial(tmp_path, "check", "--json").body["tables"]["mrr_by_month"]["accepted"] == 5
+
+
+def test_no_file_of_accounts_is_the_customers_of_the_lines(tmp_path: Path) -> None:
+    made = proposed(tmp_path, contracts="Customer;Start;MRR\nAda;2024-01-01;100\n")
+    assert (
+        made.tables["accounts"]["ground"] == "no file of accounts: the customers of contracts.csv"
+    )
+    answer = perennial(tmp_path, "check", "--json")
+    assert answer.body["tables"]["subscriptions"]["accepted"] == 1, answer.err
