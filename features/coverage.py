@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from features.asof import add_months, first_of_month, month_end, months_between
 from features.feed_reach import FeedReach
 
-__all__ = ["cover", "default_as_of", "limits_of"]
+__all__ = ["cover", "default_as_of", "limits_of", "month_ends", "without_history"]
 
 DATED = {
     "subscriptions": "starts_on",
@@ -130,16 +130,52 @@ def limits_of(tables: dict[str, pa.Table], as_of: date) -> list[str]:
     no line has ended: a book of today's subscriptions has no churn in it, and NRR would be overstated
     2 month-ends (2025-05-31 to 2025-06-30): month exists; quarter needs 4, trailing 12 months needs 13
     """
-    if "subscriptions" in tables:
-        said = _history(tables["subscriptions"], as_of)
-        first, _ = _extent(tables["subscriptions"], "starts_on")
-    elif "mrr_by_month" in tables:
-        months = tables["mrr_by_month"]
-        said = []
-        first, _ = _extent(months.filter(pc.greater(months["mrr_micros"], 0)), "month")
-    else:
+    if not {"subscriptions", "mrr_by_month"} & set(tables):
         return []
+    first = _first_paid(tables)
+    said = without_history(tables, as_of)
     return said + (_windows(first, as_of) if first else ["nobody ever paid"])
+
+
+def month_ends(tables: dict[str, pa.Table], as_of: date) -> int:
+    """Count the month-ends that have passed since revenue begins.
+
+    Examples
+    --------
+    >>> line = {"starts_on": [date(2025, 5, 3)]}
+    >>> month_ends({"subscriptions": pa.table(line)}, date(2025, 7, 1))
+    2
+    """
+    first = _first_paid(tables)
+    return 0 if first is None else max(months_between(first, _last_month(as_of)) + 1, 0)
+
+
+def without_history(tables: dict[str, pa.Table], as_of: date) -> list[str]:
+    """Say why the past may be missing: no line has ended, or nearly all of them are new.
+
+    Examples
+    --------
+    >>> line = {"starts_on": [date(2025, 5, 3)], "ends_on": pa.array([None], pa.date32())}
+    >>> without_history({"subscriptions": pa.table(line)}, date(2025, 7, 1))[0][:17]
+    'no line has ended'
+    """
+    return _history(tables["subscriptions"], as_of) if "subscriptions" in tables else []
+
+
+def _first_paid(tables: dict[str, pa.Table]) -> date | None:
+    """Give the first day of revenue."""
+    if "subscriptions" in tables:
+        return _extent(tables["subscriptions"], "starts_on")[0]
+    if "mrr_by_month" not in tables:
+        return None
+    months = tables["mrr_by_month"]
+    return _extent(months.filter(pc.greater(months["mrr_micros"], 0)), "month")[0]
+
+
+def _last_month(as_of: date) -> date:
+    """Give the last day of the last month that has closed."""
+    end = month_end(as_of)
+    return end if end < as_of else as_of.replace(day=1) - timedelta(days=1)
 
 
 def _history(lines: pa.Table, as_of: date) -> list[str]:
@@ -168,9 +204,7 @@ def _history(lines: pa.Table, as_of: date) -> list[str]:
 
 
 def _windows(first: date, as_of: date) -> list[str]:
-    last = (
-        month_end(as_of) if month_end(as_of) < as_of else as_of.replace(day=1) - timedelta(days=1)
-    )
+    last = _last_month(as_of)
     ends = months_between(first, last) + 1
     if ends >= YEAR:
         return []

@@ -30,10 +30,13 @@ class Rehearsal:
         ``checked`` or ``refused``; its snapshot is None.
     book : Book or None
         The book as it would be published; None where it is refused.
+    aside : Path
+        Folder of the rows that would be set aside; it is there if there are any.
     """
 
     report: IngestReport
     book: Book | None
+    aside: Path
 
 
 @contextmanager
@@ -56,6 +59,7 @@ def rehearsed(
         report = attempt(settings, home, now, progress=progress)
         book = None if report.refusals else open_book(home)
         status = "refused" if report.refusals else "checked"
-        yield Rehearsal(replace(report, status=status, snapshot=None), book)
+        aside = home / "quarantine" / (report.snapshot or "none")
+        yield Rehearsal(replace(report, status=status, snapshot=None), book, aside)
         if book is not None:
             book.connection.close()

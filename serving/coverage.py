@@ -23,11 +23,14 @@ from features import durable
 from features.absent import gains
 from features.book import Book
 from features.faults import Fault
+from features.holdings import holdings_of
 from features.program import program_digest
+from features.questions import answers
 from features.reach import reach
 from features.report import IngestReport
 from features.rules import Rules
 from features.snapshot import snapshot
+from serving.digest.freshness import freshness
 
 __all__ = ["covered"]
 
@@ -56,9 +59,15 @@ def _measured(book: Book, rules: Rules) -> dict[str, Any]:
     day = book.facts.as_of
     frame = snapshot(book, day, rules.by_account())
     if frame.empty:
-        return {"accounts": 0, "signals": {}, "gains": []}
+        return {"accounts": 0, "answers": [], "freshness": [], "signals": {}, "gains": []}
     told = reach(frame)
-    return {"accounts": len(frame), "signals": told, "gains": gains(book, day, told)}
+    return {
+        "accounts": len(frame),
+        "answers": answers(holdings_of(book, day, frame)),
+        "freshness": freshness(book, day),
+        "signals": told,
+        "gains": gains(book, day, told),
+    }
 
 
 def _once(book: Book, rules: Rules, home: Path) -> dict[str, Any]:

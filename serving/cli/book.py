@@ -9,6 +9,7 @@ import typer
 
 from serving.cli.opening import asked_day, leave, now, opened
 from serving.cli.options import AsOf, BookDir, Engine, Home, Json
+from serving.cli.written import refuse_unwritable, write_page
 
 __all__ = ["check", "features", "ingest"]
 
@@ -21,27 +22,48 @@ Out = Annotated[
     Path | None, typer.Option("--out", help="Write FILE.parquet or FILE.csv, a row per account.")
 ]
 Empty = Annotated[bool, typer.Option("--allow-empty", help="Accept required tables with no row.")]
+Html = Annotated[
+    Path | None, typer.Option("--html", help="Write all of it as one page, FILE.html.")
+]
+Signals = Annotated[
+    bool, typer.Option("--signals", help="Show every signal, with the accounts that have it.")
+]
 Full = Annotated[
     bool, typer.Option("--full", help="Ask queries with a watermark whole, not newer rows alone.")
 ]
 
 
-def check(book: BookDir = None, home: Home = None, json: Json = False) -> None:
-    """Read the book and report coverage and every breach; change nothing."""
+def check(
+    html: Html = None,
+    signals: Signals = False,
+    book: BookDir = None,
+    home: Home = None,
+    json: Json = False,
+) -> None:
+    """Read the book: what it can answer, how fresh it is, and every breach; change nothing."""
     from features.rehearsal import rehearsed  # heavy: duckdb
     from serving import terminal
-    from serving.coverage import covered
+    from serving.checkup import checked
     from serving.settings import load
 
+    refuse_unwritable(html)
     settings = load(book, home)
+    at = now()
     with (
         terminal.steps(json) as step,
-        rehearsed(settings.workspace, now(), lambda table: step(f"read {table}")) as found,
+        rehearsed(settings.workspace, at, lambda table: step(f"read {table}")) as found,
     ):
         step("signals")
-        report = covered(found.report, found.book, settings.rules)
-    terminal.answer(report.to_json(), json, terminal.ingested)
-    leave(report.refusals)
+        told = checked(found, settings.workspace, settings.rules, at.date())
+    body = told.to_json()
+    if html is not None:
+        from serving.reports.check_page import check_page  # heavy: jinja
+
+        write_page(html, check_page(body).encode())
+    terminal.answer(body, json, terminal.checked)
+    if signals and not json:
+        terminal.each_signal(body["coverage"])
+    leave(told.refusals)
 
 
 def ingest(

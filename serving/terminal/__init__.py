@@ -4,6 +4,7 @@ from serving.terminal.actual import against_actual
 from serving.terminal.alerts import alerts, crm_export
 from serving.terminal.backtest import backtest
 from serving.terminal.book import ingested, simulated
+from serving.terminal.check import checked, each_signal
 from serving.terminal.closing import closed
 from serving.terminal.forecast import forecasts
 from serving.terminal.initiated import initiated
@@ -33,9 +34,11 @@ __all__ = [
     "backtest",
     "backup_verified",
     "called",
+    "checked",
     "closed",
     "crm_export",
     "effects",
+    "each_signal",
     "emit",
     "erased",
     "examined",
