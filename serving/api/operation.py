@@ -18,6 +18,7 @@ from serving import outbox, tables
 from serving.api.access import everybody
 from serving.api.state import Serving, State
 from serving.database import reading
+from serving.monitoring.gauges import gauges
 from serving.operation.duty import Duty
 from serving.problems import PROBLEM_RESPONSES
 from serving.store import Run
@@ -72,14 +73,21 @@ class Served(Collector):
         for horizon in horizons:
             kept.add_metric([horizon], 1)
         yield kept
+        newest = store.runs(1, held=True)
+        waits = bool(newest) and newest[0].held
+        yield _plain("run_held", "Whether a gate holds the newest run: 1 or 0.", waits)
         if run is not None:
             yield from self._of(run)
+            yield from gauges(store)
         yield self._model()
 
     def _of(self, run: Run) -> Iterator[GaugeMetricFamily]:
         since = datetime.combine(run.as_of, time(), UTC)
         date = "Date of the run that serves, as seconds since 1970."
         yield _plain("published_as_of_timestamp_seconds", date, since.timestamp())
+        at = datetime.fromisoformat(run.published_at).timestamp()
+        moment = "When the run that serves was published, as seconds since 1970."
+        yield _plain("published_timestamp_seconds", moment, at)
         yield _plain("published_accounts", "Accounts of the run that serves.", run.accounts)
         if self.now is not None:
             age = (self.now - since).total_seconds()
