@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import getpass
 import os
+from contextlib import suppress
 from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from features.faults import InputMissing, UsageFault
+from features.faults import Busy, InputMissing, UsageFault
 from serving.cli.opening import asked_day, now, opened, scored
 from serving.cli.options import AsOf, BookDir, Engine, Home, Json
+from serving.cli.privacy import purged
 
 if TYPE_CHECKING:
     from features.book import Book
@@ -64,6 +66,8 @@ def score(
         else:
             told = scored(settings, found, day, stages, accept_volume).to_json()
     took = {name.removeprefix("score: "): spent for name, spent in stages.ended().items()}
+    with suppress(Busy):  # an ingest is at work: what is past its time goes the next time
+        purged(settings)
     page = terminal.scored if backfill is None else terminal.backfilled
     terminal.answer(told | {"stages": took}, json, page)
     if told["held"]:

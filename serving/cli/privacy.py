@@ -13,7 +13,7 @@ from serving.cli.options import BookDir, Home, Json
 if TYPE_CHECKING:
     from serving.settings import Settings
 
-__all__ = ["erase", "purge"]
+__all__ = ["erase", "purge", "purged"]
 
 
 def erase(
@@ -76,7 +76,13 @@ def purge(
 
 
 def purged(settings: Settings) -> dict[str, Any]:
-    """Remove what is past its time, and tell what it was."""
+    """Remove what is past its time, and tell what it was.
+
+    Raises
+    ------
+    Busy
+        ``busy`` if an ingest is at work (exit code 75).
+    """
     from serving.retention import purge as removed
     from serving.store import Store  # heavy: sqlalchemy
 

@@ -118,8 +118,9 @@ def erased_again(
     """
     store = Store.open(settings.home, settings.store)
     with reading(store.engine) as connection:
-        stored = {seal: row.pepper for seal, row in marks(connection).items()}
+        found = marks(connection)
         accounts = seen_in(connection)
+    stored = {seal: row.pepper for seal, row in found.items()}
     noted(settings.home, stored)
     if not stored and not sealed(settings.home):
         return []
@@ -127,8 +128,14 @@ def erased_again(
     erased = erased_of(settings.home, settings.serve.pepper)
     _learn(store, secret, erased.seals - stored.keys(), now)
     settings = replace(settings, workspace=replace(settings.workspace, erased=erased))
-    back = erased.among(sorted(accounts | accounts_in(settings.home)))
-    return [_Erasure(settings, store, secret, one, now, step).done() for one in back]
+    cut = {seal: (row.certificate or {}) for seal, row in found.items() if not row.done_at}
+    begun_of = {one["who"]["account_id"] for one in cut.values() if "who" in one}
+    back = erased.among(sorted(accounts | accounts_in(settings.home) | begun_of))
+    ends = [seal for seal, one in cut.items() if "places" in one and "who" not in one]
+    return [
+        *(_Erasure(settings, store, secret, one, now, step).done() for one in back),
+        *(_certified(settings, store, seal, now) for seal in ends),
+    ]
 
 
 def remembered(settings: Settings) -> None:
@@ -202,22 +209,20 @@ class _Erasure:
         self._store(who, alias)
         self.step("exports")
         self.places["exports"] = exports_without(self.store, who)
-        self.step("free pages")
-        with writing(self.store.engine) as connection:
-            unnamed(connection, self.seal)
-        scoured(self.store.engine, self.settings.store.wait_seconds)
         self.step("proof")
         self._look(who)
-        return self._certified()
+        self.step("free pages")
+        return _certified(self.settings, self.store, self.seal, self.now)
 
     def _tombstone(self) -> tuple[Who, str]:
         """Set it in the store and in the file, and note the names, before anything is taken away."""
         names = set(names_of(self.home, self.account_id))
         with writing(self.store.engine) as connection:
             alias = begun(connection, self.seal, self.secret, self.now)
-            before = progress(connection, self.seal).get("names", ())
+            before = progress(connection, self.seal).get("who", {}).get("names", ())
             called = {*before, *names_in(connection, self.account_id, names)}
-            kept(connection, self.seal, {"names": sorted(called)})
+            who = {"account_id": self.account_id, "names": sorted(called)}
+            kept(connection, self.seal, {"who": who})
         noted(self.home, {self.seal: self.secret.mark})
         return Who(self.account_id, tuple(sorted(called))), alias
 
@@ -267,28 +272,31 @@ class _Erasure:
         if left:
             found = f"{len(left)} places still speak of the account: {', '.join(left[:3])}"
             raise DataRejected("erase.remains", found, "run it again, or take it out there by hand")
-
-    def _certified(self) -> dict[str, Any]:
-        """Write the certificate: in the store, in the audit, and as a file."""
         with writing(self.store.engine) as connection:
-            found = progress(connection, self.seal)
-            certificate = {
-                "certificate": self.seal[:16],
-                "tombstone": self.seal,
-                "pepper": self.secret.mark,
-                "erased_at": self.now.isoformat(),
-                "places": self.places | {"store": found.get("store", {})},
-                "digests": found.get("digests", {}) | {"snapshots": renamed(self.home)},
-                "unsealed": found.get("unsealed", []),
-            }
-            closed(connection, self.seal, self.now, certificate)
-            append(connection, self.now, BY, "account.erased", self.seal[:16])
-        folder = self.home / CERTIFICATES
-        folder.mkdir(mode=0o700, exist_ok=True)
-        text = json.dumps(certificate, indent=1, sort_keys=True)
-        name = f"{self.now:%Y%m%dT%H%M%S}-{self.seal[:16]}.json"
-        written(folder / name, f"{text}\n".encode())
-        return certificate
+            kept(connection, self.seal, {"places": self.places})
+            unnamed(connection, self.seal)
+
+
+def _certified(settings: Settings, store: Store, seal: str, now: datetime) -> dict[str, Any]:
+    """Write the store anew, and then the certificate: in the store, in the audit, and as a file."""
+    scoured(store.engine, settings.store.wait_seconds)
+    with writing(store.engine) as connection:
+        found = progress(connection, seal)
+        certificate = {
+            "certificate": seal[:16],
+            "tombstone": seal,
+            "erased_at": now.isoformat(),
+            "places": found["places"] | {"store": found["store"]},
+            "digests": found["digests"] | {"snapshots": renamed(store.home)},
+            "unsealed": found["unsealed"],
+        }
+        closed(connection, seal, now, certificate)
+        append(connection, now, BY, "account.erased", seal[:16])
+    folder = store.home / CERTIFICATES
+    folder.mkdir(mode=0o700, exist_ok=True)
+    text = json.dumps(certificate, indent=1, sort_keys=True)
+    written(folder / f"{now:%Y%m%dT%H%M%S}-{seal[:16]}.json", f"{text}\n".encode())
+    return certificate
 
 
 def _outlook(home: Path, who: Who, run: str, digest: str) -> str | None:

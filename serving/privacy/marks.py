@@ -64,8 +64,8 @@ def kept(connection: sa.Connection, seal: str, found: dict[str, Any]) -> None:
 
 
 def unnamed(connection: sa.Connection, seal: str) -> None:
-    """Forget what still tells who it was: its names, and the id that stands in closed ledgers."""
-    left = {name: one for name, one in progress(connection, seal).items() if name != "names"}
+    """Forget what still tells who it was: its id, its names, and the id in closed ledgers."""
+    left = {name: one for name, one in progress(connection, seal).items() if name != "who"}
     values = {"alias": None, "certificate": left}
     connection.execute(sa.update(T).where(T.c.seal == seal).values(values))
 
