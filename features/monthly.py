@@ -16,6 +16,7 @@ FORMATS = (
     "%m/%d/%Y", "%d/%m/%Y", "%m/%d/%y", "%d/%m/%y",
 )  # fmt: skip
 LEAST = 3
+DESCRIBED = ("segment", "industry", "region", "csm")
 SUMS = ("total", "totals", "sum", "grand total", "all customers")
 CLEAN = "computed.mrr = \"regexp_replace(mrr, '[$€£, ]', '', 'g')\""
 
@@ -103,4 +104,16 @@ def _cuts(head: Head, account: str, rest: list[str]) -> list[str]:
     if len(set(held)) < len(held):
         return ["extra = []   # a customer has several rows: other columns may differ between them"]
     kept = [name for name in rest if name != account and len(set(head.values(name))) > 1]
-    return [f"extra = {json.dumps(kept)}   # kept as cuts"]
+    own = {name: column for name in kept if (column := _column(name))}
+    if len(set(own.values())) < len(own):
+        own = {}
+    lines = [f"columns.{own[name]} = {json.dumps(name)}   # its name" for name in own]
+    cuts = [name for name in kept if name not in own]
+    return [*lines, f"extra = {json.dumps(cuts)}   # kept as cuts"]
+
+
+def _column(name: str) -> str | None:
+    """Give the column of accounts that a name says."""
+    word = plain(name)
+    found = [each for each in DESCRIBED if word in {each, *COLUMNS[each].split()}]
+    return found[0] if found else None

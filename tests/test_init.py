@@ -134,6 +134,7 @@ def test_a_sheet_of_months_is_read_with_its_sums_left_out(tmp_path: Path) -> Non
     made = proposed(tmp_path)
     assert made.tables["mrr_by_month"]["ground"] == '3 columns read as months, "%b %Y"'
     assert "not in ('', 'total')" in made.text
+    assert 'columns.segment = "Segment"   # its name' in made.text
     assert perennial(tmp_path, "check", "--json").body["tables"]["mrr_by_month"]["accepted"] == 5
 
 
