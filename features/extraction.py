@@ -14,6 +14,7 @@ from features.copies import Staged
 from features.faults import DataRejected
 from features.mapping import Workspace
 from features.row_file import RowFile
+from features.scrubbing import scrubbed
 from features.selecting import Question, one_select
 from features.shelf import Shelf
 from features.watermark import Asked, Selection
@@ -63,7 +64,7 @@ def staged_rows(
                 if shelf is None or question.source.watermark is None:
                     staged[question.table] = _staged(connection, question)
                 else:
-                    staged[question.table] = _newer(connection, question, shelf)
+                    staged[question.table] = _newer(connection, question, workspace, shelf)
     return staged
 
 
@@ -71,15 +72,23 @@ def _staged(connection: sa.Connection, question: Question) -> Staged:
     return _written(connection, Asked(_sql(connection, question)), question.path, question.label)
 
 
-def _newer(connection: sa.Connection, question: Question, shelf: Shelf) -> Staged:
-    """Put what is settled now on the shelf, and stage what is still open."""
+def _newer(
+    connection: sa.Connection, question: Question, workspace: Workspace, shelf: Shelf
+) -> Staged:
+    """Put what is settled now on the shelf, and stage what is still open.
+
+    Rows of erased accounts are not kept; where it cannot be told whose they are, none is.
+    """
     source, label = question.source, question.label
     column = str(source.watermark)
     asked = Selection(connection.dialect, label, _sql(connection, question), column, source.overlap)
     since = shelf.since(question.table, source, str(connection.engine.url))
     until = asked.until(since, _scalar(connection, asked.highest(since)))
     if until is not None and until != since:
-        part = _written(connection, asked.settled(since, until), question.settled, label)
+        settled = _written(connection, asked.settled(since, until), question.settled, label)
+        part = scrubbed(settled, workspace.table(question.table), workspace.erased)
+        if part is None:
+            return _staged(connection, question)
         shelf.take(question.table, part, until)
     return _written(connection, asked.open(until), question.path, label)
 

@@ -18,6 +18,7 @@ MONTH, QUARTER, YEAR, TWO_YEARS = 2, 4, 13, 25
 
 HALF_YEAR, MOST = 182, 0.9
 EXPORT = "export it, or name it in perennial.toml"
+NOTICES = "send touchpoints of kind notice_given"
 ENDED = "export ended lines too, not today's alone"
 
 
@@ -72,7 +73,7 @@ def answers(held: Holdings) -> list[dict[str, Any]]:
     >>> held = Holdings(date(2025, 7, 1), {"accounts": frozenset(), "mrr_by_month": frozenset()})
     >>> told = {each["question"]: each for each in answers(held)}
     >>> told["usage"]["answer"], told["usage"]["why"]
-    ('no', ['there is no usage'])
+    ('no', ['the book has no table usage'])
     """
     return [_answer(question, question.lacks(held)) for question in QUESTIONS]
 
@@ -132,8 +133,11 @@ def _renewals(held: Holdings) -> list[Lack]:
 def _notice(held: Holdings) -> list[Lack]:
     if held.gives("subscriptions", "canceled_on") or held.has("touchpoints"):
         return []
-    why = f"{held.revenue} came without canceled_on, and there are no touchpoints"
-    return [Lack(why, "map canceled_on, or send touchpoints of kind notice_given")]
+    if not held.has("subscriptions"):
+        why = f"{held.revenue} tells no notice, and the book has no touchpoints"
+        return [Lack(why, NOTICES)]
+    why = "subscriptions came without canceled_on, and the book has no touchpoints"
+    return [Lack(why, f"map canceled_on, or {NOTICES}")]
 
 
 def _fed(table: str, days: int = HALF_YEAR) -> Callable[[Holdings], list[Lack]]:
@@ -141,7 +145,7 @@ def _fed(table: str, days: int = HALF_YEAR) -> Callable[[Holdings], list[Lack]]:
 
     def lacks(held: Holdings) -> list[Lack]:
         if not held.has(table):
-            return [Lack(f"there is no {table}", EXPORT)]
+            return [Lack(f"the book has no table {table}", EXPORT)]
         feed = held.feeds.get(table)
         if feed is None:
             return [Lack(f"{table} has no row before {held.as_of}", f"export {table} again")]
@@ -164,7 +168,7 @@ def _people(held: Holdings) -> list[Lack]:
 def _adoption(held: Holdings) -> list[Lack]:
     found = _fed("usage")(held)
     if not held.has("feature_catalog"):
-        why = "there is no feature_catalog: nothing says which features are core or advanced"
+        why = "the book has no table feature_catalog: nothing says which features are core or advanced"
         found.append(Lack(why, "list the features with their tier", whole=False))
     return found
 
@@ -173,18 +177,18 @@ def _allowances(held: Holdings) -> list[Lack]:
     if held.has("limits"):
         return _fed("limits", 0)(held)
     if held.has("events"):
-        why = "there is no limits: only events of kind limit_hit tell it"
+        why = "the book has no table limits: only events of kind limit_hit tell it"
         return [Lack(why, EXPORT, whole=False)]
-    return [Lack("there are neither limits nor events", EXPORT)]
+    return [Lack("the book has neither limits nor events", EXPORT)]
 
 
 def _payments(held: Holdings) -> list[Lack]:
     if held.has("payments"):
         return []
     if held.has("events"):
-        why = "there is no payments: only events of kind payment_failed tell it"
+        why = "the book has no table payments: only events of kind payment_failed tell it"
         return [Lack(why, EXPORT, whole=False)]
-    return [Lack("there are neither payments nor events", EXPORT)]
+    return [Lack("the book has neither payments nor events", EXPORT)]
 
 
 def _learned(held: Holdings) -> list[Lack]:
@@ -232,7 +236,7 @@ def _past(held: Holdings) -> list[Lack]:
 def _helped(held: Holdings) -> list[Lack]:
     if held.has("outreach_log"):
         return []
-    why = "there is no outreach_log: only what is logged in Perennial is known"
+    why = "the book has no table outreach_log: only what is logged in Perennial is known"
     return [Lack(why, "log each action here, or export the log of another tool", whole=False)]
 
 

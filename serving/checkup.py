@@ -21,7 +21,10 @@ from serving.coverage import covered
 __all__ = ["checked"]
 
 OLD_DAYS = 31
-"""Days without a new row after which a book is called old; monthly figures are dated on the first."""
+"""Days without a new row after which a book is called old."""
+
+COVERS = {"mrr_by_month": 30}
+"""Days that a row covers after its own."""
 
 
 def checked(found: Rehearsal, workspace: Workspace, rules: Rules, today: date) -> IngestReport:
@@ -65,7 +68,8 @@ def _paying(book: Book | None, rules: Rules, report: IngestReport) -> pd.Series:
 
 def _old(fresh: Sequence[Mapping[str, Any]], workspace: Workspace) -> list[str]:
     """Warn of a book whose newest row is old, unless its day was chosen."""
-    ages = [each["days_ago"] for each in fresh if each["days_ago"] is not None]
+    told = [each for each in fresh if each["days_ago"] is not None]
+    ages = [each["days_ago"] - COVERS.get(each["table"], 0) for each in told]
     if not ages or min(ages) <= OLD_DAYS or workspace.book.as_of is not None:
         return []
     return [f"the newest row of any table is {min(ages):,} days old: export the book again"]

@@ -87,16 +87,17 @@ def test_a_whole_book_answers_everything() -> None:
         ("renewals", {"known_share": 0.4}, "partly", "terms are known for 40% of MRR"),
         ("notice", {"provided": without("touchpoints") | {"subscriptions": frozenset()}}, "no",
          "came without canceled_on"),
-        ("usage", {"provided": without("usage")}, "no", "there is no usage"),
+        ("notice", {"provided": {"mrr_by_month": frozenset()}}, "no", "tells no notice"),
+        ("usage", {"provided": without("usage")}, "no", "the book has no table usage"),
         ("usage", {"feeds": {}}, "no", "usage has no row before 2025-07-01"),
         ("usage", {"feeds": {"usage": FeedHeld(400, True)}}, "no", "usage is behind"),
         ("usage", {"feeds": {"usage": FeedHeld(1)}}, "partly", "usage begins 1 day ago"),
         ("people", {"provided": COLUMNS | {"usage": frozenset()}}, "no", "without user_id"),
-        ("people", {"provided": without("usage")}, "no", "there is no usage"),
-        ("adoption", {"provided": without("feature_catalog")}, "partly", "no feature_catalog"),
+        ("people", {"provided": without("usage")}, "no", "the book has no table usage"),
+        ("adoption", {"provided": without("feature_catalog")}, "partly", "no table feature_catalog"),
         ("allowances", {"provided": without("limits")}, "partly", "only events"),
         ("allowances", {"provided": without("limits", "events")}, "no", "neither"),
-        ("support", {"provided": without("tickets")}, "no", "there is no tickets"),
+        ("support", {"provided": without("tickets")}, "no", "no table tickets"),
         ("payments", {"provided": without("payments")}, "partly", "only events"),
         ("payments", {"provided": without("payments", "events")}, "no", "neither"),
         ("probabilities", {"left": 9}, "partly", "9 accounts paid before and not now; fewer"),
@@ -236,6 +237,7 @@ def test_the_age_of_a_table_is_told_from_today(tmp_path: Path) -> None:
     assert "40 days old" in _old([old, never], workspace)[0]
     assert _old([never], workspace) == _old([], workspace) == []
     assert _old([_aged(fresh, DAY), old], workspace) == []
+    assert _old([old | {"table": "mrr_by_month"}], workspace) == []  # of June, in August
     chosen = Workspace(tmp_path, tmp_path, BookSettings(as_of=DAY))
     assert _old([old], chosen) == []
 
@@ -281,7 +283,7 @@ BODY: dict[str, Any] = {
 def test_the_page_tells_all_of_it_and_calls_nobody() -> None:
     page = check_page(BODY)
     assert "This book can answer 16 of 19 questions" in page
-    assert "There is no usage." in page
+    assert "The book has no table usage." in page
     assert "&lt;script&gt;" in page
     assert "<script" not in page
     assert "http" not in page.replace("http-equiv", "")
@@ -308,7 +310,13 @@ def test_the_terminal_tells_it_too(capsys: pytest.CaptureFixture[str]) -> None:
     terminal.each_signal(BODY["coverage"])
     terminal.each_signal({})
     said = " ".join(capsys.readouterr().out.split())
-    for words in ("behind: its signals", "16 of 19", "there is no usage", "shorten it", "1,234"):
+    for words in (
+        "behind: its signals",
+        "16 of 19",
+        "the book has no table usage",
+        "shorten it",
+        "1,234",
+    ):
         assert words in said
     assert "usage_events_28d" in said
 

@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -20,6 +21,7 @@ from sqlalchemy.dialects.sqlite.pysqlite import dialect as sqlite
 from features import shelf as shelves
 from features.book import latest_snapshot
 from features.databases import extract
+from features.erased import Erased
 from features.faults import ConfigurationRefused, DataRejected
 from features.ingest import check, ingest
 from features.mapping import TableSettings, Workspace, read_workspace
@@ -307,3 +309,32 @@ def test_a_book_that_is_refused_loses_no_row(workspace: Workspace) -> None:
     (workspace.directory / "perennial.toml").write_text(TOML.replace(', watermark = "n"', ""))
     ingest(read_workspace(workspace.directory / "perennial.toml"), home, NOW)
     assert [each.name for each in (home / SHELF).glob("*.json")] == ["subscriptions.json"]
+
+
+GONE = Erased(frozenset({"A"}), str.upper)
+
+
+@pytest.mark.ci
+@pytest.mark.fault("G01", partly=True)
+def test_of_an_erased_account_nothing_is_kept(workspace: Workspace) -> None:
+    home = workspace.directory / "home"
+    report = ingest(replace(workspace, erased=GONE), home, NOW)
+    kept = [pq.read_table(each) for each in (home / SHELF).glob("*.parquet")]
+    assert {one for part in kept for one in part["account_id"].to_pylist()} <= {"b"}
+    assert report.tables["usage"].accepted == 1
+    assert ingest(replace(workspace, erased=GONE), home, NOW).status == "already_ingested"
+
+
+def test_rows_of_nobody_knows_whom_are_asked_each_time(clicks: Clicks) -> None:
+    clicks.add(1, 2, 3)
+    source = SqlSource(url="sqlite:///crm.db", table="clicks", watermark="id", overlap=0)
+    tables = {"usage": TableSettings(source=source)}
+    one = Workspace(clicks.folder, clicks.folder, tables=tables, erased=GONE)
+    for _ in range(2):
+        shelf = Shelf(clicks.folder / "kept")
+        staged = extract(one, clicks.folder / "staged", shelf=shelf)["usage"]
+        assert (ids(staged.path), clicks.kept()) == (["1", "2", "3"], [])
+    who = TableSettings(source=source, columns={"account_id": "who"})
+    shelf = Shelf(clicks.folder / "kept")
+    staged = extract(replace(one, tables={"usage": who}), clicks.folder / "staged", shelf=shelf)
+    assert (ids(staged["usage"].path), clicks.kept()) == (["3"], [])
