@@ -67,9 +67,10 @@ def test_stripe_from_the_dashboard(tmp_path: Path) -> None:
     assert told(book, "SELECT * FROM accounts ORDER BY 1")[0][:2] == ("cus_A", "Ada Ltd")
 
 
-def test_stripe_from_fivetran_has_the_history_of_prices(tmp_path: Path) -> None:
-    database = sqlite3.connect(tmp_path / "warehouse.db")
-    for path in sorted((SAMPLES / "stripe-fivetran").glob("*.csv")):
+def from_warehouse(system: str, folder: Path) -> tuple[IngestReport, Book]:
+    """Ingest the sample of a loader's tables out of a database."""
+    database = sqlite3.connect(folder / "warehouse.db")
+    for path in sorted((SAMPLES / system).glob("*.csv")):
         with path.open(encoding="utf-8", newline="") as file:
             header, *rows = csv.reader(file)
         kinds = ", ".join(f'"{n}"{_affinity(n)}' for n in header)
@@ -78,9 +79,28 @@ def test_stripe_from_fivetran_has_the_history_of_prices(tmp_path: Path) -> None:
         values = [[value or None for value in row] for row in rows]
         database.executemany(f"INSERT INTO {path.stem} VALUES ({marks})", values)
     database.commit()
-    text = (MAPPINGS / "stripe-fivetran.toml").read_text(encoding="utf-8")
+    text = (MAPPINGS / f"{system}.toml").read_text(encoding="utf-8")
     text = text.replace("env:DATABASE_URL", "sqlite:///warehouse.db").replace("stripe.", "")
-    report, book = ingested("stripe-fivetran", tmp_path, text)
+    return ingested(system, folder, text)
+
+
+@pytest.mark.parametrize("system", ["stripe-airbyte", "stripe-dlt"])
+def test_other_loaders_of_stripe_give_the_same_lines(system: str, tmp_path: Path) -> None:
+    _, book = from_warehouse(system, tmp_path)
+    assert told(book, LINES) == [
+        ("si_A1", "cus_A", "recurring", "2025-04-10", "2025-05-10", "USD", 249_950_000),
+        ("si_A1", "cus_A", "recurring", "2025-05-10", "2025-06-10", "USD", 399_920_000),
+    ]
+    owed = "SELECT invoice_id, account_id, paid_on, amount_micros FROM payments ORDER BY 1"
+    assert told(book, owed) == [
+        ("in_1", "cus_A", "2025-04-10", 249_950_000),
+        ("in_2", "cus_A", None, 399_920_000),
+    ]
+    assert told(book, "SELECT account_id, signed_on FROM accounts") == [("cus_A", "2024-02-10")]
+
+
+def test_stripe_from_fivetran_has_the_history_of_prices(tmp_path: Path) -> None:
+    report, book = from_warehouse("stripe-fivetran", tmp_path)
     assert told(book, LINES) == [
         ("si_A1", "cus_A", "recurring", "2025-04-10", "2025-05-10", "USD", 249_950_000),
         ("si_A1", "cus_A", "recurring", "2025-05-10", "2025-06-10", "USD", 399_920_000),
