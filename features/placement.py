@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from features.configuration import nearest
@@ -74,7 +75,14 @@ def place(
     extras = {mine: theirs for mine, theirs in explicit.items() if mine not in known}
     extras |= _extras(contract, settings, header, {*columns.values(), *taken}, label)
     used = {*columns.values(), *extras.values()}
-    return Placement(columns, extras, tuple(name for name in header if name not in used))
+    left = (name for name in header if name not in used and not _is_said(name, settings))
+    return Placement(columns, extras, tuple(left))
+
+
+def _is_said(name: str, settings: TableSettings) -> bool:
+    """Say whether a computed column or the predicate speaks of this one: then it is taken."""
+    word = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)", re.IGNORECASE)
+    return any(word.search(sql) for sql in (*settings.computed.values(), settings.where or ""))
 
 
 def _missing(

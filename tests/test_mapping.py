@@ -103,3 +103,18 @@ def test_a_mapped_column_that_is_absent_is_missing() -> None:
 def test_the_shipped_examples_are_valid(example: str) -> None:
     root = Path(__file__).resolve().parents[1] / "docs" / "examples"
     assert read_workspace(root / example / "perennial.toml").tables
+
+
+def test_a_column_of_which_another_is_made_is_taken() -> None:
+    settings = TableSettings(
+        computed={"closed_on": "CASE WHEN \"Is Closed\" = 'true' THEN CloseDate END"},
+        where="Kind <> 'x'",
+    )
+    header = ["opportunity_id", "account_id", "opened_on", "stage", "= closed_on"]
+    placed = place(
+        TABLES["opportunities"],
+        settings,
+        [*header, "is closed", "CloseDate", "kind", "Close"],
+        "o.csv",
+    )
+    assert placed.ignored == ("Close",)

@@ -45,6 +45,11 @@ def test_a_contract_is_its_amount_over_its_term_to_the_cent(salesforce: MappedBo
     ]
 
 
+def test_a_quantity_that_is_no_number_of_seats_costs_no_line(salesforce: MappedBook) -> None:
+    found = sorted(salesforce.told("subscriptions", "starts_on", "seats"), key=str)
+    assert [seats for _, seats in found] == [20, None, None, 25]
+
+
 def test_an_open_deal_of_salesforce_is_not_closed_on_the_day_it_was_hoped_for(
     salesforce: MappedBook,
 ) -> None:
@@ -94,6 +99,7 @@ def test_salesforce_as_fivetran_loads_it(tmp_path: Path, monkeypatch: pytest.Mon
         (ADA, date(2024, 1, 1), date(2025, 1, 1), 1_000_010_000, 12),
         (BEE, date(2024, 3, 1), date(2024, 6, 1), 99_990_000, 3),
     ]
+    assert book.told("subscriptions", "seats") == [(20,), (20,)]
     assert (ADA, date(2025, 1, 20), "Proposal/Price Quote", None, None) in book.told(
         "opportunities", *DEAL[:5]
     )
