@@ -136,5 +136,5 @@ def _asked(
 
 def _remove(questions: list[Question]) -> None:
     for question in questions:
-        question.path.unlink(missing_ok=True)
-        question.settled.unlink(missing_ok=True)
+        for left in question.path.parent.glob(f"{question.path.stem}.*"):
+            left.unlink()

@@ -79,18 +79,29 @@ def _newer(
 
     Rows of erased accounts are not kept; where it cannot be told whose they are, none is.
     """
-    source, label = question.source, question.label
-    column = str(source.watermark)
-    asked = Selection(connection.dialect, label, _sql(connection, question), column, source.overlap)
-    since = shelf.since(question.table, source, str(connection.engine.url))
+    since, asked = shelf.since(question, _address(connection)), _selection(connection, question)
     until = asked.until(since, _scalar(connection, asked.highest(since)))
+    part = None
     if until is not None and until != since:
-        settled = _written(connection, asked.settled(since, until), question.settled, label)
+        told = asked.settled(since, until)
+        settled = _written(connection, told, question.settled, question.label)
         part = scrubbed(settled, workspace.table(question.table), workspace.erased)
         if part is None:
             return _staged(connection, question)
-        shelf.take(question.table, part, until)
-    return _written(connection, asked.open(until), question.path, label)
+    left = _written(connection, asked.open(until), question.path, question.label)
+    shelf.take(question, part, left, until)
+    return left
+
+
+def _address(connection: sa.Connection) -> str:
+    """Name the database; there is no secret in it."""
+    return str(connection.engine.url)
+
+
+def _selection(connection: sa.Connection, question: Question) -> Selection:
+    source, sql = question.source, _sql(connection, question)
+    column = str(source.watermark)
+    return Selection(connection.dialect, question.label, sql, column, source.overlap)
 
 
 def _scalar(connection: sa.Connection, asked: Asked) -> object:

@@ -49,6 +49,8 @@ class SqlSource(Section):
     watermark : str or None
         A column that only grows, as ``updated_at`` or a serial number: what was read is kept, and
         of the next ingest on only newer rows are asked. Absent, all rows are asked each time.
+    key : str or None
+        Column that tells rows apart: a row that comes again stands for the one that was kept.
     overlap : float
         How far below the highest mark rows are asked again, for those that were written late:
         minutes of a timestamp, units of a number; not for text and days.
@@ -65,6 +67,7 @@ class SqlSource(Section):
     query: str | None = None
     table: str | None = None
     watermark: str | None = Field(default=None, pattern=r"^[^%\x00-\x1f]+$")
+    key: str | None = None
     overlap: float = Field(default=60.0, ge=0, allow_inf_nan=False)
 
     @property
@@ -78,6 +81,12 @@ class SqlSource(Section):
             raise ValueError("give a query or a table, one of the two")
         if self.query is not None:
             one_select(self.query)
+        return self
+
+    @model_validator(mode="after")
+    def _key_of_newer(self) -> Self:
+        if self.key is not None and self.watermark is None:
+            raise ValueError("a key is for a watermark: without one all rows are asked")
         return self
 
     @model_validator(mode="after")
@@ -114,6 +123,10 @@ class Question:
     def settled(self) -> Path:
         """Where those of its rows are staged that are not asked again."""
         return self.path.with_suffix(".settled.parquet")
+
+    def anew(self, number: int) -> Path:
+        """Say where a kept part of its rows is written anew."""
+        return self.path.with_suffix(f".{number}.parquet")
 
     @property
     def label(self) -> str:

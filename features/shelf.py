@@ -21,7 +21,8 @@ import pyarrow.parquet as pq
 from features import durable
 from features.copies import Staged
 from features.partitions import Kept, bring
-from features.selecting import SqlSource
+from features.scrubbing import keys_of, renewed
+from features.selecting import Question
 
 __all__ = ["SHELF", "Mark", "Shelf", "emptied"]
 
@@ -82,7 +83,7 @@ class Shelf:
     whole: bool = False
     _rows: dict[str, _Row] = field(default_factory=dict, repr=False)
 
-    def since(self, table: str, source: SqlSource, address: str) -> Mark | None:
+    def since(self, question: Question, address: str) -> Mark | None:
         """Give the mark below which all rows of a table are kept; None where all are to be asked.
 
         They are asked again where the query, the zone or the database is another than it was, and
@@ -91,11 +92,14 @@ class Shelf:
         Examples
         --------
         >>> import tempfile
+        >>> from features.selecting import SqlSource
         >>> source = SqlSource(url="sqlite:///crm.db", table="clicks", watermark="id")
-        >>> print(Shelf(Path(tempfile.mkdtemp())).since("usage", source, "sqlite:///crm.db"))
+        >>> asked = Question("usage", source, Path("usage.parquet"))
+        >>> print(Shelf(Path(tempfile.mkdtemp())).since(asked, "sqlite:///crm.db"))
         None
         """
-        said = [source.model_dump(exclude={"overlap"}), self.zone, address]
+        table = question.table
+        said = [question.source.model_dump(exclude={"overlap"}), self.zone, address]
         terms = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
         held = None if self.whole else self._read(table)
         if held is None or held.terms != terms or len(held.parts) >= MOST:
@@ -105,12 +109,40 @@ class Shelf:
         self._rows[table] = held
         return held.mark
 
-    def take(self, table: str, part: Staged, mark: Mark) -> None:
-        """Take a part: the rows from the last mark to before this one; ``keep`` brings its file."""
-        held, rows = self._rows[table], pq.read_metadata(part.path).num_rows
-        kept = Kept(f"{part.sha256}.parquet", part.sha256, part.path, rows)
-        parts = (*held.parts, kept) if rows else held.parts
-        self._rows[table] = replace(held, mark=mark, parts=parts)
+    def take(
+        self, question: Question, part: Staged | None, left: Staged, mark: Mark | None
+    ) -> None:
+        """Take what an extraction gave; ``keep`` brings it down to the disk.
+
+        Parameters
+        ----------
+        question : Question
+            What was asked.
+        part : Staged or None
+            The rows from the last mark to before this one; None where the mark is as it was.
+        left : Staged
+            The rows that are still open; where rows have a key, both stand for older ones.
+        mark : Mark or None
+            Below it all rows are kept.
+        """
+        held = self._rows[question.table]
+        came = [left] if part is None else [part, left]
+        parts = self._older(question, came, held.parts)
+        rows = 0 if part is None else pq.read_metadata(part.path).num_rows
+        if part is not None and rows:
+            parts = (*parts, Kept(f"{part.sha256}.parquet", part.sha256, part.path, rows))
+        self._rows[question.table] = replace(held, mark=mark, parts=parts)
+
+    def _older(
+        self, question: Question, came: list[Staged], parts: tuple[Kept, ...]
+    ) -> tuple[Kept, ...]:
+        """Leave out of older parts what came again."""
+        key = question.source.key
+        if key is None:
+            return parts
+        newer = keys_of(came, key)
+        made = [renewed(part, key, newer, question.anew(at)) for at, part in enumerate(parts)]
+        return tuple(part for part in made if part is not None)
 
     def keep(self, tables: Collection[str]) -> None:
         """Bring down to the disk what was taken, and drop what no table of these stands on."""

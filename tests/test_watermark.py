@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -18,11 +19,12 @@ from hypothesis import strategies as st
 from sqlalchemy.dialects.postgresql.psycopg import dialect as psycopg
 from sqlalchemy.dialects.sqlite.pysqlite import dialect as sqlite
 
+from features import extraction
 from features import shelf as shelves
 from features.book import latest_snapshot
 from features.databases import extract
 from features.erased import Erased
-from features.faults import ConfigurationRefused, DataRejected
+from features.faults import ConfigurationRefused, DataRejected, DependencyDown
 from features.ingest import check, ingest
 from features.mapping import TableSettings, Workspace, read_workspace
 from features.selecting import SqlSource
@@ -48,7 +50,7 @@ class Clicks:
             self.run("insert into clicks values (?, ?, 'a')", each, f"2025-06-{each or 0:02d}")
 
     def read(
-        self, watermark: str = "id", overlap: float = 0, whole: bool = False, **more: str
+        self, watermark: str = "id", overlap: float = 0, whole: bool = False, **more: Any
     ) -> tuple[list[str | None], list[str | None]]:
         """Extract; give the ids of all parts, and those that were asked now and are still open."""
         asked = {"url": "sqlite:///crm.db", "table": "clicks"} | more
@@ -93,6 +95,58 @@ def test_text_is_a_mark_too_and_a_late_row_within_the_overlap_is_found(clicks: C
     assert clicks.read(overlap=5) == (["1", "2", "9", "8"], ["9", "8"])
     clicks.add(5, 20)
     assert clicks.read(overlap=5) == (["1", "2", "9", "8", "5", "20"], ["20"])
+
+
+def test_a_row_with_a_key_that_comes_again_stands_for_the_older_one(clicks: Clicks) -> None:
+    clicks.run("create table lines (id text, told integer, gone text)")
+    for id_, told in (("x", 1), ("y", 2), ("z", 2), ("w", 3)):
+        clicks.run("insert into lines values (?, ?, 'no')", id_, told)
+    keyed = {"watermark": "told", "table": "lines", "key": "id"}
+    assert clicks.read(**keyed)[0] == ["x", "y", "z", "w"]
+    first = clicks.kept()
+    clicks.run("update lines set told = 3, gone = 'yes' where id = 'y'")
+    assert clicks.read(**keyed) == (["x", "z", "y", "w"], ["y", "w"])
+    assert clicks.kept() != first
+    second = clicks.kept()
+    assert clicks.read(**keyed)[0] == ["x", "z", "y", "w"]
+    assert clicks.kept() == second
+    clicks.run("update lines set told = 5 where id in ('x', 'z')")
+    assert clicks.read(**keyed) == (["y", "w", "x", "z"], ["x", "z"])
+    clicks.run("update lines set told = 9")
+    assert clicks.read(**keyed)[0] == ["x", "y", "z", "w"]
+    assert clicks.kept() == []
+    with pytest.raises(DataRejected, match=r'key "ID" is none of its columns: extract\.watermark'):
+        clicks.read(watermark="told", table="lines", key="ID")
+    with pytest.raises(ValueError, match="a key is for a watermark"):
+        SqlSource(url="env:X", table="t", key="id")
+
+
+@pytest.mark.fault("I42")
+def test_a_connection_that_is_lost_half_way_loses_no_row(
+    clicks: Clicks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clicks.add(1, 2, 3)
+    clicks.read()
+    before = {each.name: each.read_bytes() for each in (clicks.folder / "kept").iterdir()}
+    clicks.add(4, 5)
+    run, asked = extraction._run, 0
+
+    def lost(connection: Any, question: Any, how: Any) -> Any:
+        nonlocal asked
+        asked += 1
+        if asked % 3 == 0:  # the highest mark and what is settled came, the rest does not
+            raise DependencyDown("extract.unavailable", "gone", "try again")
+        return run(connection, question, how)
+
+    monkeypatch.setattr(extraction, "_run", lost)
+    monkeypatch.setattr("features.databases.PAUSE", 0)
+    with pytest.raises(DependencyDown):
+        clicks.read()
+    assert asked == 12
+    assert {e.name: e.read_bytes() for e in (clicks.folder / "kept").iterdir()} == before
+    assert not list((clicks.folder / "staged").iterdir())
+    monkeypatch.setattr(extraction, "_run", run)
+    assert clicks.read() == (["1", "2", "3", "4", "5"], ["5"])
 
 
 def test_what_is_kept_is_private_and_named_by_its_bytes(clicks: Clicks) -> None:
@@ -140,7 +194,7 @@ def test_another_question_is_asked_whole(clicks: Clicks) -> None:
     clicks.add(1, 2, 3)
     clicks.read()
     query = "select * from clicks where id % 2 = 1 -- the odd ones"
-    assert clicks.read(query=query, table=None)[0] == ["1", "3"]  # type: ignore[arg-type]
+    assert clicks.read(query=query, table=None)[0] == ["1", "3"]
     assert clicks.read("told")[0] == ["1", "2", "3"]
 
 
@@ -338,3 +392,17 @@ def test_rows_of_nobody_knows_whom_are_asked_each_time(clicks: Clicks) -> None:
     shelf = Shelf(clicks.folder / "kept")
     staged = extract(replace(one, tables={"usage": who}), clicks.folder / "staged", shelf=shelf)
     assert (ids(staged["usage"].path), clicks.kept()) == (["3"], [])
+
+
+@pytest.mark.ci
+def test_a_row_that_its_source_marks_as_deleted_is_gone(workspace: Workspace) -> None:
+    home, toml = workspace.directory / "home", workspace.directory / "perennial.toml"
+    keyed = TOML.replace('"updated_at" }', '"updated_at", key = "id" }\nwhere = "gone = \'no\'"')
+    toml.write_text(keyed)
+    change(workspace, "alter table lines add column gone text default 'no'")
+    asked = read_workspace(toml)
+    assert ingest(asked, home, NOW).tables["subscriptions"].accepted == 2
+    gone = "update lines set gone = 'yes', updated_at = '2025-06-20T00:00:00Z' where id = '1'"
+    change(workspace, gone)
+    lines = ingest(asked, home, NOW).tables["subscriptions"]
+    assert (lines.accepted, lines.filtered, lines.rows_in) == (1, 1, 1)
