@@ -239,6 +239,15 @@ def test_metrics_tell_the_findings(turn: Store) -> None:
 
 
 @pytest.mark.ci
+def test_the_model_page_shows_findings_months_and_sums(turn: Store) -> None:
+    with TestClient(create_app(turn.home), base_url="http://127.0.0.1") as client:
+        text = client.get("/model").text
+    for said in ("Counts.", "144 seen", "24 / 12.0", "AUC 0.60, estimated 0.80", "10.0"):
+        assert said in text, said
+    assert "Nothing asks for a review" not in text
+
+
+@pytest.mark.ci
 def test_an_empty_store_asks_for_nothing(tmp_path: Path) -> None:
     assert monitored(Store.open(tmp_path)) == []
     replied = CliRunner().invoke(app, ["monitor", "--home", str(tmp_path / "none")])

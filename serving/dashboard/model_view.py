@@ -9,13 +9,14 @@ from serving.backtest_words import EVENTS, SPANS, between
 from serving.dashboard.model_drawn import bands_option, periods_option, reliability_option
 from serving.model_at_hand import ModelState
 from serving.model_notes import bundle_told, index, noted
-from serving.past import past_runs, usual_ratios
+from serving.monitoring import watch
+from serving.monitoring.findings import EVENT_WORDS
 from serving.queries import Run
 from serving.store import Store
 
 __all__ = ["CANNOT", "model_view"]
 
-RUNS, DRIFTING = 1000, 10
+RUNS = 1000
 SIDES = (
     ("retention", "renewed", "Renewed, of those with a decision in the quarter"),
     ("expansion", "expanded", "Paid at least 2 % more, of all"),
@@ -58,6 +59,7 @@ def model_view(store: Store, run: Run, serving: ModelState | None) -> dict[str, 
     backtest = notes.get("backtest") or {}
     runs = store.runs(RUNS)
     mine = [one for one in runs if one.model_digest == digest]
+    seen = watch(store)
     return {
         "version": version,
         "digest": digest,
@@ -73,7 +75,10 @@ def model_view(store: Store, run: Run, serving: ModelState | None) -> dict[str, 
         "backtest": backtest,
         "horizons": _horizons(kept, backtest),
         "sides": _sides(backtest),
-        "drift": _drift(store, run),
+        "gates": _gates(store, run),
+        "seen": seen,
+        "counted": [one for one in seen.months if "1" in one["horizons"]] if seen else [],
+        "event_words": EVENT_WORDS,
         "versions": _versions(store, runs, digest),
         "cannot": CANNOT,
     }
@@ -138,22 +143,15 @@ def _sides(backtest: Body) -> list[dict[str, Any]]:
     ]
 
 
-def _drift(store: Store, run: Run) -> dict[str, Any] | None:
-    """Tell what the gates of the run found, its most moved signals beside their usual weeks."""
+def _gates(store: Store, run: Run) -> dict[str, Any] | None:
+    """Tell what the gates of the run found."""
     gates = store.document(run.run_id, "gates")
     if not gates:
         return None
-    usual = usual_ratios(past_runs(store, run.as_of))
-    ratios = sorted((gates.get("ratios") or {}).items(), key=lambda one: (-one[1], one[0]))
     return {
         "cause": gates.get("cause") or [],
         "moves": gates.get("moves") or {},
         "unscorable": gates.get("unscorable", 0),
-        "signals": len(ratios),
-        "rows": [
-            (name, ratio, max(usual.get(name, ()), default=None))
-            for name, ratio in ratios[:DRIFTING]
-        ],
         "held": run.held_because or [],
     }
 
