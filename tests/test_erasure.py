@@ -30,12 +30,15 @@ from serving.backups.taking import take
 from serving.database import reading, writing
 from serving.facts import Facts
 from serving.history import record_call
+from serving.kept import StoreSettings
 from serving.privacy.erasure import CERTIFICATES, certificates, erase, erased_again, replayed
 from serving.privacy.marks import caught_up, refuse_erased
 from serving.retention import RetentionSettings, purge
 from serving.settings import Settings, load
 from serving.store import Publication, Store
 from serving.tombstones import FILE, erased_of
+from tests import own_postgres
+from tests.command_line import perennial
 from tests.example_publication import NOW, example
 
 pytestmark = pytest.mark.ci
@@ -417,3 +420,44 @@ def test_what_is_past_its_time_is_removed_once(settings: Settings) -> None:
     assert served.is_dir()
     assert not aside.exists()
     assert open_book(home).snapshot_id == latest
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(own_postgres.programs() is None, reason="no PostgreSQL here")
+@pytest.mark.fault("G01")
+def test_an_account_is_gone_from_a_database_in_a_server(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with own_postgres.server() as url, own_postgres.own_schema(url) as address:
+        monkeypatch.setenv("PERENNIAL_STORE_URL", address)
+        kept = StoreSettings(url="env:PERENNIAL_STORE_URL")
+        store = Store.open(settings.home, kept)
+        for day in DAYS:
+            store.publish(publication(day, latest_snapshot(settings.home)), now=NOW)
+        record_call(store.engine, "a03", Call(retention="Low", note=f"as {NAME} left"), NOW)
+        (settings.home / "perennial.db").unlink()
+        there = replace(settings, store=kept)
+        certificate = erase(there, ID, NOW)
+        assert len(certificate["digests"]["runs"]) == len(store.verify()) == 2
+        with reading(store.engine) as connection:
+            said = str(
+                [connection.execute(sa.select(t)).all() for t in tables.metadata.sorted_tables]
+            )
+        assert ID not in said
+        assert NAME not in said
+        assert gone(settings.home)
+        store.engine.dispose()
+
+
+def test_the_command_erases_lists_and_purges(settings: Settings) -> None:
+    folder = settings.workspace.directory
+    assert perennial(folder, "erase").code == 2
+    assert perennial(folder, "erase", "nobody").code == 66
+    assert perennial(folder, "erase", "--list", "--json").body == {"erasures": []}
+    (certificate,) = perennial(folder, "erase", ID, "--json").body["erased"]
+    (listed,) = perennial(folder, "erase", "--list", "--json").body["erasures"]
+    assert listed["certificate"] == certificate["certificate"]
+    assert perennial(folder, "erase", "--again", "--json").body == {"erased": []}
+    assert "no account was erased" in perennial(folder, "erase", "--again").out
+    assert certificate["certificate"] in perennial(folder, "erase", "--list").out
+    assert perennial(folder, "purge", "--json").body == {"quarantine": [], "snapshots": []}
