@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 from features.heads import Head
 from features.likeness import COLUMNS, plain
@@ -16,9 +17,13 @@ FORMATS = (
     "%m/%d/%Y", "%d/%m/%Y", "%m/%d/%y", "%d/%m/%y",
 )  # fmt: skip
 LEAST = 3
+REASONS = ("seats", "quantity", "licenses", "product", "plan")
 DESCRIBED = ("segment", "industry", "region", "csm")
 SUMS = ("total", "totals", "sum", "grand total", "all customers")
-CLEAN = "computed.mrr = \"regexp_replace(mrr, '[$€£, ]', '', 'g')\""
+BARE = "regexp_replace(mrr, '[$€£\\s\\x{a0}]', '', 'g')"
+POINT = rf"CASE WHEN regexp_full_match({BARE}, '-?[0-9]{{1,3}}(,[0-9]{{3}})+([.][0-9]+)?') THEN replace({BARE}, ',', '') ELSE {BARE} END"
+COMMA = rf"CASE WHEN regexp_full_match({BARE}, '-?([0-9]{{1,3}}([.][0-9]{{3}})+|[0-9]+)(,[0-9]{{1,2}})?') THEN replace(replace({BARE}, '.', ''), ',', '.') ELSE {BARE} END"
+"""An amount without its signs, of 1,200.50 and of 1.200,50; what is of the other kind is refused."""
 
 
 def monthly_block(head: Head) -> list[tuple[str, str, str]]:
@@ -33,13 +38,12 @@ def monthly_block(head: Head) -> list[tuple[str, str, str]]:
     >>> found = monthly_block(Head("m.csv", SourceRows("m.csv", "", rows, pa.array([2, 3]))))
     >>> [(table, ground) for table, ground, _ in found][1]
     ('mrr_by_month', '3 columns read as months, "%Y-%m"')
-    >>> print(found[1][2])
+    >>> print("\\n".join(each for each in found[1][2].splitlines() if each[0] != "#" and "computed" not in each))
     [tables.mrr_by_month]
     source = "m.csv"
     months = "%Y-%m"
     columns.account_id = "Client"   # the only column whose name says it
     columns.month = "month"
-    computed.mrr = "regexp_replace(mrr, '[$€£, ]', '', 'g')"
     where = "lower(trim(\\"Client\\")) not in ('', 'total') and trim(mrr) not in ('-', '–')"
     """
     forms = {form: month_columns(head.header, form) for form in FORMATS}
@@ -66,12 +70,42 @@ def monthly_block(head: Head) -> list[tuple[str, str, str]]:
         'columns.month = "month"',
     ]
     named = json.dumps(f"{outside} and trim(mrr) not in ('-', '–')", ensure_ascii=False)
-    sheet += [CLEAN, f"where = {named}"]
+    sheet += [*_amounts(head, list(forms[ways[0]])), f"where = {named}"]
     accounts = ["[tables.accounts]", *lines, own, f"where = {json.dumps(outside)}"]
     accounts += _cuts(head, account, rest)
     return [
         ("accounts", "the rows of the same sheet", "\n".join(accounts)),
         ("mrr_by_month", ground_of_sheet, "\n".join(sheet)),
+    ]
+
+
+def _amounts(head: Head, months: list[str]) -> list[str]:
+    """Say how amounts are written: by the comma or the point before the last one or two digits."""
+    cells = [re.sub(r"[^0-9.,]", "", cell) for name in months for cell in head.values(name)]
+    comma = sum(bool(re.search(r",[0-9]{1,2}$", cell)) for cell in cells)
+    point = sum(bool(re.search(r"[.][0-9]{1,2}$|,[0-9]{3}", cell)) for cell in cells)
+    unsure = sum(bool(re.fullmatch(r"[0-9]{1,3}([.][0-9]{3})+", cell)) for cell in cells)
+    sql = COMMA if comma and not point else POINT
+    lines = [f"computed.mrr = {json.dumps(sql, ensure_ascii=False)}", *_moves(head, sql)]
+    if comma and point:
+        said = f"{comma} amounts have a decimal comma, {point} a decimal point"
+        lines.append(f"# OPEN: {said}: those with a comma are set aside")
+    elif unsure and not comma:
+        lines.append(
+            f"# OPEN: {unsure} amounts as 1.234: read as one and a fraction, not as thousands"
+        )
+    return lines
+
+
+def _moves(head: Head, sql: str) -> list[str]:
+    """Leave open what a move of MRR is, where the sheet has neither seats nor products nor plans."""
+    if any(plain(name) in REASONS for name in head.header):
+        return []
+    units = f"CAST(round(TRY_CAST({sql} AS DECIMAL(18, 2))) AS BIGINT)"
+    return [
+        "# OPEN: a sheet does not say why MRR moved: each move is called a price, and expansion is",
+        "# not learned from prices. If moves are mostly more or less of the product, count in units",
+        f"# of one: computed.seats = {json.dumps(units, ensure_ascii=False)}",
     ]
 
 

@@ -145,3 +145,11 @@ def test_no_file_of_accounts_is_the_customers_of_the_lines(tmp_path: Path) -> No
     )
     answer = perennial(tmp_path, "check", "--json")
     assert answer.body["tables"]["subscriptions"]["accepted"] == 1, answer.err
+
+
+def test_every_system_is_on_its_page() -> None:
+    docs = Path(__file__).resolve().parents[1] / "docs"
+    page = (docs / "systems.md").read_text(encoding="utf-8")
+    for name in system_names():
+        each = system(name)
+        assert f"| `{name}` | {each.about} | {', '.join(each.tables)} |" in page

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import shutil
 import sqlite3
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ import pytest
 from features.book import Book, open_book
 from features.ingest import IngestReport, attempt
 from features.mapping import read_workspace
+from features.proposing import propose
 
 ROOT = Path(__file__).resolve().parents[1]
 MAPPINGS, SAMPLES = ROOT / "features" / "mappings", ROOT / "tests" / "samples"
@@ -154,3 +156,37 @@ def test_a_spreadsheet(tmp_path: Path) -> None:
         ("Bee GmbH", "2025-02-01", 80_000_000),
         ("Bee GmbH", "2025-03-01", 90_250_000),
     ]
+
+
+def test_stripe_with_a_decimal_comma_is_not_a_hundredfold(tmp_path: Path) -> None:
+    shutil.copytree(SAMPLES / "stripe", tmp_path / "stripe")
+    for name in ("subscriptions", "invoices"):
+        path = tmp_path / "stripe" / f"{name}.csv"
+        text = path.read_text(encoding="utf-8")
+        path.write_text(re.sub(r",(\d+)\.(\d\d),", r',"\1,\2",', text), encoding="utf-8")
+    _, book = ingested("stripe", tmp_path)
+    sums = "SELECT sum(mrr_micros) FROM subscriptions WHERE account_id = 'cus_A'"
+    assert told(book, sums) == [(249_950_000,)]
+    assert told(book, "SELECT sum(amount_micros) FROM payments") == [(1_437_950_000,)]
+
+
+@pytest.mark.parametrize(
+    ("cells", "sums", "refused"),
+    [
+        (["1.200,50 €", "80,5", "1.000"], 2_281_000_000, 0),
+        (["$1,200.50", "80.5", "1,000"], 2_281_000_000, 0),
+        (["1.200,50", "1,200.50", "1000"], 2_200_500_000, 1),
+    ],
+)
+def test_the_decimal_mark_of_a_sheet_is_read_or_refused(
+    cells: list[str], sums: int, refused: int, tmp_path: Path
+) -> None:
+    quoted = ";".join(f'"{cell}"' for cell in cells)
+    sheet = f"Client;Jan 2025;Feb 2025;Mar 2025\nAda;{quoted}\n"
+    (tmp_path / "sheet.csv").write_text(sheet, encoding="utf-8")
+    (tmp_path / "perennial.toml").write_text(propose(tmp_path, NOW).text, encoding="utf-8")
+    report = attempt(read_workspace(tmp_path / "perennial.toml"), tmp_path / ".perennial", NOW)
+    assert report.tables["mrr_by_month"].quarantined == refused
+    if not report.refusals:
+        book = open_book(tmp_path / ".perennial", report.snapshot)
+        assert told(book, "SELECT sum(mrr_micros) FROM mrr_by_month") == [(sums,)]
