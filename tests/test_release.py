@@ -11,7 +11,6 @@ import sys
 import tomllib
 import zipfile
 from collections.abc import Mapping
-from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -24,6 +23,7 @@ from release.audit import run as audit_of
 from release.billing import with_scripts
 from release.changelog import sections, unready
 from release.notices import VENDOR, installed, notices, vendored
+from tests.test_frame import needed
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -40,22 +40,6 @@ def lock(name: str) -> dict[str, locks.Locked]:
 def pins() -> dict[str, str]:
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     return {canonicalize_name(name): version for name, version in (s.split("==") for s in lines)}
-
-
-def needed(names: list[str]) -> set[str]:
-    """Name every distribution that some requirements lead to on this machine."""
-    seen: set[tuple[str, str]] = set()
-    waiting = [(name, "") for name in names]
-    while waiting:
-        asked, extra = Requirement(waiting[-1][0]), waiting.pop()[1]
-        name = canonicalize_name(asked.name)
-        if asked.marker is not None and not asked.marker.evaluate({"extra": extra}):
-            continue
-        for wanted in ("", *asked.extras):
-            if (name, wanted) not in seen:
-                seen.add((name, wanted))
-                waiting += [(one, wanted) for one in metadata.requires(name) or ()]
-    return {name for name, _ in seen}
 
 
 # --- the locks
