@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,9 @@ from serving import tables
 from serving.app import create_app
 from serving.cli import app
 from serving.database import writing
+from serving.doctor.checks import CHECKS, examined
+from serving.doctor.monitoring import monitoring
+from serving.doctor.patient import Patient
 from serving.gate_settings import GateSettings
 from serving.monitoring import monitored, watch
 from serving.monitoring.findings import found
@@ -239,10 +243,21 @@ def test_metrics_tell_the_findings(turn: Store) -> None:
 
 
 @pytest.mark.ci
+def test_the_doctor_tells_it_and_fails_nothing_for_it(turn: Store) -> None:
+    patient = SimpleNamespace(store=turn, run=turn.current())
+    told = examined(cast(Patient, patient), [monitoring])
+    assert [(one.state, one.found.partition(":")[0]) for one in told] == [
+        ("warn", "counts"),
+        ("warn", "ranking"),
+    ]
+    assert monitoring in CHECKS
+
+
+@pytest.mark.ci
 def test_the_model_page_shows_findings_months_and_sums(turn: Store) -> None:
     with TestClient(create_app(turn.home), base_url="http://127.0.0.1") as client:
         text = client.get("/model").text
-    for said in ("Counts.", "144 seen", "24 / 12.0", "AUC 0.60, estimated 0.80", "10.0"):
+    for said in ("Counts:", "144 seen", "24 / 12.0", "AUC 0.60, estimated 0.80", "10.0"):
         assert said in text, said
     assert "Nothing asks for a review" not in text
 

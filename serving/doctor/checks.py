@@ -8,6 +8,7 @@ from typing import Any
 from features.faults import Fault
 from serving.doctor import freshness, machine, state
 from serving.doctor.finding import Finding, failed
+from serving.doctor.monitoring import monitoring
 from serving.doctor.patient import Patient
 
 __all__ = ["CHECKS", "Check", "examined", "told"]
@@ -23,6 +24,7 @@ CHECKS: tuple[Check, ...] = (
     freshness.publish,
     freshness.weeks,
     freshness.feeds,
+    monitoring,
     state.alerts,
     machine.locks,
     machine.disk,
