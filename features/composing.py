@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from features.systems import System, system, system_names
 
-__all__ = ["Composed", "book_section", "compose", "listed"]
+__all__ = ["Composed", "book_section", "compose", "listed", "worded"]
 
 BOOK = """\
 [book]
@@ -42,6 +42,17 @@ class Composed:
     left_out: dict[str, list[str]]
 
 
+def worded(value: str | list[str]) -> str:
+    """Write a text, or a list of texts, as TOML takes it.
+
+    Examples
+    --------
+    >>> worded('Größe "m"'), worded(["a", "b"])
+    ('"Größe \\\\"m\\\\""', '["a", "b"]')
+    """
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
 def book_section(path: str) -> str:
     """Write ``[book]``, its other keys as comments.
 
@@ -50,7 +61,7 @@ def book_section(path: str) -> str:
     >>> book_section("exports").splitlines()[1].split("#")[0].strip()
     'path = "exports"'
     """
-    return BOOK.format(path=json.dumps(path))
+    return BOOK.format(path=worded(path))
 
 
 def compose(systems: list[System], path: str = ".") -> Composed:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,6 +85,9 @@ def heads(folder: Path) -> tuple[list[Head], list[Unread]]:
     unread: list[Unread] = []
     for path in _files(folder):
         place = path.relative_to(folder).as_posix()
+        if not place.isprintable():
+            unread.append(Unread(repr(place), "a name with signs that do not print: rename it"))
+            continue
         if not path.name.lower().endswith(SUFFIXES):
             unread.append(Unread(place, "no CSV and no Parquet: save it as CSV UTF-8"))
             continue
@@ -107,18 +111,20 @@ def _head(path: Path, place: str) -> Head:
     try:
         if path.suffix == ".parquet":
             return Head(place, _rows(place, *_parquet(path)))
-        text = _text(path)
+        return _delimited(_text(path), place)
     except PermissionError as refused:
         raise NotPermitted("file.unreadable", place, "allow it to be read") from refused
-    except (OSError, EOFError, pa.ArrowInvalid) as refused:
+    except (OSError, EOFError, zlib.error, csv.Error, pa.ArrowException) as refused:
         raise DataRejected("feed.unreadable", f"{place}: {refused}", "export it again") from refused
+
+
+def _delimited(text: str, place: str) -> Head:
     first = next((line for line in text.splitlines() if line.strip()), "")
     delimiter = max(MARKS, key=first.count)
-    names, *lines = [row for row in csv.reader(io.StringIO(text), delimiter=delimiter) if row] or [
-        []
-    ]
-    if not names:
+    rows = [row for row in csv.reader(io.StringIO(text), delimiter=delimiter) if row]
+    if not rows:
         raise DataRejected("feed.empty_file", f"{place}: no header", "export the table again")
+    names, *lines = rows
     whole = [row for row in lines[:ROWS] if len(row) == len(names)]
     columns = [list(each) for each in zip(*whole, strict=True)] or [[] for _ in names]
     return Head(place, _rows(place, names, columns), delimiter)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
 
+from features.composing import worded
 from features.heads import Head
 from features.likeness import COLUMNS, plain
 from features.reshaping import month_columns
@@ -57,10 +57,10 @@ def monthly_block(head: Head) -> list[tuple[str, str, str]]:
         return []
     ground_of_sheet = f'{most} columns read as months, "{ways[0]}"'
     if len({tuple(forms[way].values()) for way in ways}) > 1:
-        ground_of_sheet += f"; OPEN: or {', '.join(json.dumps(way) for way in ways[1:])}"
-    lines = [f"source = {json.dumps(head.place)}"]
-    lines += [f"delimiter = {json.dumps(head.delimiter)}"] if head.delimiter != "," else []
-    own = f"columns.account_id = {json.dumps(account)}   # {ground}"
+        ground_of_sheet += f"; OPEN: or {', '.join(worded(way) for way in ways[1:])}"
+    lines = [f"source = {worded(head.place)}"]
+    lines += [f"delimiter = {worded(head.delimiter)}"] if head.delimiter != "," else []
+    own = f"columns.account_id = {worded(account)}   # {ground}"
     outside = _outside(head, account)
     sheet = [
         "[tables.mrr_by_month]",
@@ -69,9 +69,9 @@ def monthly_block(head: Head) -> list[tuple[str, str, str]]:
         own,
         'columns.month = "month"',
     ]
-    named = json.dumps(f"{outside} and trim(mrr) not in ('-', '–')", ensure_ascii=False)
+    named = worded(f"{outside} and trim(mrr) not in ('-', '–')")
     sheet += [*_amounts(head, list(forms[ways[0]])), f"where = {named}"]
-    accounts = ["[tables.accounts]", *lines, own, f"where = {json.dumps(outside)}"]
+    accounts = ["[tables.accounts]", *lines, own, f"where = {worded(outside)}"]
     accounts += _cuts(head, account, rest)
     return [
         ("accounts", "the rows of the same sheet", "\n".join(accounts)),
@@ -86,7 +86,7 @@ def _amounts(head: Head, months: list[str]) -> list[str]:
     point = sum(bool(re.search(r"[.][0-9]{1,2}$|,[0-9]{3}", cell)) for cell in cells)
     unsure = sum(bool(re.fullmatch(r"[0-9]{1,3}([.][0-9]{3})+", cell)) for cell in cells)
     sql = COMMA if comma and not point else POINT
-    lines = [f"computed.mrr = {json.dumps(sql, ensure_ascii=False)}", *_moves(head, sql)]
+    lines = [f"computed.mrr = {worded(sql)}", *_moves(head, sql)]
     if comma and point:
         said = f"{comma} amounts have a decimal comma, {point} a decimal point"
         lines.append(f"# OPEN: {said}: those with a comma are set aside")
@@ -105,7 +105,7 @@ def _moves(head: Head, sql: str) -> list[str]:
     return [
         "# OPEN: a sheet does not say why MRR moved: each move is called a price, and expansion is",
         "# not learned from prices. If moves are mostly more or less of the product, count in units",
-        f"# of one: computed.seats = {json.dumps(units, ensure_ascii=False)}",
+        f"# of one: computed.seats = {worded(units)}",
     ]
 
 
@@ -141,9 +141,9 @@ def _cuts(head: Head, account: str, rest: list[str]) -> list[str]:
     own = {name: column for name in kept if (column := _column(name))}
     if len(set(own.values())) < len(own):
         own = {}
-    lines = [f"columns.{own[name]} = {json.dumps(name)}   # its name" for name in own]
+    lines = [f"columns.{own[name]} = {worded(name)}   # its name" for name in own]
     cuts = [name for name in kept if name not in own]
-    return [*lines, f"extra = {json.dumps(cuts)}   # kept as cuts"]
+    return [*lines, f"extra = {worded(cuts)}   # kept as cuts"]
 
 
 def _column(name: str) -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,7 +10,7 @@ from typing import Any
 
 import duckdb
 
-from features.composing import book_section
+from features.composing import book_section, worded
 from features.contracts import TABLES
 from features.desk import desk
 from features.faults import Fault
@@ -154,7 +153,8 @@ def _reads(head: Head, each: System, table: str) -> bool:
 
 
 def _sourced(block: str, source: str) -> str:
-    return re.sub(r'(?m)^source = ".*?"', f"source = {json.dumps(source)}", block, count=1)
+    line = f"source = {worded(source)}"
+    return re.sub(r'(?m)^source = ".*?"', lambda _: line, block, count=1)
 
 
 def _by_names(
@@ -181,11 +181,11 @@ def _by_names(
 
 
 def _block(head: Head, found: Recognised) -> str:
-    lines = [f"[tables.{found.table}]", f"source = {json.dumps(head.place)}"]
+    lines = [f"[tables.{found.table}]", f"source = {worded(head.place)}"]
     if head.delimiter != ",":
-        lines.append(f"delimiter = {json.dumps(head.delimiter)}   # the header is separated by it")
+        lines.append(f"delimiter = {worded(head.delimiter)}   # the header is separated by it")
     for each in found.placed:
-        line = f"columns.{each.column} = {json.dumps(each.source)}"
+        line = f"columns.{each.column} = {worded(each.source)}"
         lines.append(f"{line}   # {each.ground}")
         if len(each.declared) == 1:
             lines.append(f"{each.declared[0]}   # the only way in which it reads")
@@ -205,9 +205,9 @@ def _rest(head: Head, found: Recognised) -> list[str]:
         height = head.rows.rows.num_rows
         cuts = [name for name, held in words.items() if 1 < len(held) <= min(FEW, height // 2)]
     rest = [name for name in found.left if name not in cuts]
-    lines = [f"# not taken: {', '.join(map(json.dumps, rest))}"] if rest else []
+    lines = [f"# not taken: {', '.join(map(worded, rest))}"] if rest else []
     if found.table == "accounts":
-        lines.append(f"extra = {json.dumps(cuts)}   # kept as cuts: columns of 2 to {FEW} words")
+        lines.append(f"extra = {worded(cuts)}   # kept as cuts: columns of 2 to {FEW} words")
     return lines
 
 
@@ -235,7 +235,7 @@ def _derive_accounts(proposal: Proposal, blocks: dict[str, str]) -> None:
     place = proposal.tables["subscriptions"]["file"]
     ground = f"no file of accounts: the customers of {place}"
     kept = [line for line in lines.splitlines() if line.startswith(("delimiter", "encoding"))]
-    head = ["[tables.accounts]", f"# {ground}", f"source = {json.dumps(place)}", *kept]
+    head = ["[tables.accounts]", f"# {ground}", f"source = {worded(place)}", *kept]
     blocks["accounts"] = "\n".join([*head, f"columns.account_id = {found[1]}", "extra = []"])
     proposal.tables["accounts"] = {"file": place, "ground": ground}
 

@@ -147,6 +147,24 @@ def test_no_file_of_accounts_is_the_customers_of_the_lines(tmp_path: Path) -> No
     assert answer.body["tables"]["subscriptions"]["accepted"] == 1, answer.err
 
 
+def test_odd_files_are_told_and_not_read(tmp_path: Path) -> None:
+    odd = {
+        "empty.csv": b"",
+        "usage.csv": b"account,account\na,b\n",
+        "tickets.csv": b"id,account\n1," + b"x" * 200_000 + b"\n",
+        "plans.csv.gz": b"no gzip",
+        "limits.parquet": b"PAR1no",
+        "customers\n[serve].csv": b"id\n1\n",
+        "deals.csv": b"\xff\xfe\x00\x01\n\x00",
+        "accounts.csv": "account_id,Größe 😀 \x7f\\,x\na,k,1\nb,g,1\nc,k,1\nd,g,1\n".encode(),
+    }
+    for name, held in odd.items():
+        (tmp_path / name).write_bytes(held)
+    made = proposed(tmp_path)
+    assert set(made.tables) == {"accounts"}
+    assert len(made.unplaced) == len(odd) - 1
+
+
 def test_every_system_is_on_its_page() -> None:
     docs = Path(__file__).resolve().parents[1] / "docs"
     page = (docs / "systems.md").read_text(encoding="utf-8")
