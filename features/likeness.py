@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from features.contracts import TABLES
+
 __all__ = ["COLUMNS", "FILES", "plain", "tables_of"]
 
 FILES: dict[str, str] = {
@@ -93,16 +95,15 @@ def plain(name: str) -> str:
 
 
 def tables_of(place: str) -> list[str]:
-    """Say which tables a file's name speaks for, its own name before words in it.
+    """Say which tables a file's name speaks for: the one that it is called after comes first.
 
     Examples
     --------
-    >>> tables_of("exports/Customers 2025.csv"), tables_of("usage.parquet"), tables_of("x.csv")
-    (['accounts'], ['usage'], [])
+    >>> tables_of("exports/Customers 2025.csv"), tables_of("events.parquet"), tables_of("x.csv")
+    (['accounts'], ['events', 'usage'], [])
     """
     stem = plain(place.rsplit("/", 1)[-1].split(".")[0])
-    if stem in FILES:
-        return [stem]
     words = {word for part in stem.split("_") for word in (part, part.removesuffix("s"))}
     words |= {word[:-2] + "y" for word in words if word.endswith("ie")}
-    return [table for table, known in FILES.items() if words & set(known.split())]
+    spoken = [table for table, known in FILES.items() if words & set(known.split())]
+    return [stem, *(each for each in spoken if each != stem)] if stem in TABLES else spoken

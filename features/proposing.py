@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import duckdb
@@ -15,7 +15,7 @@ from features.contracts import TABLES
 from features.desk import desk
 from features.faults import Fault
 from features.heads import Head, heads
-from features.likeness import tables_of
+from features.likeness import plain, tables_of
 from features.monthly import monthly_block
 from features.placement import place
 from features.recognition import Recognised, recognised
@@ -162,7 +162,8 @@ def _by_names(
 ) -> Blocks:
     tried = [recognised(connection, head, table, now) for table in tables_of(head.place)]
     whole = [each for each in tried if not each.missing]
-    if len(whole) == 1:
+    called = plain(PurePosixPath(head.place).name.split(".")[0])
+    if len(whole) == 1 or (whole and whole[0].table == called):
         proposal.open += [f"{head.place}: {each}" for each in whole[0].open]
         return [(whole[0].table, "the name of the file", _block(head, whole[0]))]
     if not tried:

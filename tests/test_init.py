@@ -113,6 +113,20 @@ def test_columns_are_placed_by_name_and_by_what_they_hold(tmp_path: Path) -> Non
     assert '# not taken: "Memo"' in made.text
 
 
+def test_a_file_that_is_called_after_a_table_is_that_table(tmp_path: Path) -> None:
+    made = proposed(
+        tmp_path,
+        events="account_id,occurred_at,kind,feature\na,2025-01-03T10:00:00Z,gate_hit,x\n",
+        feature_catalog="feature,tier\nx,core\n",
+        usage="account_id,occurred_at,feature\na,2025-01-03T10:00:00Z,x\n",
+    )
+    assert {table: each["file"] for table, each in made.tables.items()} == {
+        "events": "events.csv",
+        "feature_catalog": "feature_catalog.csv",
+        "usage": "usage.csv",
+    }
+
+
 def test_what_is_ambiguous_is_left_open(tmp_path: Path) -> None:
     made = proposed(
         tmp_path,
