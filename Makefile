@@ -9,7 +9,7 @@ ROWS ?= 20m
 PYTEST := $(BIN)/python -m pytest
 unexport PYTHONDONTWRITEBYTECODE  # every process of a test run would compile all modules again
 
-.PHONY: help demo serve test ci slow check lint format docs faults shown pins locks offline release site bench-ledger bench-features bench-signals bench-training bench-attainable bench-small bench-books bench-coverage bench-error bench-sponsors bench-forecast bench-scenarios bench-stability bench-weekly bench-outreach bench-serving clean
+.PHONY: help demo serve test ci slow check lint format docs faults shown pins locks offline release site bench-ledger bench-features bench-signals bench-training bench-attainable bench-small bench-books bench-coverage bench-error bench-sponsors bench-forecast bench-scenarios bench-stability bench-monitoring bench-weekly bench-outreach bench-serving clean
 .DEFAULT_GOAL := help
 
 help:  ## List these commands
@@ -125,6 +125,9 @@ bench-scenarios: $(STAMP)  ## Time a stored forecast and a scenario of a server,
 
 bench-stability: $(STAMP)  ## Score a simulated year week by week: how often cells move, and how late
 	@$(BIN)/python -m benchmarks.stability
+
+bench-monitoring: $(STAMP)  ## How often monitoring raises in quiet worlds, how soon where a world turns
+	@$(BIN)/python -m benchmarks.monitoring
 
 bench-weekly: $(STAMP)  ## Time the weekly job on 20M usage rows, and the week after
 	@$(BIN)/python -m benchmarks.weekly --rows $(ROWS)
