@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from features.acv import ACV_SEGMENTS
-from serving import tables
 from serving.database import reading
+from serving.run_rows import rows_of
 
 __all__ = ["acv_mix"]
 
@@ -25,11 +25,11 @@ def acv_mix(engine: sa.Engine, run: str) -> dict[str, float]:
     dict of str to float
         ``smb``, ``mid-market``, ``enterprise``, ``strategic``; empty where nobody pays.
     """
-    s = tables.scores.c
-    cases = [(s.mrr * 12 >= least, name) for least, name in reversed(ACV_SEGMENTS)]
-    segment = sa.case(*cases, else_=ACV_SEGMENTS[0][1]).label("segment")
-    wanted = sa.select(segment, sa.func.sum(s.mrr)).where(s.run_id == run, s.mrr > 0)
     with reading(engine) as connection:
-        found = {name: float(mrr) for name, mrr in connection.execute(wanted.group_by(segment))}
+        s = rows_of(connection, run).c
+        cases = [(s.mrr * 12 >= least, name) for least, name in reversed(ACV_SEGMENTS)]
+        segment = sa.case(*cases, else_=ACV_SEGMENTS[0][1]).label("segment")
+        wanted = sa.select(segment, sa.func.sum(s.mrr)).where(s.run_id == run, s.mrr > 0)
+        found = {name: round(mrr, 6) for name, mrr in connection.execute(wanted.group_by(segment))}
     whole = sum(found.values())
     return {name: found[name] / whole for _, name in ACV_SEGMENTS if name in found}

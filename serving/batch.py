@@ -13,7 +13,7 @@ import pandas as pd
 
 from features.asof import first_of_month
 from features.book import Book
-from features.faults import DataRejected, InputMissing
+from features.faults import DataRejected, Fault, InputMissing
 from features.snapshot import snapshot
 from models.carried import Carried
 from models.keeper import Champion, open_champion, open_earlier
@@ -54,6 +54,8 @@ __all__ = [
 ]
 
 Step = Callable[[str], None]
+PACKED_AT_ONCE = 4
+"""Older runs that a job packs at most: one or two come due in a week."""
 
 
 @dataclass(frozen=True)
@@ -204,6 +206,8 @@ def score(
     tell_outcomes(store, book, rules)
     stages("digest")
     digested(store, published.run_id)
+    stages("older runs")
+    warnings += _compacted(store)
     cells = {cell: entry["accounts"] for cell, entry in told.matrix["cells"].items()}
     return Batch(
         published=published,
@@ -248,6 +252,17 @@ def _footing(
     since = reference(store, model.bundle.digest, as_of)
     past, signals = past_runs(store, as_of), model.carried.model.signals
     return footing(told.outlook, frame, signals, past, since, as_of, settings.gates)
+
+
+def _compacted(store: Store) -> tuple[str, ...]:
+    """Pack runs of older dates; what hinders it is said, as this run is published already."""
+    try:
+        store.compact(PACKED_AT_ONCE)
+    except Fault as refused:
+        if refused.code == "interrupted":
+            raise
+        return (f"older runs are not packed: {refused}",)
+    return ()
 
 
 def _alerts(

@@ -22,7 +22,7 @@ from serving.kept import StoreSettings
 __all__ = ["FILE", "HEAD", "at_hand", "opened", "reading", "revision_of", "works_with", "writing"]
 
 FILE = "perennial.db"
-HEAD = "0009"
+HEAD = "0010"
 MIGRATIONS = Path(__file__).parent / "migrations"
 POSTGRES = "postgresql"
 

@@ -17,6 +17,7 @@ from models.plays import PLAYS, named
 from serving import queries, tables
 from serving.audit import append
 from serving.database import reading, writing
+from serving.run_rows import rows_of
 
 if TYPE_CHECKING:
     from features.book import Book
@@ -195,11 +196,13 @@ def listed(engine: sa.Engine, before: date, days: int) -> list[tuple[str, str, d
 
     Of each as-of date the newest revision counts; a run that is held was never seen by anybody.
     """
-    o, runs = tables.outreach.c, queries.standing(before, before - timedelta(days=days)).subquery()
-    wanted = sa.select(o.account_id, o.play, runs.c.as_of).join(runs, o.run_id == runs.c.run_id)
+    runs = queries.standing(before, before - timedelta(days=days))
     with reading(engine) as connection:
-        found = connection.execute(wanted.order_by(runs.c.as_of, o.position))
-        return [(row.account_id, row.play, row.as_of) for row in found]
+        return [
+            (account, play, run.as_of)
+            for run in reversed(connection.execute(runs).all())
+            for account, play in queries.plays(connection, run.run_id)
+        ]
 
 
 def holdout_logs(engine: sa.Engine, before: date) -> list[tuple[date, dict[str, Any]]]:
@@ -215,13 +218,14 @@ def holdout_logs(engine: sa.Engine, before: date) -> list[tuple[date, dict[str, 
 
 def cells_on(engine: sa.Engine, day: date) -> dict[str, str]:
     """Give each account's cell by the last list of the month before a day, or of the day."""
-    r, s = tables.runs.c, tables.scores.c
+    r = tables.runs.c
     window = (r.as_of <= day, r.as_of > day - timedelta(days=31), r.status != "held")
     last = sa.select(r.run_id).where(*window).order_by(r.as_of.desc(), r.revision.desc()).limit(1)
     with reading(engine) as connection:
-        found = connection.execute(
-            sa.select(s.account_id, s.cell).where(s.run_id == last.scalar_subquery())
-        )
+        run = connection.scalar(last)
+        s = rows_of(connection, run).c
+        of_run = sa.select(s.account_id, s.cell).where(s.run_id == run)
+        found = connection.execute(of_run.order_by(s.account_id))
         return {row.account_id: row.cell for row in found}
 
 

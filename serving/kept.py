@@ -32,6 +32,9 @@ class StoreSettings(Section):
         leaves as busy (exit code 75).
     statement_seconds : float
         How long PostgreSQL may work at one statement.
+    whole_dates : int
+        Of how many of the newest as-of dates the runs are kept row by row. Older ones are packed:
+        they answer the same, take a fifth of the room, and are slower to read whole.
 
     Examples
     --------
@@ -47,6 +50,7 @@ class StoreSettings(Section):
     lease_seconds: float = Field(default=60.0, gt=0)
     wait_seconds: float = Field(default=30.0, ge=0)
     statement_seconds: float = Field(default=60.0, gt=0)
+    whole_dates: int = Field(default=4, ge=2)
 
     @model_validator(mode="after")
     def _named(self) -> Self:

@@ -8,11 +8,11 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 
-from serving import tables
 from serving.database import reading
 from serving.exports import csv_text
 from serving.paging import order, wanted
 from serving.queries import Filters
+from serving.run_rows import rows_of
 from serving.schemas import SCORE_COLUMNS, SCORE_TABLE
 
 __all__ = ["AT_ONCE", "listing_csv", "listing_rows"]
@@ -29,17 +29,20 @@ def listing_rows(
     Only the ids are sorted and held whole, packed; each piece is read by them, in a transaction
     of its own, so that a slow reader keeps nobody waiting.
     """
-    s = tables.scores.c
-    ids = sa.select(s.account_id).where(*wanted(run, filters)).order_by(*order(sort))
     with reading(engine) as connection:
+        rows = rows_of(connection, run)
+        let_through = wanted(connection, rows, filters)
+        ids = sa.select(rows.c.account_id).where(*let_through).order_by(*order(rows, sort))
         found = connection.scalars(ids.execution_options(yield_per=AT_ONCE))
         pieces = [orjson.dumps(list(piece)) for piece in found.partitions(AT_ONCE)]
     for packed in pieces:
         piece = orjson.loads(packed)
-        chosen = sa.select(tables.scores).where(s.run_id == run, s.account_id.in_(piece))
         with reading(engine) as connection:
-            rows = connection.execute(chosen)
-            told = [dict(zip(SCORE_COLUMNS, row, strict=True)) for row in rows]
+            rows = rows_of(connection, run)  # it may have been packed since
+            mine = (rows.c.run_id == run, rows.c.account_id.in_(piece))
+            asked = connection.execute(sa.select(rows.table).where(*mine))
+            told = [dict(zip(SCORE_COLUMNS, row, strict=True)) for row in asked]
+            told = rows.filled(connection, told)
         by_id = {row["account_id"]: row for row in told}
         yield [by_id[name] for name in piece if name in by_id]
 

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from serving import tables
 from serving.queries import Filters
+from serving.run_rows import RunRows, among, rows_of
 from serving.schemas import SCORE_COLUMNS
 
 __all__ = ["SORTS", "Page", "order", "page", "wanted"]
@@ -60,34 +61,37 @@ def page(
     after: tuple[Any, str] | None,
 ) -> Page:
     """Give one page of accounts, sorted by a column (``-`` before it: downwards), nulls last."""
-    let_through = wanted(run, filters)
-    counted = sa.select(sa.func.count()).select_from(tables.scores).where(*let_through)
+    rows = rows_of(connection, run)
+    let_through = wanted(connection, rows, filters)
+    counted = sa.select(sa.func.count()).select_from(rows.table).where(*let_through)
     total = connection.scalar(counted)
-    column, down = tables.scores.c[sort.lstrip("-")], sort.startswith("-")
-    beyond = [_beyond(column, after, down=down)] if after is not None else []
+    by, down = sort.lstrip("-"), sort.startswith("-")
+    beyond = [_beyond(rows, by, after, down=down)] if after is not None else []
     chosen = (
-        sa.select(tables.scores)
+        sa.select(rows.table)
         .where(*let_through, *beyond)
-        .order_by(*order(sort))
+        .order_by(*order(rows, sort))
         .limit(limit + 1)
     )
-    rows = [dict(zip(SCORE_COLUMNS, row, strict=True)) for row in connection.execute(chosen)]
-    last = rows[limit - 1] if len(rows) > limit else None
-    next_start = (last[column.name], last["account_id"]) if last is not None else None
-    return Page(run, rows[:limit], total or 0, next_start)
+    found = [dict(zip(SCORE_COLUMNS, row, strict=True)) for row in connection.execute(chosen)]
+    last = found[limit - 1] if len(found) > limit else None
+    next_start = (last[by], last["account_id"]) if last is not None else None
+    return Page(run, rows.filled(connection, found[:limit]), total or 0, next_start)
 
 
-def order(sort: str) -> tuple[sa.ColumnElement[Any], ...]:
+def order(rows: RunRows, sort: str) -> tuple[sa.ColumnElement[Any], ...]:
     """Write the order of a listing: by a column, nulls last, then by account."""
-    column = tables.scores.c[sort.lstrip("-")]
+    column = rows.c[sort.lstrip("-")]
     by = column.desc() if sort.startswith("-") else column
-    return (column.is_(None), by, tables.scores.c.account_id)
+    return (column.is_(None), by, rows.c.account_id)
 
 
-def wanted(run: str | None, filters: Filters) -> list[sa.ColumnElement[bool]]:
+def wanted(
+    connection: sa.Connection, rows: RunRows, filters: Filters
+) -> list[sa.ColumnElement[bool]]:
     """Write the conditions that an account of a run must meet to be listed."""
-    s = tables.scores.c
-    conditions: list[sa.ColumnElement[bool]] = [s.run_id == run]
+    s = rows.c
+    conditions: list[sa.ColumnElement[bool]] = [s.run_id == rows.run]
     for name in ("cell", "csm", "segment"):
         value = getattr(filters, name)
         conditions += [s[name] == value] if value is not None else []
@@ -104,21 +108,37 @@ def wanted(run: str | None, filters: Filters) -> list[sa.ColumnElement[bool]]:
     if filters.renewal_before is not None:
         conditions.append(s.next_renewal_on < filters.renewal_before)
     if filters.play is not None:
-        o = tables.outreach.c
-        listed = sa.select(o.account_id).where(o.run_id == run, o.play == filters.play)
-        conditions.append(s.account_id.in_(listed))
+        conditions.append(_listed(connection, rows, filters.play))
     if filters.trigger is not None:
-        f = tables.firing.c
-        firing = sa.select(f.account_id).where(f.run_id == run, f.trigger == filters.trigger)
-        conditions.append(s.account_id.in_(firing))
+        conditions.append(_firing(connection, rows, filters.trigger))
     return conditions
 
 
+def _listed(connection: sa.Connection, rows: RunRows, play: str) -> sa.ColumnElement[bool]:
+    """Write that the run's list names the account with a play."""
+    if rows.number is not None:
+        told = [row["account_id"] for row in rows.listed(connection) if row["play"] == play]
+        return among(connection, rows.c.account_id, told)
+    o = tables.outreach.c
+    listed = sa.select(o.account_id).where(o.run_id == rows.run, o.play == play)
+    return rows.c.account_id.in_(listed)
+
+
+def _firing(connection: sa.Connection, rows: RunRows, trigger: str) -> sa.ColumnElement[bool]:
+    """Write that a trigger fires for the account."""
+    if rows.number is not None:
+        told = [row["account_id"] for row in rows.firing(connection) if row["trigger"] == trigger]
+        return among(connection, rows.c.account_id, told)
+    f = tables.firing.c
+    firing = sa.select(f.account_id).where(f.run_id == rows.run, f.trigger == trigger)
+    return rows.c.account_id.in_(firing)
+
+
 def _beyond(
-    column: sa.Column[Any], after: tuple[Any, str], *, down: bool
+    rows: RunRows, by: str, after: tuple[Any, str], *, down: bool
 ) -> sa.ColumnElement[bool]:
-    value, account_id = after
-    later = tables.scores.c.account_id > account_id
+    column, (value, account_id) = rows.c[by], after
+    later = rows.c.account_id > account_id
     if value is None:
         return sa.and_(column.is_(None), later)
     further = column < value if down else column > value

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import sqlalchemy as sa
 
-from serving import queries, tables
+from serving import queries
 from serving.database import reading
 from serving.queries import Run
+from serving.run_rows import rows_of
 from serving.store import Store
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def restated(store: Store, as_of: date, scores: pd.DataFrame) -> dict[str, Any] 
         standing = queries.open_run(connection, as_of)
         if standing is None:
             return None
-        s = tables.scores.c
+        s = rows_of(connection, standing.run_id).c
         told = connection.execute(
             sa.select(s.account_id, s.cell, s.mrr).where(s.run_id == standing.run_id)
         ).all()

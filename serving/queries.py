@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -12,6 +13,7 @@ import sqlalchemy as sa
 from models.moves import trigger_names
 from serving import tables
 from serving.columns import Columns
+from serving.run_rows import rows_of
 from serving.schemas import OUTREACH_COLUMNS, SCORE_COLUMNS
 
 __all__ = ["HISTORY", "PREVIOUS", "Filters", "Run"]
@@ -201,36 +203,60 @@ def runs(connection: sa.Connection, limit: int, *, held: bool = False) -> list[R
 def account(connection: sa.Connection, run: str | None, account_id: str) -> dict[str, Any] | None:
     """Give one account's row."""
     found = connection.execute(_ACCOUNT, {"run": run, "account": account_id}).first()
-    return dict(zip(SCORE_COLUMNS, found, strict=True)) if found is not None else None
+    if found is not None:
+        return dict(zip(SCORE_COLUMNS, found, strict=True))
+    rows = rows_of(connection, run)
+    if rows.number is None:
+        return None
+    brief = connection.execute(sa.select(rows.table).where(rows.c.account_id == account_id)).all()
+    told = [dict(zip(SCORE_COLUMNS, row, strict=True)) for row in brief]
+    return next(iter(rows.filled(connection, told)), None)
 
 
 def history(
     connection: sa.Connection, account_id: str, before: date | None, limit: int
 ) -> list[dict[str, Any]]:
     """Give what an account was told to be, newest date first: of each date its newest revision."""
-    r, s = tables.runs.c, tables.scores.c
-    later = tables.runs.alias("later")
+    r, s, b, p = tables.runs.c, tables.scores.c, tables.briefs.c, tables.packed.c
+    of_run = {"as_of": r.as_of, "run_id": r.run_id, "model_version": r.model_version}
+    packed = [b[name] if name in b else of_run[name] for name in HISTORY]
+    joined = tables.briefs.join(tables.packed, p.number == b.number)
+    joined = joined.join(tables.runs, r.run_id == p.run_id)
+    whole = sa.select(*(s[name] for name in HISTORY)).join(tables.runs, r.run_id == s.run_id)
+    both = (
+        whole.where(s.account_id == account_id, *_standing(s.as_of, before)),
+        sa.select(*packed)
+        .select_from(joined)
+        .where(b.account_id == account_id, *_standing(r.as_of, before)),
+    )
+    told = [
+        dict(zip(HISTORY, row, strict=True))
+        for each in reversed(both)
+        for row in connection.execute(each.order_by(sa.desc("as_of")).limit(limit))
+    ]
+    return sorted(told, key=lambda row: row["as_of"], reverse=True)[:limit]
+
+
+def _standing(as_of: sa.ColumnElement[Any], before: date | None) -> list[sa.ColumnElement[bool]]:
+    """Write that a run is the newest revision of its date that is not held, before a date."""
+    r, later = tables.runs.c, tables.runs.alias("later")
     newest = sa.select(sa.func.max(later.c.revision)).where(
         later.c.as_of == r.as_of, later.c.status != "held"
     )
-    wanted = [s.account_id == account_id, r.status != "held"]
-    wanted += [s.as_of < before] if before is not None else []
-    told = sa.select(*(s[name] for name in HISTORY)).join(tables.runs, r.run_id == s.run_id)
-    chosen = told.where(*wanted, r.revision == newest.scalar_subquery())
-    found = connection.execute(chosen.order_by(s.as_of.desc()).limit(limit))
-    return [dict(zip(HISTORY, row, strict=True)) for row in found]
+    wanted = [r.status != "held", r.revision == newest.scalar_subquery()]
+    return wanted + ([as_of < before] if before is not None else [])
 
 
 def cohort(connection: sa.Connection, run: str) -> list[tuple[str, date | None]]:
     """List the accounts of a run, each with the contract decision that was next then."""
-    s = tables.scores.c
+    s = rows_of(connection, run).c
     wanted = sa.select(s.account_id, s.next_renewal_on).where(s.run_id == run)
     return [(row[0], row[1]) for row in connection.execute(wanted.order_by(s.account_id))]
 
 
 def cells(connection: sa.Connection, run: str | None) -> dict[str, tuple[int, float]]:
     """Give accounts and MRR of each cell that has any."""
-    s = tables.scores.c
+    s = rows_of(connection, run).c
     per_cell = sa.select(s.cell, sa.func.count(), sa.func.sum(s.mrr)).where(s.run_id == run)
     found = connection.execute(per_cell.group_by(s.cell))
     return {cell: (count, mrr or 0.0) for cell, count, mrr in found}
@@ -251,6 +277,9 @@ def outreach(
     limit: int | None,
 ) -> tuple[list[dict[str, Any]], int]:
     """Give the list in its order, at most ``capacity`` rows per CSM, and its whole length."""
+    rows = rows_of(connection, run)
+    if rows.number is not None:
+        return _chosen(rows.listed(connection), csm, capacity, limit)
     o = tables.outreach.c
     place = sa.func.row_number().over(partition_by=o.csm, order_by=o.position).label("place")
     listed = sa.select(tables.outreach, place).where(o.run_id == run)
@@ -263,6 +292,42 @@ def outreach(
     length = connection.scalar(sa.select(sa.func.count()).select_from(chosen.subquery()))
     found = connection.execute(chosen.limit(limit))
     return [dict(zip(OUTREACH_COLUMNS, row, strict=True)) for row in found], length or 0
+
+
+def plays(connection: sa.Connection, run: str) -> list[tuple[str, str]]:
+    """List account and play of a run's outreach list, in its order."""
+    rows = rows_of(connection, run)
+    if rows.number is not None:
+        return [(row["account_id"], row["play"]) for row in rows.listed(connection)]
+    o = tables.outreach.c
+    wanted = sa.select(o.account_id, o.play).where(o.run_id == run).order_by(o.position)
+    return [(row.account_id, row.play) for row in connection.execute(wanted)]
+
+
+def listing_of(connection: sa.Connection, run: str, account_id: str) -> dict[str, Any] | None:
+    """Give an account's first line of a run's outreach list; None where it is not on it."""
+    rows = rows_of(connection, run)
+    if rows.number is not None:
+        told = (row for row in rows.listed(connection) if row["account_id"] == account_id)
+        return next(told, None)
+    o = tables.outreach.c
+    wanted = sa.select(tables.outreach).where(o.run_id == run, o.account_id == account_id)
+    found = connection.execute(wanted.order_by(o.position).limit(1)).first()
+    return None if found is None else dict(found._mapping)
+
+
+def _chosen(
+    listed: list[dict[str, Any]], csm: str | None, capacity: int | None, limit: int | None
+) -> tuple[list[dict[str, Any]], int]:
+    """Choose of a list that was read whole."""
+    places: Counter[str | None] = Counter()
+    chosen = []
+    for row in listed:
+        places[row["csm"]] += 1
+        mine = csm is None or row["csm"] == csm
+        if mine and (capacity is None or places[row["csm"]] <= capacity):
+            chosen.append({name: row[name] for name in OUTREACH_COLUMNS})
+    return chosen[:limit], len(chosen)
 
 
 def standing(before: date, since: date | None = None) -> sa.Select[Any]:
@@ -286,15 +351,18 @@ def run_before(connection: sa.Connection, as_of: date) -> Run | None:
 
 def previous(connection: sa.Connection, before: date, count: int) -> pd.DataFrame:
     """Give the scores of the latest ``count`` dates before a date, newest first."""
-    of_runs = sa.select(standing(before).limit(count).subquery().c.run_id)
-    s, m = tables.scores.c, tables.memories.c
-    told = [s[name] for name in PREVIOUS]
-    kept = sa.and_(m.run_id == s.run_id, m.account_id == s.account_id)
-    joined = tables.scores.outerjoin(tables.memories, kept)
-    chosen = sa.select(*told, m.body).select_from(joined).where(s.run_id.in_(of_runs))
-    rows = connection.execute(chosen.order_by(s.as_of.desc(), s.account_id)).all()
-    frame = pd.DataFrame([tuple(row)[:-1] for row in rows], columns=list(PREVIOUS))
-    return frame.assign(memory=pd.Series([row.body for row in rows], dtype="object"))
+    told: list[dict[str, Any]] = []
+    kept: list[str | None] = []
+    for run in connection.execute(standing(before).limit(count)).all():
+        rows = rows_of(connection, run.run_id)
+        chosen = sa.select(*(rows.c[name] for name in PREVIOUS))
+        of_run = chosen.where(rows.c.run_id == run.run_id).order_by(rows.c.account_id)
+        found = [dict(zip(PREVIOUS, row, strict=True)) for row in connection.execute(of_run)]
+        told += rows.filled(connection, found)
+        memories = rows.memories(connection)
+        kept += [memories.get(row["account_id"]) for row in found]
+    frame = pd.DataFrame([tuple(row.values()) for row in told], columns=list(PREVIOUS))
+    return frame.assign(memory=pd.Series(kept, dtype="object"))
 
 
 def _run(connection: sa.Connection, query: sa.Select[Any]) -> Run | None:

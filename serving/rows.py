@@ -15,7 +15,7 @@ from serving.database import POSTGRES
 from serving.facts import KINDS, Facts
 from serving.publication import Publication
 
-__all__ = ["add_facts", "insert"]
+__all__ = ["add_facts", "insert", "written"]
 
 AT_ONCE = 2000
 """Rows of one statement: between two of them a process that is asked to end can do so."""
@@ -46,23 +46,25 @@ def insert(
         "status": "held" if held else "published",
         "held_because": list(held) or None,
     }
-    _rows(connection, tables.runs, [entry])
-    _rows(connection, tables.scores, as_rows(scores))
+    written(connection, tables.runs, [entry])
+    written(connection, tables.scores, as_rows(scores))
     checkpoint("scores_inserted")
-    _rows(connection, tables.firing, queries.firing_rows(run, scores))
+    written(connection, tables.firing, queries.firing_rows(run, scores))
     memory = [
         {"run_id": run, "account_id": account, "body": body}
         for account, body in sorted(publication.memory.items())
     ]
-    _rows(connection, tables.memories, memory)
+    written(connection, tables.memories, memory)
     listed = enumerate(as_rows(publication.outreach_columns), start=1)
-    _rows(connection, tables.outreach, [{"run_id": run, "position": n} | row for n, row in listed])
+    written(
+        connection, tables.outreach, [{"run_id": run, "position": n} | row for n, row in listed]
+    )
     documents = [
         {"run_id": run, "kind": kind, "key": key, "body": body}
         for kind, key, body in publication.documents
     ]
-    _rows(connection, tables.documents, documents)
-    _rows(connection, tables.details, _details(run, publication.facts))
+    written(connection, tables.documents, documents)
+    written(connection, tables.details, _details(run, publication.facts))
     details.forget(connection)
     checkpoint("details_inserted")
     outbox.queue(connection, run, publication.alerts, now, held=bool(held))
@@ -75,8 +77,8 @@ def add_facts(connection: sa.Connection, run: str, facts: Facts) -> bool:
     if connection.scalar(known):
         return False
     rows = [{"run_id": run, "kind": k, "key": at, "body": body} for k, at, body in facts.documents]
-    _rows(connection, tables.documents, rows)
-    _rows(connection, tables.details, _details(run, facts))
+    written(connection, tables.documents, rows)
+    written(connection, tables.details, _details(run, facts))
     details.forget(connection)
     return True
 
@@ -86,7 +88,8 @@ def _details(run: str, facts: Facts) -> list[dict[str, Any]]:
     return [{"run_id": run, "account_id": account, "body": plain(one)} for account, one in told]
 
 
-def _rows(connection: sa.Connection, table: sa.Table, rows: list[dict[str, Any]]) -> None:
+def written(connection: sa.Connection, table: sa.Table, rows: list[dict[str, Any]]) -> None:
+    """Write rows into a table, some thousand by one statement; none holds bytes."""
     write = _in_blocks if connection.dialect.name == POSTGRES else _one_by_one
     for first in range(0, len(rows), AT_ONCE):
         write(connection, table, rows[first : first + AT_ONCE])

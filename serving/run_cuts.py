@@ -12,6 +12,7 @@ from serving import tables
 from serving.database import reading
 from serving.paging import wanted
 from serving.queries import Filters
+from serving.run_rows import rows_of
 from serving.schemas import CELLS
 
 __all__ = ["matrix_cut", "names_of"]
@@ -21,9 +22,10 @@ def names_of(
     engine: sa.Engine, run: str, column: Literal["csm", "segment"], csm: str | None = None
 ) -> list[str]:
     """List the CSMs or the segments of a run's accounts, of one CSM's if named."""
-    s = tables.scores.c
-    of_run = [s.run_id == run, s[column].is_not(None)] + ([s.csm == csm] if csm is not None else [])
     with reading(engine) as connection:
+        s = rows_of(connection, run).c
+        of_run = [s.run_id == run, s[column].is_not(None)]
+        of_run += [s.csm == csm] if csm is not None else []
         return sorted(connection.scalars(sa.select(s[column]).where(*of_run).distinct()))
 
 
@@ -31,6 +33,9 @@ def triggers_of(engine: sa.Engine, run: str) -> list[str]:
     """List the triggers that fire in a run."""
     f = tables.firing.c
     with reading(engine) as connection:
+        rows = rows_of(connection, run)
+        if rows.number is not None:
+            return sorted({row["trigger"] for row in rows.firing(connection)})
         found = connection.scalars(sa.select(f.trigger).where(f.run_id == run).distinct())
         return sorted(found)
 
@@ -45,10 +50,12 @@ def matrix_cut(engine: sa.Engine, run: str, filters: Filters) -> dict[str, Any]:
         and ``mrr``), ``flows`` (``from``, ``to``, ``accounts``, ``mrr``; the largest first),
         ``moved`` and ``new``.
     """
-    s = tables.scores.c
-    per_move = sa.select(s.previous_cell, s.cell, sa.func.count(), sa.func.sum(s.mrr))
     with reading(engine) as connection:
-        asked = per_move.where(*wanted(run, filters)).group_by(s.previous_cell, s.cell)
+        of_run = rows_of(connection, run)
+        s = of_run.c
+        per_move = sa.select(s.previous_cell, s.cell, sa.func.count(), sa.func.sum(s.mrr))
+        let_through = wanted(connection, of_run, filters)
+        asked = per_move.where(*let_through).group_by(s.previous_cell, s.cell)
         rows = [
             (before, cell, int(n), _summed([mrr or 0.0]))
             for before, cell, n, mrr in connection.execute(asked)

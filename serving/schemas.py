@@ -8,9 +8,11 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 __all__ = [
+    "BRIEF_TABLE",
     "CELLS",
     "OUTREACH_COLUMNS",
     "OUTREACH_TABLE",
+    "PACKED_COLUMNS",
     "PROBABILITIES",
     "SCORE_COLUMNS",
     "SCORE_TABLE",
@@ -93,6 +95,34 @@ SCORE_TABLE: tuple[Column, ...] = (
     Column("model_version", "text", "Version of the model that scored it."),
 )
 SCORE_COLUMNS: tuple[str, ...] = tuple(column.name for column in SCORE_TABLE)
+
+PACKED_COLUMNS = (
+    "currency",
+    "horizon_months",
+    "renew_basis",
+    "p_contract",
+    "p_flat",
+    "mrr_p10",
+    "mrr_p50",
+    "mrr_p90",
+    "retention_health",
+    "expansion_readiness",
+    "action",
+    "guard",
+    "lever",
+    "maturity_stage",
+    "reasons_retention",
+    "reasons_expansion",
+    "triggers",
+    "csm_call",
+    "status_reason",
+)
+"""Of an old run: what is read of an account, and never asked for (`serving.compaction`)."""
+_OF_THE_RUN = ("run_id", "as_of", "model_version")
+BRIEF_TABLE: tuple[Column, ...] = tuple(
+    column for column in SCORE_TABLE if column.name not in (*PACKED_COLUMNS, *_OF_THE_RUN)
+)
+"""Of an old run: what accounts are filtered, sorted, counted and followed by."""
 
 OUTREACH_TABLE: tuple[Column, ...] = (
     Column("rank", "integer", "Place in the list, 1 first."),

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import sqlalchemy as sa
 
-from serving import details, ledger, queries
+from serving import compaction, details, ledger, queries
 from serving.database import at_hand, opened, reading, writing
 from serving.facts import Facts
 from serving.kept import StoreSettings
@@ -105,6 +105,13 @@ class Store:
         return published(
             self.engine, self.home, self.settings, publication, now, checkpoint, tuple(held), guard
         )
+
+    def compact(self, most: int | None = None) -> list[str]:
+        """Pack the runs of older dates than ``[store] whole_dates``: the oldest ``most``, or all.
+
+        They are asked as before. Gives the runs that were packed.
+        """
+        return compaction.compacted(self.engine, self.settings.whole_dates, most)
 
     def find(
         self, as_of: date, snapshot_id: str, model_digest: str, settings_digest: str

@@ -7,13 +7,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from serving.schemas import OUTREACH_TABLE, SCORE_TABLE, Column
+from serving.schemas import BRIEF_TABLE, OUTREACH_TABLE, SCORE_TABLE, Column
 
 __all__ = [
     "actions",
     "attempts",
     "audit",
     "audit_end",
+    "briefs",
     "channels",
     "calls",
     "current",
@@ -26,6 +27,8 @@ __all__ = [
     "metadata",
     "outbox",
     "outreach",
+    "packed",
+    "packs",
     "reach",
     "repeats",
     "runs",
@@ -162,6 +165,44 @@ outreach = sa.Table(
     sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
     *_typed(OUTREACH_TABLE, frozenset()),
     sa.Index(None, "run_id", "csm"),
+)
+
+packed = sa.Table(
+    "packed",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("run_id", TEXT, sa.ForeignKey("runs.run_id"), nullable=False),
+    sa.UniqueConstraint("run_id", name="uq_packed_run_id"),
+)
+
+briefs = sa.Table(
+    "briefs",
+    metadata,
+    sa.Column(
+        "number",
+        sa.Integer,
+        sa.ForeignKey("packed.number"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    *_typed(BRIEF_TABLE, frozenset({"account_id"})),
+    sa.Index(None, "account_id", "number"),
+    sqlite_with_rowid=False,
+)
+
+packs = sa.Table(
+    "packs",
+    metadata,
+    sa.Column(
+        "number",
+        sa.Integer,
+        sa.ForeignKey("packed.number"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    sa.Column("kind", TEXT, primary_key=True),
+    sa.Column("first", TEXT, primary_key=True),
+    sa.Column("body", sa.LargeBinary, nullable=False),
 )
 
 outbox = sa.Table(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -14,7 +12,8 @@ from serving.columns import Columns
 from serving.database import reading
 from serving.publication import content_digest
 from serving.queries import Run
-from serving.schemas import OUTREACH_COLUMNS, SCORE_COLUMNS
+from serving.run_rows import RunRows, rows_of
+from serving.schemas import OUTREACH_COLUMNS
 
 __all__ = ["sealed", "verify"]
 
@@ -46,45 +45,40 @@ def verify(engine: sa.Engine, name: str | None = None) -> list[str]:
 
 def sealed(connection: sa.Connection, run: Run) -> tuple[int, str]:
     """Count a run's accounts and digest its rows, as they are now."""
-    scores = _columns(connection, tables.scores, SCORE_COLUMNS, run, "account_id")
+    rows = rows_of(connection, run.run_id)
+    scores = rows.columns(connection)
     there = replace(run, accounts=len(scores["account_id"]))
-    return there.accounts, _digest(connection, there, scores)
+    return there.accounts, _digest(connection, there, rows, scores)
 
 
 def _agree(connection: sa.Connection, run: Run) -> None:
-    scores = _columns(connection, tables.scores, SCORE_COLUMNS, run, "account_id")
+    rows = rows_of(connection, run.run_id)
+    scores = _whole(connection, run, rows)
     found = len(scores["account_id"])
     if found != run.accounts:
         raise _mismatch(run, f"{found} accounts, the ledger says {run.accounts}")
-    if _firing(connection, run) != queries.firing_rows(run.run_id, scores):
+    if rows.firing(connection) != queries.firing_rows(run.run_id, scores):
         raise _mismatch(run, "the list of what fires is not that of its accounts")
-    if _digest(connection, run, scores) != run.digest:
+    if _digest(connection, run, rows, scores) != run.digest:
         raise _mismatch(run, "its rows are not those that were published")
 
 
-def _digest(connection: sa.Connection, run: Run, scores: Columns) -> str:
-    listed = _columns(connection, tables.outreach, OUTREACH_COLUMNS, run, "position")
-    d, m = tables.documents.c, tables.memories.c
+def _whole(connection: sa.Connection, run: Run, rows: RunRows) -> Columns:
+    try:
+        return rows.columns(connection)
+    except DataRejected as broken:
+        raise _mismatch(run, broken.message) from broken
+
+
+def _digest(connection: sa.Connection, run: Run, rows: RunRows, scores: Columns) -> str:
+    listed = rows.listed(connection)
+    outreach = {name: [row[name] for row in listed] for name in OUTREACH_COLUMNS}
+    d = tables.documents.c
     bodies = sa.select(d.kind, d.key, d.body).where(d.run_id == run.run_id)
     documents = [(row.kind, row.key, row.body) for row in connection.execute(bodies)]
-    kept = sa.select(m.account_id, m.body).where(m.run_id == run.run_id)
-    memory = {row.account_id: row.body for row in connection.execute(kept)}
     told = scores | {"run_id": [""] * run.accounts}
-    return content_digest((run.as_of, run.model_version), (told, listed), documents, memory)
-
-
-def _columns(
-    connection: sa.Connection, table: sa.Table, names: Sequence[str], run: Run, order: str
-) -> Columns:
-    chosen = sa.select(*(table.c[name] for name in names)).where(table.c.run_id == run.run_id)
-    rows = connection.execute(chosen.order_by(table.c[order])).all()
-    return {name: [row[n] for row in rows] for n, name in enumerate(names)}
-
-
-def _firing(connection: sa.Connection, run: Run) -> list[dict[str, Any]]:
-    chosen = sa.select(tables.firing).where(tables.firing.c.run_id == run.run_id)
-    found = [dict(row._mapping) for row in connection.execute(chosen)]
-    return sorted(found, key=lambda row: (row["trigger"], row["account_id"]))
+    memory = rows.memories(connection)
+    return content_digest((run.as_of, run.model_version), (told, outreach), documents, memory)
 
 
 def _mismatch(run: Run, found: str) -> DataRejected:

@@ -14,6 +14,7 @@ from serving.alerts.news import Past, alerts
 from serving.alerts.settings import AlertSettings
 from serving.columns import native
 from serving.database import reading
+from serving.run_rows import rows_of
 from serving.schemas import SCORE_TABLE
 
 __all__ = ["news", "past", "undelivered"]
@@ -72,9 +73,15 @@ def undelivered(engine: sa.Engine) -> list[str]:
 
 
 def _told(connection: sa.Connection, run: str) -> Mapping[str, tuple[str, Any]]:
-    s = tables.scores.c
-    rows = connection.execute(sa.select(s.account_id, s.cell, s.triggers).where(s.run_id == run))
-    return {account: (cell, triggers or ()) for account, cell, triggers in rows}
+    rows = rows_of(connection, run)
+    names = ("account_id", "cell", "triggers")
+    asked = sa.select(*(rows.c[name] for name in names)).where(rows.c.run_id == run)
+    found = [
+        dict(zip(names, row, strict=True))
+        for row in connection.execute(asked.order_by(rows.c.account_id))
+    ]
+    told = rows.filled(connection, found)
+    return {row["account_id"]: (row["cell"], row["triggers"] or ()) for row in told}
 
 
 def _revised(connection: sa.Connection, as_of: date) -> bool:

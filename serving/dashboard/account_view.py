@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-import sqlalchemy as sa
-
 from models.moves import trigger_name
 from models.plays import PLAYS
-from serving import tables
+from serving import queries
 from serving.api.access import Who
 from serving.dashboard.account_drawn import (
     chances_option,
@@ -260,8 +258,5 @@ def _maturity(parts: Row | None) -> list[tuple[str, float | None]]:
 
 def _listed(store: Store, run: Run, account_id: str) -> dict[str, Any] | None:
     """Give the account's line of this run's outreach list; None where it is not on it."""
-    o = tables.outreach.c
-    wanted = sa.select(tables.outreach).where(o.run_id == run.run_id, o.account_id == account_id)
     with reading(store.engine) as connection:
-        found = connection.execute(wanted.order_by(o.position).limit(1)).first()
-    return None if found is None else dict(found._mapping)
+        return queries.listing_of(connection, run.run_id, account_id)

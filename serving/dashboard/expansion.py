@@ -10,7 +10,6 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
-from serving import tables
 from serving.api.access import Caller, needs
 from serving.api.state import State
 from serving.dashboard.expansion_drawn import series_option
@@ -22,6 +21,7 @@ from serving.digest.pulse import Pulse, pulse
 from serving.digest.reading import COLUMNS, Week
 from serving.facts_expansion import FIGURES
 from serving.queries import Run
+from serving.run_rows import rows_of
 from serving.store import Store
 
 __all__ = ["Figure", "best_of", "figure_shown", "router"]
@@ -173,15 +173,18 @@ def _rows(
     only: Sequence[str] | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Read the accounts of a run with an expected expansion; ``only`` some, where they are named."""
-    s = tables.scores.c
-    wanted = [s.run_id == run.run_id, s.expected_expansion_mrr > 0]
-    wanted += [s.csm == csm] if csm is not None else []
-    wanted += [s.account_id.in_(only)] if only is not None else []
-    chosen = sa.select(*(s[name] for name in columns)).where(*wanted)
     with reading(store.engine) as connection:
+        of_run = rows_of(connection, run.run_id)
+        s = of_run.c
+        wanted = [s.run_id == run.run_id, s.expected_expansion_mrr > 0]
+        wanted += [s.csm == csm] if csm is not None else []
+        wanted += [s.account_id.in_(only)] if only is not None else []
+        chosen = sa.select(*(s[name] for name in columns)).where(*wanted)
         found = connection.execute(chosen.order_by(s.account_id)).all()
+        rows = [dict(zip(columns, row, strict=True)) for row in found]
+        told = of_run.filled(connection, rows)
     empty = dict.fromkeys(COLUMNS)
-    return {row.account_id: empty | dict(zip(columns, row, strict=True)) for row in found}
+    return {row["account_id"]: empty | row for row in told}
 
 
 def _forecasts(

@@ -10,11 +10,12 @@ import orjson
 import sqlalchemy as sa
 
 from models.outcomes import HORIZONS
-from serving import queries, tables
+from serving import queries
 from serving.database import reading
 from serving.digest.lines import Row, desk
 from serving.publication import NOTES
 from serving.queries import Run
+from serving.run_rows import rows_of
 from serving.store import Store
 
 __all__ = ["COLUMNS", "Week", "before", "read"]
@@ -139,17 +140,16 @@ def before(connection: sa.Connection, run: Run) -> Run | None:
 def _rows(
     connection: sa.Connection, run: str, csm: str | None, columns: Sequence[str]
 ) -> dict[str, Row]:
-    s, m = tables.scores.c, tables.memories.c
-    kept = sa.and_(m.run_id == s.run_id, m.account_id == s.account_id)
-    joined = tables.scores.outerjoin(tables.memories, kept)
-    chosen = sa.select(*(s[name] for name in columns), m.body).select_from(joined)
-    found = connection.execute(chosen.where(s.run_id == run).order_by(s.account_id))
-    rows = {}
-    for row in found:
-        told = dict(zip(columns, row[:-1], strict=True))
-        if csm is None or desk(told) == csm:
-            rows[row.account_id] = told | {"parts": _parts(row.body)}
-    return rows
+    of_run = rows_of(connection, run)
+    s, memories = of_run.c, of_run.memories(connection)
+    chosen = sa.select(*(s[name] for name in columns)).where(s.run_id == run)
+    found = connection.execute(chosen.order_by(s.account_id))
+    told = [dict(zip(columns, row, strict=True)) for row in found]
+    mine = [row for row in told if csm is None or desk(row) == csm]
+    return {
+        row["account_id"]: row | {"parts": _parts(memories.get(row["account_id"]))}
+        for row in of_run.filled(connection, mine)
+    }
 
 
 def _parts(memory: str | None) -> dict[str, dict[str, float]]:

@@ -13,7 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from serving import outbox, queries, tables
+from serving import compaction, outbox, queries, tables
 from serving.privacy.who import Who
 from serving.queries import Run
 from serving.verifying import sealed
@@ -52,7 +52,7 @@ class Taken:
 def seen_in(connection: sa.Connection) -> set[str]:
     """Give every account that the store knows of."""
     found: set[str] = set()
-    for name in (*OWN, "told", "outbox"):
+    for name in (*OWN, "briefs", "told", "outbox"):
         column = tables.metadata.tables[name].c.account_id
         found |= {one for one in connection.scalars(sa.select(column).distinct()) if one}
     return found
@@ -60,11 +60,13 @@ def seen_in(connection: sa.Connection) -> set[str]:
 
 def names_in(connection: sa.Connection, account_id: str, names: set[str]) -> tuple[str, ...]:
     """Give what an account is called, in the store or by ``names``, and no other account is."""
-    s = tables.scores.c
-    mine = sa.select(s.name).where(s.account_id == account_id).distinct()
+    columns = [table.c for table in (tables.scores, tables.briefs)]
+    mine = sa.union(*(sa.select(s.name).where(s.account_id == account_id) for s in columns))
     called = {name for name in (*connection.scalars(mine), *names) if name}
-    shared = sa.select(s.name).where(s.name.in_(called), s.account_id != account_id).distinct()
-    return tuple(sorted(called - set(connection.scalars(shared))))
+    others = (
+        sa.select(s.name).where(s.name.in_(called), s.account_id != account_id) for s in columns
+    )
+    return tuple(sorted(called - set(connection.scalars(sa.union(*others)))))
 
 
 def runs_of(connection: sa.Connection, who: Who) -> list[Run]:
@@ -74,7 +76,9 @@ def runs_of(connection: sa.Connection, who: Who) -> list[Run]:
         table = tables.metadata.tables[name]
         mine = sa.select(table.c.run_id).where(table.c.account_id == who.account_id)
         named |= set(connection.scalars(mine.distinct()))
-    d = tables.documents.c
+    b, p, d = tables.briefs.c, tables.packed.c, tables.documents.c
+    packed = sa.select(p.run_id).join(tables.briefs, b.number == p.number)
+    named |= set(connection.scalars(packed.where(b.account_id == who.account_id)))
     named |= set(connection.scalars(sa.select(d.run_id).where(_speaks(d.body, who)).distinct()))
     return [run for name in sorted(named) if (run := queries.run(connection, name))]
 
@@ -100,6 +104,7 @@ def taken(connection: sa.Connection, who: Who, now: datetime, outlook: Outlook) 
         table = tables.metadata.tables[name]
         gone = connection.execute(sa.delete(table).where(table.c.account_id == who.account_id))
         told.rows[name] = gone.rowcount
+    told.rows["packed"] = compaction.forget(connection, [who.account_id])
     told.changed["outbox"] = outbox.forget(connection, who.account_id, now)
     told.changed["documents"] = _documents(connection, who)
     told.rows["repeats"] = _repeats(connection, who)

@@ -17,7 +17,14 @@ from serving.terminal.reconciliation import reconciled
 from serving.terminal.revenue import metrics
 from serving.terminal.run import account, matrix, scored, training
 from serving.terminal.runs import approved, backfilled, ran
-from serving.terminal.safety import backed_up, backup_verified, examined, restored, verified
+from serving.terminal.safety import (
+    backed_up,
+    backup_verified,
+    compacted,
+    examined,
+    restored,
+    verified,
+)
 from serving.terminal.signals import signals
 from serving.terminal.what_if import answered, scenario
 
@@ -36,6 +43,7 @@ __all__ = [
     "called",
     "checked",
     "closed",
+    "compacted",
     "crm_export",
     "effects",
     "each_signal",

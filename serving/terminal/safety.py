@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from serving.terminal.paper import Body, show, tabulated, tell, write
 
-__all__ = ["backed_up", "backup_verified", "examined", "restored", "verified"]
+__all__ = ["backed_up", "backup_verified", "compacted", "examined", "restored", "verified"]
 
 
 def backed_up(body: Body) -> None:
@@ -33,6 +33,13 @@ def backup_verified(body: Body) -> None:
     """Say that a backup is whole."""
     write(f"{body['backup']}: {_sized(body)} agree, taken {body['made_at'][:19]}")
     write(f"{body['verified']} runs agree with the ledger; the seal is {body['seal']}")
+
+
+def compacted(body: Body) -> None:
+    """Say which runs were packed, and what room that gave back."""
+    write(f"{len(body['packed'])} runs packed, {body['waiting']} still to be packed")
+    if body["freed"] is not None:
+        write(f"{body['freed'] / 1e6:,.1f} MB given back to the disk")
 
 
 def verified(body: Body) -> None:
