@@ -25,6 +25,7 @@ from features.systems import System, system, system_names
 __all__ = ["Proposal", "propose"]
 
 SAID = re.compile(r'"([^"\\]+)"')
+DAY = re.compile(r"[0-9./-]{8,10}([T ]00:00(:00)?\S*)?")
 OWN = 3
 FEW = 20
 
@@ -193,9 +194,18 @@ def _block(head: Head, found: Recognised) -> str:
         elif each.declared:
             lines.append(f"# OPEN: {each.column} reads in {len(each.declared)} ways; keep one:")
             lines += [f"# {way}" for way in each.declared]
-    lines += [f"# OPEN: {each}" for each in found.open]
+    lines += [f"# OPEN: {each}" for each in (*found.open, *_summed(head, found))]
     lines += _rest(head, found)
     return "\n".join(lines)
+
+
+def _summed(head: Head, found: Recognised) -> list[str]:
+    """Ask for the grain of usage of which no row has a time of day."""
+    times = [each.source for each in found.placed if each.column == "occurred_at"]
+    values = head.values(times[0]) if times and found.table == "usage" else []
+    if not values or not all(DAY.fullmatch(value) for value in values):
+        return []
+    return ['every time is a day: if a row is a sum, say so: grain = "day", "week" or "month"']
 
 
 def _rest(head: Head, found: Recognised) -> list[str]:

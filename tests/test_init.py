@@ -125,6 +125,9 @@ def test_a_file_that_is_called_after_a_table_is_that_table(tmp_path: Path) -> No
         "feature_catalog": "feature_catalog.csv",
         "usage": "usage.csv",
     }
+    assert "grain" not in made.text
+    sums = "account_id,occurred_at,feature,count\na,2025-01-06,x,9\n"
+    assert "# OPEN: every time is a day" in proposed(tmp_path, usage=sums).text
 
 
 def test_what_is_ambiguous_is_left_open(tmp_path: Path) -> None:
