@@ -64,9 +64,10 @@ def examined(body: Body) -> None:
     for one in body["findings"]:
         table.add_row(one["check"], one["state"], one["found"])
     show(table)
-    for one in body["findings"]:
-        if one["cure"]:
-            tell(f"{one['check']}: {one['cure']}")
+    for cure in dict.fromkeys(
+        f"{one['check']}: {one['cure']}" for one in body["findings"] if one["cure"]
+    ):
+        tell(cure)
 
 
 def _sized(body: Body) -> str:
