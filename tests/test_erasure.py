@@ -461,3 +461,17 @@ def test_the_command_erases_lists_and_purges(settings: Settings) -> None:
     assert "no account was erased" in perennial(folder, "erase", "--again").out
     assert certificate["certificate"] in perennial(folder, "erase", "--list").out
     assert perennial(folder, "purge", "--json").body == {"quarantine": [], "snapshots": []}
+
+
+def test_a_name_or_an_id_that_is_a_common_word_harms_no_other_text(settings: Settings) -> None:
+    """An account whose id is a number and whose name is a word of every page."""
+    store = Store.open(settings.home)
+    plain = publication(date(2025, 7, 8), latest_snapshot(settings.home))
+    scores = plain.scores.replace({ID: "3", NAME: "Expansion"})
+    store.publish(replace(plain, scores=scores, outlook=b"", alerts=()), now=NOW)
+    run = store.runs()[0].run_id
+    before = {key: store.forecast(key, run=run) for key in (1, 3, 12)}
+    assert erase(settings, "3", NOW)["certificate"]
+    assert {key: store.forecast(key, run=run) for key in (1, 3, 12)} == before
+    assert len(store.scores(run=run).rows) == 11
+    assert len(store.verify()) == 3

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+import orjson
 import sqlalchemy as sa
 
 from serving import compaction, outbox, queries, tables
@@ -66,7 +67,16 @@ def names_in(connection: sa.Connection, account_id: str, names: set[str]) -> tup
     others = (
         sa.select(s.name).where(s.name.in_(called), s.account_id != account_id) for s in columns
     )
-    return tuple(sorted(called - set(connection.scalars(sa.union(*others)))))
+    shared = set(connection.scalars(sa.union(*others)))
+    return tuple(sorted(called - shared - _words(connection, called)))
+
+
+def _words(connection: sa.Connection, called: set[str]) -> set[str]:
+    """Give those of some names that are also a segment, a CSM, an action: words of the book."""
+    texts = [c for c in tables.scores.c if isinstance(c.type, type(tables.scores.c.name.type))]
+    others = [c for c in texts if c.name not in ("run_id", "account_id", "name")]
+    chosen = [sa.select(c).where(c.in_(called)).distinct() for c in others]
+    return {word for wanted in chosen for word in connection.scalars(wanted)}
 
 
 def runs_of(connection: sa.Connection, who: Who) -> list[Run]:
@@ -79,7 +89,8 @@ def runs_of(connection: sa.Connection, who: Who) -> list[Run]:
     b, p, d = tables.briefs.c, tables.packed.c, tables.documents.c
     packed = sa.select(p.run_id).join(tables.briefs, b.number == p.number)
     named |= set(connection.scalars(packed.where(b.account_id == who.account_id)))
-    named |= set(connection.scalars(sa.select(d.run_id).where(_speaks(d.body, who)).distinct()))
+    found = connection.execute(sa.select(d.run_id, d.body).where(_speaks(d.body, who)))
+    named |= {row.run_id for row in found if who.left(row.body) != row.body}
     return [run for name in sorted(named) if (run := queries.run(connection, name))]
 
 
@@ -146,11 +157,19 @@ def _documents(connection: sa.Connection, who: Who) -> int:
 def _repeats(connection: sa.Connection, who: Who) -> int:
     """Forget the answers kept for an Idempotency-Key that speak of it."""
     r = tables.repeats.c
-    words = [word.encode() for word in {who.account_id, *who.names}]
     rows = connection.execute(sa.select(r.name, r.body).where(r.body.is_not(None))).all()
-    named = [row.name for row in rows if any(word in row.body for word in words)]
+    named = [row.name for row in rows if _tells(row.body, who)]
     connection.execute(sa.delete(tables.repeats).where(r.name.in_(named)))
     return len(named)
+
+
+def _tells(body: bytes, who: Who) -> bool:
+    """Whether a kept answer speaks of an account."""
+    try:
+        told = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return who.said_in(body.decode("utf-8", "replace"))
+    return bool(who.left(told) != told)
 
 
 def _notes(connection: sa.Connection, table: sa.Table, column: str, who: Who) -> int:

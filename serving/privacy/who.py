@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from serving.privacy.vocabulary import telling
+
 __all__ = ["Who"]
 
-SHORTEST = 4
-"""Characters of a word that is looked for within sentences; shorter ones mean anything."""
 GONE = object()
 INSTEAD = "an erased account"
 
@@ -39,8 +39,8 @@ class Who:
 
     @property
     def words(self) -> tuple[str, ...]:
-        """Its id and its names, those that can be told within a sentence."""
-        return tuple(w for w in (self.account_id, *self.names) if len(w) >= SHORTEST)
+        """Its id and its names, those that mean it wherever they stand."""
+        return tuple(sorted(self._telling))
 
     def said_in(self, text: str) -> bool:
         """Whether a text speaks of it.
@@ -62,6 +62,10 @@ class Who:
         return {} if found is GONE else found
 
     @cached_property
+    def _telling(self) -> set[str]:
+        return telling((self.account_id, *self.names))
+
+    @cached_property
     def _sought(self) -> re.Pattern[str] | None:
         words = "|".join(re.escape(word) for word in sorted(self.words, key=len, reverse=True))
         return re.compile(rf"(?<![\w-])(?:{words})(?![\w-])") if words else None
@@ -70,10 +74,13 @@ class Who:
         if isinstance(body, dict):
             if body.get("account_id") == self.account_id:
                 return GONE
-            kept = {name: self._left(one) for name, one in body.items() if name != self.account_id}
+            kept = {name: self._left(one) for name, one in body.items() if not self._is(name)}
             return {name: one for name, one in kept.items() if one is not GONE}
         if isinstance(body, list):
             return [one for one in map(self._left, body) if one is not GONE]
         if isinstance(body, str):
-            return GONE if body == self.account_id else self.unsaid(body)
+            return GONE if self._is(body) else self.unsaid(body)
         return body
+
+    def _is(self, text: str) -> bool:
+        return text == self.account_id and text in self._telling
