@@ -128,7 +128,7 @@ def test_a_backup_that_is_not_what_was_written_is_refused(taken: Path, tmp_path:
     verify_backup(taken)
 
 
-@pytest.mark.fault("U14", partly=True)
+@pytest.mark.fault("U14")
 def test_the_pepper_is_no_part_of_a_backup_and_is_kept_apart(
     home: Path, taken: Path, tmp_path: Path
 ) -> None:
@@ -318,7 +318,7 @@ def test_rows_are_copied_letter_by_letter(home: Path, tmp_path: Path) -> None:
     assert filled(target) == ["runs", "keys", "audit"]
 
 
-@pytest.mark.fault("G02", partly=True)
+@pytest.mark.fault("G02")
 def test_who_was_erased_since_is_erased_again_when_a_backup_is_put_back(
     tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
 ) -> None:

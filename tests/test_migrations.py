@@ -120,7 +120,7 @@ def test_the_perennial_before_works_with_tables_that_only_gained(tmp_path: Path)
         assert copy.execute("SELECT name FROM novelties").fetchall() == [("kept",)]
 
 
-@pytest.mark.fault("C14", partly=True)
+@pytest.mark.fault("C14")
 @pytest.mark.fault("B20")
 @pytest.mark.parametrize(
     "told",

@@ -141,7 +141,7 @@ def test_models_are_those_of_the_published_runs(store: Store) -> None:
     assert api.get("/v1/models?x=1").status_code == 422
 
 
-@pytest.mark.fault("R15", partly=True)
+@pytest.mark.fault("R15")
 def test_a_choice_counts_at_the_next_question_until_a_run_is_published(
     store: Store, shelf: Shelf
 ) -> None:

@@ -85,7 +85,7 @@ def test_list_and_show_say_what_serves(folder: Path) -> None:
     refused(perennial(folder, "models", "rollback", "1", "--json"), 2, "usage")
 
 
-@pytest.mark.fault("R15", partly=True)
+@pytest.mark.fault("R15")
 def test_promote_and_rollback_change_who_serves_and_are_written_down(folder: Path) -> None:
     champion = listed(folder)["champion"]
     back = perennial(folder, "models", "rollback", "--json").body
@@ -207,7 +207,7 @@ def test_a_list_is_not_ranked_again_by_a_damaged_model_until_a_scoring_has_mende
     assert perennial(folder, *again).code == 0
 
 
-@pytest.mark.fault("R18", partly=True)
+@pytest.mark.fault("R18")
 def test_with_a_key_no_model_is_scored_with_that_was_not_signed(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
