@@ -9,7 +9,7 @@ ROWS ?= 20m
 PYTEST := $(BIN)/python -m pytest
 unexport PYTHONDONTWRITEBYTECODE  # every process of a test run would compile all modules again
 
-.PHONY: help demo serve test ci slow check lint format docs faults shown pins locks offline release site bench-ledger bench-features bench-signals bench-training bench-attainable bench-small bench-books bench-coverage bench-error bench-sponsors bench-forecast bench-scenarios bench-stability bench-monitoring bench-weekly bench-outreach bench-serving clean
+.PHONY: help demo serve test ci slow check lint format docs faults shown pins locks offline release site bench-ledger bench-features bench-signals bench-training bench-attainable bench-small bench-books bench-coverage bench-error bench-sponsors bench-forecast bench-scenarios bench-stability bench-monitoring bench-weekly bench-outreach bench-serving bench-store clean
 .DEFAULT_GOAL := help
 
 help:  ## List these commands
@@ -69,22 +69,22 @@ pins: $(STAMP)  ## Write constraints.txt from what is installed in .venv
 	@$(BIN)/python -m pip freeze --disable-pip-version-check --exclude-editable > constraints.txt
 	@touch $(STAMP)
 
-build/venv-%/.installed: release/locks/%.txt
+build/venv-%/.installed: .ci/release/locks/%.txt
 	@$(PYTHON) -m venv --clear build/venv-$*
 	@build/venv-$*/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
-locks: build/venv-tools/.installed  ## Write the locks of release/locks: versions and hashes
-	@build/venv-tools/bin/python -m release.locks
+locks: build/venv-tools/.installed  ## Write the locks of .ci/release/locks: versions and hashes
+	@PYTHONPATH=.ci build/venv-tools/bin/python -m release.locks
 
 offline: $(STAMP)  ## The fast tests in a network of this machine only; fails if anybody is called
-	@$(BIN)/python -m release.loopback $(PYTEST) -n $(WORKERS) --dist loadfile -m "not slow and not ci"
+	@PYTHONPATH=.ci $(BIN)/python -m release.loopback $(PYTEST) -n $(WORKERS) --dist loadfile -m "not slow and not ci"
 
 release: build/venv-tools/.installed  ## Build, try, bill and audit a release into dist/ (docs/release.md)
-	@build/venv-tools/bin/python -m release $(ASKED)
+	@PYTHONPATH=.ci build/venv-tools/bin/python -m release $(ASKED)
 
 site: build/venv-site/.installed  ## Make the pages of docs/ into a site, in build/site
-	@build/venv-site/bin/python -m release.site
+	@PYTHONPATH=.ci build/venv-site/bin/python -m release.site
 
 bench-ledger: $(STAMP)  ## Time the ledger on 1,000,000 contract periods beside pandas and a scan
 	@$(BIN)/python -m benchmarks.ledger_scale
@@ -134,6 +134,9 @@ bench-weekly: $(STAMP)  ## Time the weekly job on 20M usage rows, and the week a
 
 bench-outreach: $(STAMP)  ## Lay what the list saves beside an oracle, where outreach works in a known way
 	@$(BIN)/python -m benchmarks.outreach_worth
+
+bench-store: $(STAMP)  ## Fill a store with five years of weeks: its bytes, and how soon a history is there
+	@$(BIN)/python -m benchmarks.store_size
 
 bench-serving: $(STAMP)  ## Ask a server of 5,000 accounts in an open loop, beside a bare echo
 	@$(BIN)/python -m benchmarks.serving_load

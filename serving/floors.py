@@ -18,7 +18,7 @@ from features.faults import ConfigurationRefused
 __all__ = ["TooOld", "declared", "refuse_too_old", "too_old"]
 
 NAME = "perennial"
-CURE = "install what release/locks/runtime.txt holds"
+CURE = "install what .ci/release/locks/runtime.txt holds"
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def refuse_too_old(found: Iterable[TooOld]) -> None:
     >>> refuse_too_old([TooOld("pyarrow", "13.0.0", "25.0")])
     Traceback (most recent call last):
     ...
-    features.faults.ConfigurationRefused: pyarrow 13.0.0, below 25.0: library.too_old: install what release/locks/runtime.txt holds
+    features.faults.ConfigurationRefused: pyarrow 13.0.0, below 25.0: library.too_old: install what .ci/release/locks/runtime.txt holds
     """
     told = "; ".join(map(str, found))
     if told:

@@ -76,7 +76,7 @@ def test_every_file_that_is_copied_is_there_and_seen_by_the_builder() -> None:
     own = [source for words in copies if not words[0].startswith("--from") for source in words[:-1]]
     assert {
         "pyproject.toml",
-        "release/locks",
+        ".ci/release/locks",
         "features",
         "models",
         "training",
@@ -95,7 +95,7 @@ def test_the_image_is_pinned_constrained_and_not_roots() -> None:
     assert all(re.search(r"python:3\.11-slim", base) for base in bases)
     runs = " ".join(rest for name, rest in BUILT if name == "RUN")
     assert set(re.findall(r"pip install (\S+)", runs)) == {"--require-hashes", "--no-deps"}
-    assert "--requirement release/locks/runtime.txt" in runs
+    assert "--requirement .ci/release/locks/runtime.txt" in runs
     last = max(at for at, (name, _) in enumerate(BUILT) if name == "FROM")
     users = [rest for name, rest in BUILT[last:] if name == "USER"]
     assert users

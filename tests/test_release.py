@@ -33,7 +33,7 @@ MODULES = ("serving.app", "serving.cli", "training.run", "features.snapshot")
 
 def lock(name: str) -> dict[str, locks.Locked]:
     """Read one lock, by name and marker."""
-    text = (ROOT / "release" / "locks" / f"{name}.txt").read_text(encoding="utf-8")
+    text = (ROOT / ".ci" / "release" / "locks" / f"{name}.txt").read_text(encoding="utf-8")
     return {f"{one.name} {one.where}".strip(): one for one in locks.locked(text)}
 
 

@@ -1,6 +1,6 @@
 """The site: the pages of ``docs/`` made into one that can be searched, by Sphinx with MyST and Furo.
 
-``python -m release.site`` (``make site``) writes ``build/site``. A link that leads nowhere, a page that
+``PYTHONPATH=.ci python -m release.site`` (``make site``) writes ``build/site``. A link that leads nowhere, a page that
 does not build whole, or anything that a browser would fetch from another host ends it with exit code 1.
 The pages themselves know nothing of the generator: what it needs is written here, in a copy of them.
 """
@@ -18,7 +18,7 @@ from release.pages import amiss
 
 __all__ = ["GROUPS", "contents", "main", "stage"]
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 SOURCE, TARGET = ROOT / "build" / "site-source", ROOT / "build" / "site"
 BESIDE = ("CHANGELOG.md", "CONTRIBUTING.md")
 REST = "More"

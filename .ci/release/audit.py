@@ -1,6 +1,6 @@
 """The audit: what is known against the locked versions. Not known is never the same as none.
 
-``python -m release.audit`` asks pip-audit about the runtime lock. Exit codes: 0 nothing is known
+``PYTHONPATH=.ci python -m release.audit`` asks pip-audit about the runtime lock. Exit codes: 0 nothing is known
 against them, 1 something is, 75 they were not audited (or not all of them).
 """
 
@@ -15,8 +15,8 @@ from pathlib import Path
 
 __all__ = ["Audit", "audit", "command", "judged", "run"]
 
-ROOT = Path(__file__).resolve().parents[1]
-LOCK = ROOT / "release" / "locks" / "runtime.txt"
+ROOT = Path(__file__).resolve().parents[2]
+LOCK = ROOT / ".ci" / "release" / "locks" / "runtime.txt"
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The locks of a release: every distribution by version and by the hashes of its files, no address.
 
-``python -m release.locks`` (``make locks``) writes them again; ``pip install --require-hashes -r
-release/locks/runtime.txt`` installs what was locked and nothing else. The developers' own
+``PYTHONPATH=.ci python -m release.locks`` (``make locks``) writes them again; ``pip install --require-hashes -r
+.ci/release/locks/runtime.txt`` installs what was locked and nothing else. The developers' own
 ``constraints.txt`` bounds what is chosen, so a lock holds what the tests ran with.
 """
 
@@ -16,8 +16,8 @@ from pathlib import Path
 
 __all__ = ["LOCKS", "TOOLS", "Locked", "command", "locked", "main"]
 
-ROOT = Path(__file__).resolve().parents[1]
-FOLDER = ROOT / "release" / "locks"
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT / ".ci" / "release" / "locks"
 LOCKS: Mapping[str, str] = {
     "runtime": "what `perennial[postgres]` needs",
     "tools": "what builds, locks and bills a release",

@@ -1,6 +1,6 @@
-"""Make a release: ``python -m release [--draft] [--unaudited]``. It ends at the first thing amiss.
+"""Make a release, with ``PYTHONPATH=.ci``: ``python -m release [--draft] [--unaudited]``.
 
-Everything is written to ``dist/``. ``--draft`` builds a commit that is not ready (its changelog has no
+It ends at the first thing that is amiss. Everything is written to ``dist/``. ``--draft`` builds a commit that is not ready (its changelog has no
 date, or files are not committed: those are not in it). ``--unaudited`` goes on where the advisories
 cannot be reached, and says so.
 """
@@ -21,7 +21,7 @@ from release.changelog import unready
 from release.notices import installed, notices, vendored
 from release.provenance import provenance, sums
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 DIST = ROOT / "dist"
 
 
@@ -79,8 +79,8 @@ def _described(python: Path, made: building.Commit) -> None:
 def _signed_off(made: building.Commit, files: dict[str, str]) -> None:
     """Write where the files come from, and the sums of all."""
     used = {
-        f"release/locks/{name}.txt": hashlib.sha256(
-            (ROOT / "release" / "locks" / f"{name}.txt").read_bytes()
+        f".ci/release/locks/{name}.txt": hashlib.sha256(
+            (ROOT / ".ci" / "release" / "locks" / f"{name}.txt").read_bytes()
         ).hexdigest()
         for name in locks.LOCKS
     }

@@ -15,8 +15,8 @@ from release import loopback
 
 __all__ = ["demo", "install", "libraries"]
 
-ROOT = Path(__file__).resolve().parents[1]
-LOCK = ROOT / "release" / "locks" / "runtime.txt"
+ROOT = Path(__file__).resolve().parents[2]
+LOCK = ROOT / ".ci" / "release" / "locks" / "runtime.txt"
 
 
 def install(wheel: Path, folder: Path) -> Path:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 __all__ = ["Vendored", "installed", "notices", "vendored"]
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 VENDOR = ROOT / "serving" / "dashboard" / "static" / "vendor"
 _ROW = re.compile(r"^\| `(\w+)/` \| (\w+), .+? \| ([\d.]+) \| (.+?) \|$", re.MULTILINE)
 _OWN = "perennial"

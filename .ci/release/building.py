@@ -1,7 +1,7 @@
 """Builds: a commit becomes a wheel and a source archive, the same bytes each time.
 
 What git has of the commit is built and nothing else: no file that lies about, no clock (the time is
-the commit's), no path. The builder is the locked hatchling (release/locks/tools.txt).
+the commit's), no path. The builder is the locked hatchling (.ci/release/locks/tools.txt).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 
 __all__ = ["Commit", "build", "commit", "digests", "extract", "uncommitted"]
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)

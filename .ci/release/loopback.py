@@ -1,6 +1,6 @@
 """A network that reaches this machine only: what runs in it cannot call anybody, and is counted.
 
-``python -m release.loopback COMMAND …`` runs a command in a network namespace of its own, where
+``PYTHONPATH=.ci python -m release.loopback COMMAND …`` runs a command in a network namespace of its own, where
 nothing but the loopback device is up. What it and all its children try to send elsewhere finds no
 route, and the kernel counts it; with any such try the command fails. Linux only; as root, or where
 users may make namespaces.

@@ -18,7 +18,7 @@ from release.notices import Vendored
 
 __all__ = ["bill", "with_scripts"]
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def bill(python: Path, scripts: Iterable[Vendored], seconds: int) -> str:
