@@ -61,6 +61,7 @@ def test_a_sheet_of_months_becomes_a_row_per_account_and_month(tmp_path: Path) -
     ]
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("kind", ["csv.gz", "parquet"])
 def test_a_feed_has_computed_columns_whatever_its_file(tmp_path: Path, kind: str) -> None:
     (tmp_path / "sheet.csv").write_text(SHEET)
