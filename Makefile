@@ -138,9 +138,6 @@ bench-outreach: $(STAMP)  ## Lay what the list saves beside an oracle, where out
 bench-store: $(STAMP)  ## Fill a store with five years of weeks: its bytes, and how soon a history is there
 	@$(BIN)/python -m benchmarks.store_size
 
-bench-store: $(STAMP)  ## Fill a store with five years of weeks: its bytes, and how soon a history is there
-	@$(BIN)/python -m benchmarks.store_size
-
 bench-serving: $(STAMP)  ## Ask a server of 5,000 accounts in an open loop, beside a bare echo
 	@$(BIN)/python -m benchmarks.serving_load
 
