@@ -19,7 +19,6 @@ from serving.api.access import everybody
 from serving.api.state import Serving, State
 from serving.database import reading
 from serving.monitoring.gauges import gauges
-from serving.monitoring.gauges import gauges
 from serving.operation.duty import Duty
 from serving.problems import PROBLEM_RESPONSES
 from serving.store import Run
@@ -79,7 +78,6 @@ class Served(Collector):
         yield _plain("run_held", "Whether a gate holds the newest run: 1 or 0.", waits)
         if run is not None:
             yield from self._of(run)
-            yield from gauges(store)
             yield from gauges(store)
         yield self._model()
 
