@@ -167,7 +167,9 @@ def score(
     if done is not None:
         if not backfill and store.document(done.run_id, "metrics") is None:
             stages("facts")  # an earlier Perennial published it, or a backfill did
-            store.add_facts(done.run_id, facts_of(book, settings, as_of))
+            facts = facts_of(book, settings, as_of)
+            guard = refuse_erased(settings.home, settings.serve.pepper, facts.details)
+            store.add_facts(done.run_id, facts, guard)
         return _already(store, done.run_id, as_of, begun, model)
     book, unusual = judged(settings.home, book, store, accept_volume)
     stages("signals")

@@ -254,9 +254,16 @@ class Store:
             name = run or queries.current_name(connection)
             return details.detail(connection, name, account_id)
 
-    def add_facts(self, run: str, facts: Facts) -> bool:
-        """Keep facts with a run that was published without; its digest stays. Whether it had none."""
+    def add_facts(
+        self, run: str, facts: Facts, guard: Callable[[sa.Connection], None] | None = None
+    ) -> bool:
+        """Keep facts with a run that was published without; its digest stays. Whether it had none.
+
+        ``guard`` refuses in the same transaction what must not be kept any more.
+        """
         with writing(self.engine) as connection:
+            if guard is not None:
+                guard(connection)
             return add_facts(connection, run, facts)
 
     def outreach(

@@ -269,6 +269,18 @@ def test_a_run_made_before_the_erasure_is_not_published_after_it(settings: Setti
 
 
 @pytest.mark.fault("G03")
+def test_facts_made_before_the_erasure_are_not_kept_after_it(settings: Settings) -> None:
+    store = Store.open(settings.home)
+    run = store.publish(publication(date(2025, 7, 8), "s9"), now=NOW).run_id
+    facts = Facts({"n": 1}, {"figures": []}, {ID: {"lines": []}})
+    guard = refuse_erased(settings.home, None, facts.details)
+    erase(settings, ID, NOW)
+    with pytest.raises(Busy, match=r"privacy\.tombstone"):
+        store.add_facts(run, facts, guard)
+    assert gone(settings.home)
+
+
+@pytest.mark.fault("G03")
 def test_an_account_that_is_erased_within_the_publication_stops_it(settings: Settings) -> None:
     late = publication(date(2025, 7, 8), "s9")
     store = Store.open(settings.home)
