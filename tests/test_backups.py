@@ -18,6 +18,7 @@ from features.locking import held
 from serving import keyring, tables
 from serving.audit import verify_chain
 from serving.backups import restoring, taking
+from serving.backups.contents import NOTE
 from serving.backups.copying import Copier
 from serving.backups.database import copied_rows, filled
 from serving.backups.manifest import MANIFEST, opened_manifest
@@ -26,6 +27,7 @@ from serving.backups.taking import keep_pepper, kept_backups, last_backup, prune
 from serving.kept import StoreSettings
 from serving.pepper import made_pepper, pepper
 from serving.store import Store
+from serving.tombstones import noted, written
 from tests import own_postgres
 from tests.command_line import copied, perennial, workspace
 from tests.example_publication import NOW, example
@@ -183,12 +185,40 @@ def test_a_restore_that_dies_changes_nothing_and_is_run_again(
     assert not list(tmp_path.glob(".restoring-*"))
 
 
+def test_a_restore_that_dies_between_two_renames_loses_no_secret(
+    taken: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pepper and the tombstones lie in the home that is aside when it is run again."""
+    home = tmp_path / "home"
+    Store.open(home).publish(example(snapshot_id="newer"), now=NOW)
+    secret, erased = made_pepper(home), {"0" * 64: made_pepper(home).mark}
+    noted(home, erased)
+    renamed = Path.rename
+
+    def dies(path: Path, target: Path) -> Path:
+        if path.name.startswith(".restoring-"):
+            raise KeyboardInterrupt
+        return renamed(path, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "rename", dies)
+        with pytest.raises(KeyboardInterrupt):
+            restore(taken, home, None, BARE, NOW, over=True)
+    assert not home.exists()
+    assert restore(taken, home, None, BARE, NOW + timedelta(seconds=1), over=True).runs
+    assert pepper(home).mark == secret.mark  # type: ignore[union-attr]
+    assert written(home) == erased
+
+
 def test_backups_are_listed_noted_and_pruned(home: Path, tmp_path: Path) -> None:
     engine = Store.open(home).engine
     made = [take(engine, home, None, tmp_path, NOW + timedelta(days=n)).folder for n in range(3)]
     assert kept_backups(tmp_path) == made[::-1]
     assert last_backup(home)["folder"] == str(made[-1])  # type: ignore[index]
     assert last_backup(tmp_path) is None
+    for damaged in ("{}", '{"made_at": "x", "folder": "y"}', '{"made_at": 3}'):
+        (tmp_path / NOTE).write_text(damaged)
+        assert last_backup(tmp_path) is None
     assert pruned(tmp_path, 2) == made[:1]
     assert kept_backups(tmp_path) == made[:0:-1]
     with pytest.raises(CannotWrite, match=r"backup\.exists"):

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from glob import escape
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -181,23 +182,30 @@ class _Places:
                 if name.startswith(f"{root}/"):
                     _brought(folder / name, target / name.removeprefix(f"{root}/"))
         for name in CARRIED:
-            if (self.home / name).is_file():
-                _brought(self.home / name, self.ready / name)
+            if own := self._own(name):
+                _brought(own, self.ready / name)
         if secret is not None:
             write(self.ready / PEPPER, secret)
+
+    def _own(self, name: str) -> Path | None:
+        """Find a file of the home; of the one moved aside last where a restore was killed then."""
+        former = self.home.parent.glob(f"{escape(self.home.name)}.before-*Z")
+        homes = (self.home, *sorted(former, reverse=True))
+        return next((home / name for home in homes if (home / name).is_file()), None)
 
     def swapped(self, now: datetime) -> list[Path]:
         """Move what is there aside, and what is ready in its place."""
         aside = []
         for _, place in self._pairs():
-            if _is_used(place):
-                former = place.with_name(f"{place.name}.before-{now:%Y%m%dT%H%M%SZ}")
+            former = place.with_name(f"{place.name}.before-{now:%Y%m%dT%H%M%SZ}")
+            if place.is_dir():
                 place.rename(former)
-                aside.append(former)
-            elif place.is_dir():
-                shutil.rmtree(place)
             _beside(place).rename(place)
             sync(place.parent)
+            if _is_used(former):
+                aside.append(former)
+            else:
+                shutil.rmtree(former, ignore_errors=True)
         return aside
 
     def used(self) -> list[Path]:

@@ -128,9 +128,11 @@ def pruned(into: Path, keep: int) -> list[Path]:
 def last_backup(home: Path) -> dict[str, Any] | None:
     """Give when (``made_at``) and where (``folder``) the last backup was taken; None without one."""
     try:
-        return dict(json.loads((home / NOTE).read_bytes()))
-    except (OSError, ValueError, TypeError):
+        told = dict(json.loads((home / NOTE).read_bytes()))
+        known = datetime.fromisoformat(told["made_at"]).tzinfo and isinstance(told["folder"], str)
+    except (OSError, ValueError, TypeError, KeyError):
         return None
+    return told if known else None
 
 
 @contextmanager
