@@ -14,7 +14,7 @@ from pathlib import Path
 
 from features.durable import replace
 from features.erased import NOBODY, Erased
-from features.faults import ConfigurationRefused
+from features.faults import ConfigurationRefused, DataRejected
 from serving.pepper import Pepper, pepper
 
 __all__ = ["FILE", "erased_of", "noted", "seal_of", "written"]
@@ -61,12 +61,22 @@ def erased_of(home: Path, named: str | None = None) -> Erased:
 
 
 def written(home: Path) -> dict[str, str]:
-    """Give the file's seals, each with the mark of its pepper; none where nobody was erased."""
+    """Give the file's seals, each with the mark of its pepper; none where nobody was erased.
+
+    Raises
+    ------
+    DataRejected
+        ``privacy.damaged`` if the file is not what was written (exit code 65).
+    """
     path = home / FILE
     if not path.is_file():
         return {}
-    told = json.loads(path.read_text(encoding="utf-8"))["tombstones"]
-    return {str(seal): str(mark) for seal, mark in sorted(told.items())}
+    try:
+        told = json.loads(path.read_bytes())["tombstones"]
+        return {str(seal): str(mark) for seal, mark in sorted(told.items())}
+    except (ValueError, KeyError, TypeError, AttributeError) as broken:
+        cure = "remove it and run `perennial erase --again`: the store knows its tombstones too"
+        raise DataRejected("privacy.damaged", f"{path}: not what was written", cure) from broken
 
 
 def noted(home: Path, seals: dict[str, str]) -> None:

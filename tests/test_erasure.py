@@ -11,6 +11,7 @@ import sys
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -19,6 +20,7 @@ import sqlalchemy as sa
 
 from features.book import latest_snapshot, open_book
 from features.closing import close, closed_periods
+from features.erasing import snapshots_without
 from features.faults import Busy, ConfigurationRefused, DataRejected, Fault, InputMissing
 from features.ingest import ingest
 from features.rules import Rules
@@ -31,7 +33,9 @@ from serving.database import reading, writing
 from serving.facts import Facts
 from serving.history import record_call
 from serving.kept import StoreSettings
+from serving.privacy import erasure
 from serving.privacy.erasure import CERTIFICATES, certificates, erase, erased_again, replayed
+from serving.privacy.looking import accounts_in
 from serving.privacy.marks import caught_up, refuse_erased
 from serving.retention import RetentionSettings, purge
 from serving.settings import Settings, load
@@ -487,3 +491,48 @@ def test_a_name_or_an_id_that_is_a_common_word_harms_no_other_text(settings: Set
     assert {key: store.forecast(key, run=run) for key in (1, 3, 12)} == before
     assert len(store.scores(run=run).rows) == 11
     assert len(store.verify()) == 3
+
+
+def test_what_an_ingest_at_work_leaves_behind_goes_too(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf = settings.home / "sources"
+
+    def ended(home: Path, *rest: Any) -> dict[str, str]:
+        """Wait for an ingest that began before the tombstone, as its lock makes one do."""
+        shelf.mkdir()
+        (shelf / "usage.json").write_text("{}")
+        pd.DataFrame({"customer": [ID]}).to_parquet(shelf / "part.parquet")
+        return snapshots_without(home, *rest)
+
+    monkeypatch.setattr(erasure, "snapshots_without", ended)
+    erase(settings, ID, NOW)
+    assert not list(shelf.glob("*"))
+    assert gone(settings.home)
+
+
+def test_a_file_that_cannot_be_read_is_named(settings: Settings) -> None:
+    broken = settings.home / "quarantine" / "empty.parquet"
+    broken.parent.mkdir(exist_ok=True)
+    broken.touch()
+    with pytest.raises(DataRejected, match=r"empty\.parquet.*snapshot\.corrupt"):
+        erase(settings, ID, NOW)
+    assert not certificates(settings)
+    broken = broken.rename(broken.with_name(".tmp-empty.parquet"))  # still being written
+    assert ID in accounts_in(settings.home)
+    broken.unlink()
+    with pytest.raises(InputMissing, match=r"account\.unknown"):
+        erase(settings, "\udcff", NOW)
+
+
+def test_a_damaged_file_of_tombstones_is_refused_and_made_anew(settings: Settings) -> None:
+    erase(settings, ID, NOW)
+    path, folder = settings.home / FILE, settings.workspace.directory
+    before = path.read_bytes()
+    for damaged in ("{", "[]", "{}", '{"tombstones": 3}'):
+        path.write_text(damaged)
+        with pytest.raises(DataRejected, match=r"privacy\.damaged"):
+            load(here=folder)
+    path.unlink()
+    erased_again(load(here=folder), NOW)
+    assert path.read_bytes() == before

@@ -25,6 +25,7 @@ from features.current import mapping_digest
 from features.durable import replace as written
 from features.erasing import names_of, set_aside_without, snapshots_without
 from features.faults import DataRejected, InputMissing
+from features.locking import held
 from features.renamed import renamed
 from features.shelf import SHELF, emptied
 from serving import tables
@@ -50,6 +51,7 @@ __all__ = ["CERTIFICATES", "certificates", "erase", "erased_again", "remembered"
 CERTIFICATES = "erasures"
 """Folder of certificates under the home."""
 BY = "command line"
+_WAIT_SECONDS = 60.0
 NOTHING: dict[str, Any] = {"places": {}, "digests": {}, "unsealed": []}
 """What the certificate says of an account that was erased before its store was restored."""
 
@@ -87,15 +89,16 @@ def erase(
     Busy
         ``busy`` while an ingest or a publication is at work, ``erase.reader`` (exit code 75).
     DataRejected
-        ``erase.remains`` if something is left of it; ``audit.broken`` (exit code 65).
+        ``erase.remains`` if something is left of it; ``audit.broken``; ``snapshot.corrupt`` for a
+        file that cannot be read (exit code 65).
     """
+    account_id = account_id.strip().encode("utf-8", "backslashreplace").decode()
     secret = made_pepper(settings.home, settings.serve.pepper)
     store = Store.open(settings.home, settings.store)
     seal = seal_of(secret, account_id)
-    account_id = account_id.strip()
     with reading(store.engine) as connection:
-        mark, seen = marks(connection).get(seal), account_id in seen_in(connection)
-    if not seen and account_id not in accounts_in(store.home):
+        mark, seen = marks(connection).get(seal), seen_in(connection)
+    if account_id not in seen | accounts_in(store.home):
         if mark is None:
             cure = "give an account_id as the table accounts has it"
             raise InputMissing("account.unknown", f"{account_id}: nothing is kept of it", cure)
@@ -227,13 +230,16 @@ class _Erasure:
         return Who(self.account_id, tuple(sorted(called))), alias
 
     def _snapshots(self, who: Who) -> None:
-        """Take it out of what was set aside and kept of databases, then out of the snapshots."""
+        """Take it out of the snapshots, then of what was set aside and kept of databases.
+
+        An ingest that was at work is waited for: what it left behind goes too.
+        """
         erased = erased_of(self.home, self.settings.serve.pepper)
-        words = tuple(word for word in who.words)
-        self.places["quarantine"] = set_aside_without(self.home, erased, words)
-        self.places["sources"] = emptied(self.home / SHELF)
         mapping = mapping_digest(replace(self.settings.workspace, erased=erased))
         self.places["snapshots"] = snapshots_without(self.home, erased, mapping)
+        with held(self.home / "ingest.lock", _WAIT_SECONDS):
+            self.places["quarantine"] = set_aside_without(self.home, erased, who.words)
+            self.places["sources"] = emptied(self.home / SHELF)
 
     def _store(self, who: Who, alias: str) -> None:
         """Take it out of the store, in one transaction, while nobody publishes."""

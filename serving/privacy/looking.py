@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import sqlalchemy as sa
 
+from features.faults import DataRejected
 from serving import tables
 from serving.privacy.rows import runs_of, seen_in
 from serving.privacy.who import Who
@@ -26,14 +27,35 @@ IDS = ("account_id", "parent_account_id", "merged_into")
 
 
 def accounts_in(home: Path) -> set[str]:
-    """Give every account that a Parquet file under a home knows of."""
+    """Give every account that a Parquet file under a home knows of.
+
+    What bears a name that begins with a dot is still being written.
+
+    Raises
+    ------
+    DataRejected
+        ``snapshot.corrupt`` with a file that cannot be read (exit code 65).
+    """
     found: set[str] = set()
     for path in sorted(home.rglob("*.parquet")):
-        with pq.ParquetFile(path) as file:
-            if "account_id" in file.schema_arrow.names:
-                ids = pc.unique(file.read(["account_id"])["account_id"]).cast(pa.string())
-                found |= {one for one in ids.to_pylist() if one}
+        if any(part.startswith(".") for part in path.relative_to(home).parts):
+            continue
+        try:
+            found |= _accounts_of(path)
+        except FileNotFoundError:  # past its time, and removed meanwhile
+            continue
+        except pa.ArrowInvalid as broken:
+            cure = "remove it, or put it back from a backup"
+            raise DataRejected("snapshot.corrupt", f"{path}: {broken}", cure) from broken
     return found
+
+
+def _accounts_of(path: Path) -> set[str]:
+    with pq.ParquetFile(path) as file:
+        if "account_id" not in file.schema_arrow.names:
+            return set()
+        ids = pc.unique(file.read(["account_id"])["account_id"]).cast(pa.string())
+        return {one for one in ids.to_pylist() if one}
 
 
 def remains(connection: sa.Connection, folders: tuple[Path, ...], who: Who) -> list[str]:

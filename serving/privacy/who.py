@@ -13,6 +13,8 @@ __all__ = ["Who"]
 
 GONE = object()
 INSTEAD = "an erased account"
+LISTS = ("accounts", "account_ids")
+"""How the names of fields end that list ids."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ class Who:
     [{'account_id': 'b', 'text': 'as an erased account did'}]
     >>> who.left({"acct-1": 3, "held": ["acct-1", "acct-12"]})
     {'held': ['acct-12']}
+    >>> Who("17").left({"accounts": 17, "largest_accounts": ["17", "18"], "months": ["17"]})
+    {'accounts': 17, 'largest_accounts': ['18'], 'months': ['17']}
     """
 
     account_id: str
@@ -74,13 +78,21 @@ class Who:
         if isinstance(body, dict):
             if body.get("account_id") == self.account_id:
                 return GONE
-            kept = {name: self._left(one) for name, one in body.items() if not self._is(name)}
+            kept = {
+                name: self._under(name, one) for name, one in body.items() if not self._is(name)
+            }
             return {name: one for name, one in kept.items() if one is not GONE}
         if isinstance(body, list):
             return [one for one in map(self._left, body) if one is not GONE]
         if isinstance(body, str):
             return GONE if self._is(body) else self.unsaid(body)
         return body
+
+    def _under(self, name: str, body: Any) -> Any:
+        """Give what is left of a field; in a list of ids each is compared whole, whatever it is."""
+        if name.endswith(LISTS) and isinstance(body, list):
+            body = [one for one in body if one != self.account_id]
+        return self._left(body)
 
     def _is(self, text: str) -> bool:
         return text == self.account_id and text in self._telling
