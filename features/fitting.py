@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,7 +13,7 @@ from features.casting import Frame, cast, prepared, quoted
 from features.columns import Column
 from features.mapping import TableSettings
 
-__all__ = ["Fit", "fitting"]
+__all__ = ["Fit", "fitting", "thousands"]
 
 NEARLY = 0.9
 FORMATS = (
@@ -21,6 +22,7 @@ FORMATS = (
     "%m/%d/%Y %H:%M:%S", "%d/%m/%Y %H:%M:%S", "%d.%m.%Y %H:%M:%S", "%Y-%m-%d %H:%M:%S UTC",
     "%Y-%m", "%Y/%m", "%m/%Y", "%b %Y", "%b-%y", "%B %Y",
 )  # fmt: skip
+GROUPED = re.compile(r"-?[1-9][0-9]{0,2}[.][0-9]{3}")
 OPEN = ("id", "text")
 
 
@@ -89,6 +91,18 @@ def fitting(
     if best < NEARLY * len(values):
         return plain
     return Fit(best, len(values), tuple(line for line, read in counts.items() if read == best))
+
+
+def thousands(values: list[str]) -> int:
+    """Count amounts as 1.234, where no other amount tells that the point is a decimal one.
+
+    Examples
+    --------
+    >>> thousands(["1.234", "999"]), thousands(["1.234", "99.5"]), thousands(["0.125"])
+    (1, 0, 0)
+    """
+    pointed = [value for value in values if "." in value]
+    return len(pointed) if all(map(GROUPED.fullmatch, pointed)) else 0
 
 
 def _read(

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 
 from features.composing import worded
 from features.heads import Head
 from features.likeness import COLUMNS, plain
 from features.reshaping import month_columns
 
-__all__ = ["monthly_block"]
+__all__ = ["monthly_block", "monthly_gap"]
 
 FORMATS = (
-    "%b %Y", "%b-%Y", "%b %y", "%b-%y", "%b '%y", "%B %Y", "%Y-%m", "%Y/%m", "%Y%m", "%m/%Y",
-    "%m-%Y", "%m/%y", "%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%d.%m.%Y", "%m.%Y",
+    "%b %Y", "%b-%Y", "%b %y", "%b-%y", "%b '%y", "%B %Y", "%Y-%m", "%Y/%m", "%Y%m", "%YM%m",
+    "%m/%Y", "%m-%Y", "%m/%y", "%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%d.%m.%Y", "%m.%Y",
     "%m/%d/%Y", "%d/%m/%Y", "%m/%d/%y", "%d/%m/%y",
 )  # fmt: skip
 LEAST = 3
+FEW = 12
 REASONS = ("seats", "quantity", "licenses", "product", "plan")
 DESCRIBED = ("segment", "industry", "region", "csm")
 SUMS = ("total", "totals", "sum", "grand total", "all customers")
@@ -46,11 +48,10 @@ def monthly_block(head: Head) -> list[tuple[str, str, str]]:
     columns.month = "month"
     where = "lower(trim(\\"Client\\")) not in ('', 'total') and trim(mrr) not in ('-', '–')"
     """
-    forms = {form: month_columns(head.header, form) for form in FORMATS}
-    most = max(len(months) for months in forms.values())
-    if most < LEAST:
+    forms, ways = _ways(head)
+    if not ways:
         return []
-    ways = [form for form, months in forms.items() if len(months) == most]
+    most = len(forms[ways[0]])
     rest = [name for name in head.header if name not in forms[ways[0]]]
     account, ground = _account(rest)
     if account is None:
@@ -79,6 +80,38 @@ def monthly_block(head: Head) -> list[tuple[str, str, str]]:
     ]
 
 
+def monthly_gap(head: Head) -> str:
+    """Say which months between a sheet's first and last have no column; nothing where all have.
+
+    A month without a column would be read as one in which no customer paid.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from features.source_rows import SourceRows
+    >>> rows = pa.table({name: ["1"] for name in ("Kunde", "Jan 25", "Feb 25", "Mär 25", "Apr 25")})
+    >>> monthly_gap(Head("m.csv", SourceRows("m.csv", "", rows, pa.array([2]))))
+    'as "%b %y" no column is 2025-03: call every month as 2025-03 is written here'
+    """
+    forms, ways = _ways(head)
+    there = {each.year * 12 + each.month - 1 for way in ways[:1] for each in forms[way].values()}
+    gone = [m for m in range(min(there, default=0), max(there, default=0)) if m not in there]
+    if not gone:
+        return ""
+    words = [f"{month // 12}-{month % 12 + 1:02}" for month in gone]
+    cure = f"call every month as {words[0]} is written here"
+    more = f" and {len(words) - FEW} more" if len(words) > FEW else ""
+    return f'as "{ways[0]}" no column is {", ".join(words[:FEW])}{more}: {cure}'
+
+
+def _ways(head: Head) -> tuple[dict[str, dict[str, date]], list[str]]:
+    """Give what each form reads of the header, and the forms that read most months apart."""
+    forms = {form: month_columns(head.header, form) for form in FORMATS}
+    apart = {form: len(set(months.values())) for form, months in forms.items()}
+    most = max(apart.values())
+    return forms, [form for form in FORMATS if apart[form] == most] if most >= LEAST else []
+
+
 def _amounts(head: Head, months: list[str]) -> list[str]:
     """Say how amounts are written: by the comma or the point before the last one or two digits."""
     cells = [re.sub(r"[^0-9.,]", "", cell) for name in months for cell in head.values(name)]
@@ -103,9 +136,10 @@ def _moves(head: Head, sql: str) -> list[str]:
         return []
     units = f"CAST(round(TRY_CAST({sql} AS DECIMAL(18, 2))) AS BIGINT)"
     return [
-        "# OPEN: a sheet does not say why MRR moved: each move is called a price, and expansion is",
-        "# not learned from prices. If moves are mostly more or less of the product, count in units",
-        f"# of one: computed.seats = {worded(units)}",
+        "# OPEN: a sheet does not say why MRR moved: each move is called a price",
+        "# Expansion is not learned from prices. If moves are mostly more or less of the product,",
+        "# count in units of one:",
+        f"# computed.seats = {worded(units)}",
     ]
 
 

@@ -16,7 +16,7 @@ from features.desk import desk
 from features.faults import Fault
 from features.heads import Head, heads
 from features.likeness import plain, tables_of
-from features.monthly import monthly_block
+from features.monthly import monthly_block, monthly_gap
 from features.placement import place
 from features.recognition import Recognised, recognised
 from features.reshaping import reshaped
@@ -25,6 +25,7 @@ from features.systems import System, system, system_names
 __all__ = ["Proposal", "propose"]
 
 SAID = re.compile(r'"([^"\\]+)"')
+OPEN = re.compile(r"(?m)#.*?\bOPEN: (.*?):?$")
 DAY = re.compile(r"[0-9./-]{8,10}([T ]00:00(:00)?\S*)?")
 OWN = 3
 FEW = 20
@@ -103,6 +104,9 @@ def _file(
 ) -> Blocks:
     """Give the tables that a file holds: a sheet of months, a known export, or one by its names."""
     if sheet := monthly_block(head):
+        if gap := monthly_gap(head):
+            proposal.unplaced[head.place] = gap
+            return []
         return sheet
     known = {each.name: blocks for each in systems if (blocks := _known(head, each))}
     most = max((len(blocks) for blocks in known.values()), default=0)
@@ -165,7 +169,6 @@ def _by_names(
     whole = [each for each in tried if not each.missing]
     called = plain(PurePosixPath(head.place).name.split(".")[0])
     if len(whole) == 1 or (whole and whole[0].table == called):
-        proposal.open += [f"{head.place}: {each}" for each in whole[0].open]
         return [(whole[0].table, "the name of the file", _block(head, whole[0]))]
     if not tried:
         proposal.unplaced[head.place] = (
@@ -210,13 +213,18 @@ def _summed(head: Head, found: Recognised) -> list[str]:
 
 def _rest(head: Head, found: Recognised) -> list[str]:
     """Say what is not taken; of accounts, which columns of few words stay as cuts."""
+    contract = {column.name for column in TABLES[found.table].columns}
+    own = [name for name in found.left if name.casefold() in contract]
+    left = [name for name in found.left if name not in own]
     cuts: list[str] = []
     if found.table == "accounts":
-        words = {name: set(head.values(name)) for name in found.left}
+        words = {name: set(head.values(name)) for name in left}
         height = head.rows.rows.num_rows
         cuts = [name for name, held in words.items() if 1 < len(held) <= min(FEW, height // 2)]
-    rest = [name for name in found.left if name not in cuts]
-    lines = [f"# not taken: {', '.join(map(worded, rest))}"] if rest else []
+    rest = [name for name in left if name not in cuts]
+    said = "   # called as the contract calls one, and it does not read as that"
+    lines = [f"ignore = {worded(own)}{said}"] if own else []
+    lines += [f"# not taken: {', '.join(map(worded, rest))}"] if rest else []
     if found.table == "accounts":
         lines.append(f"extra = {worded(cuts)}   # kept as cuts: columns of 2 to {FEW} words")
     return lines
@@ -234,6 +242,8 @@ def _add(
             proposal.unplaced[head.place] = f"{table}: {first} gives {holder} already"
         return
     blocks[table] = block
+    said = [*OPEN.findall(block), *OPEN.findall(f"# {ground}")]
+    proposal.open += [new for each in said if (new := f"{head.place}: {each}") not in proposal.open]
     proposal.tables[table] = {"file": head.place, "ground": ground}
 
 

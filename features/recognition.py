@@ -6,21 +6,25 @@ contract asks, or as the only one that reads as a day; where two come into quest
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 
 import duckdb
 
+from features.casting import quoted
 from features.columns import Column
+from features.composing import worded
 from features.contracts import TABLES, TableContract
-from features.fitting import Fit, fitting
+from features.fitting import Fit, fitting, thousands
 from features.heads import Head
 from features.likeness import COLUMNS, plain
 
 __all__ = ["Placed", "Recognised", "recognised"]
 
 DAYS = ("date", "timestamp", "month")
+COMMA = re.compile(r",[0-9]{1,2}$")
 NUMBERED = ("id", "no", "number", "code")
 
 
@@ -169,7 +173,8 @@ class _Search:
     def _candidates(self, column: Column) -> list[str]:
         """Give columns by another name; for an id, one that says so goes before a display name."""
         others = {column.name, *COLUMNS.get(column.name, "").split()}
-        found = [n for n in self.head.header if plain(n) in others and n not in self._used]
+        tried = {*self._used, *(n for n in self.head.header if n.casefold() == column.name)}
+        found = [n for n in self.head.header if plain(n) in others and n not in tried]
         numbered = [name for name in found if plain(name).rsplit("_", 1)[-1] in NUMBERED]
         return numbered if column.kind == "id" and numbered else found
 
@@ -177,8 +182,14 @@ class _Search:
         fit = self._fit(column, source)
         if not fit.good:
             said = f'{column.name} ({column.doc}): "{source}" by {ground}, but {fit.said}'
-            self.open.append(f"{said} as {_kind(column)}")
+            said = f"{said} as {_kind(column)}"
+            decimal = column.kind == "money" and any(map(COMMA.search, self.head.values(source)))
+            cure = f"; a decimal comma? {_commas(column, source)}" if decimal else ""
+            self.open.append(said + cure)
             return
+        if column.kind == "money" and (count := thousands(self.head.values(source))):
+            said = f'{column.name}: {count} amounts of "{source}" as 1.234 are read as one and a'
+            self.open.append(f"{said} fraction; thousands? {_commas(column, source)} in its place")
         self.placed[column.name] = Placed(
             column.name, source, f"{ground}; {fit.said}", fit.declared
         )
@@ -189,6 +200,12 @@ class _Search:
 
 def _kind(column: Column) -> str:
     return f"one of {', '.join(column.allowed)}" if column.allowed else column.kind
+
+
+def _commas(column: Column, source: str) -> str:
+    """Write the line that reads 1.234,50 of a column."""
+    sql = f"replace(replace({quoted(source)}, '.', ''), ',', '.')"
+    return f"computed.{column.name} = {worded(sql)}"
 
 
 def _either(names: list[str]) -> str:

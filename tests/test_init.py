@@ -155,6 +155,45 @@ def test_a_sheet_of_months_is_read_with_its_sums_left_out(tmp_path: Path) -> Non
     assert perennial(tmp_path, "check", "--json").body["tables"]["mrr_by_month"]["accepted"] == 5
 
 
+def test_a_sheet_of_which_a_month_does_not_read_is_no_table(tmp_path: Path) -> None:
+    """German names: four of twelve months would else read as months in which nobody paid."""
+    names = ["Jan", "Feb", "Mär", "Apr", "Mai", "Jun", "Jul", "Aug", "Sep", "Okt", "Nov", "Dez"]
+    header = ",".join(["Kunde", *(f"{name}-24" for name in names)])
+    made = proposed(tmp_path, mrr=f"{header}\nAda{',9' * 12}\n")
+    assert made.tables == {}
+    assert "2024-03, 2024-05, 2024-10" in made.unplaced["mrr.csv"]
+
+
+def test_of_two_ways_to_read_a_header_the_one_with_more_months_holds(tmp_path: Path) -> None:
+    firsts = ",".join(f"01/{month:02}/2024" for month in range(1, 13))
+    made = proposed(tmp_path, mrr=f"Customer,{firsts}\nAda{',9' * 12}\n")
+    assert 'months = "%d/%m/%Y"' in made.text
+    assert made.open == ["mrr.csv: a sheet does not say why MRR moved: each move is called a price"]
+
+
+def test_amounts_of_the_other_kind_are_left_open_with_their_cure(tmp_path: Path) -> None:
+    lines = "Id;Account;Start;MRR\nS1;007;2023-02-01;{}\nS2;008;2023-04-03;2.500\n"
+    thousands = proposed(tmp_path, subscriptions=lines.format("1.234"))
+    assert any("thousands?" in each for each in thousands.open)
+    cure = r'''computed.mrr = "replace(replace(\"MRR\", '.', ''), ',', '.')"'''
+    comma = proposed(tmp_path, subscriptions=lines.format("1.234,50"))
+    assert any(each.endswith(cure) for each in comma.open)
+    cured = thousands.text.replace('columns.mrr = "MRR"', cure)
+    (tmp_path / "perennial.toml").write_text(cured)
+    (tmp_path / "subscriptions.csv").write_text(lines.format("1.234,50"))
+    body = perennial(tmp_path, "check", "--json").body
+    assert body["tables"]["subscriptions"]["accepted"] == 2
+
+
+def test_a_column_of_the_contracts_name_that_does_not_read_sets_no_row_aside(
+    tmp_path: Path,
+) -> None:
+    rows = "Account,Employees,Since\n1,1.200,1/2/2023\n2,2.000,3/4/2023\n"
+    made = proposed(tmp_path, accounts=rows.replace("Since", "Customer since"))
+    assert 'ignore = ["Employees"]' in made.text
+    assert [each.split()[1] for each in made.open] == ["signed_on", "employees"]
+
+
 def test_no_file_of_accounts_is_the_customers_of_the_lines(tmp_path: Path) -> None:
     made = proposed(tmp_path, contracts="Customer;Start;MRR\nAda;2024-01-01;100\n")
     assert (
