@@ -6,6 +6,7 @@ import json
 import shutil
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -208,6 +209,32 @@ def test_a_restore_that_dies_between_two_renames_loses_no_secret(
     assert restore(taken, home, None, BARE, NOW + timedelta(seconds=1), over=True).runs
     assert pepper(home).mark == secret.mark  # type: ignore[union-attr]
     assert written(home) == erased
+
+
+def test_a_manifest_that_names_no_store_is_refused(taken: Path, tmp_path: Path) -> None:
+    """Whoever wrote it could reckon its seal too."""
+    plain = opened_manifest(taken)
+    for one in (replace(plain, store={}), replace(plain, store=[]), replace(plain, files={})):  # type: ignore[arg-type]
+        one.keep(tmp_path)
+        refused("backup.corrupt", tmp_path)
+
+
+def test_a_home_that_is_a_volume_of_its_own_is_refused_at_once(
+    taken: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "is_mount", lambda path: path.name == "volume")
+    with pytest.raises(CannotWrite, match=r"restore\.mounted"):
+        restore(taken, tmp_path / "volume", None, BARE, NOW, over=True)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_home_that_a_link_names_stays_where_it_is(taken: Path, tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    link = tmp_path / "home"
+    link.symlink_to(tmp_path / "disk" / "state")
+    assert restore(taken, link, None, BARE, NOW).runs
+    assert link.is_symlink()
+    assert [each.name for each in (tmp_path / "disk").iterdir()] == ["state"]
 
 
 def test_backups_are_listed_noted_and_pruned(home: Path, tmp_path: Path) -> None:

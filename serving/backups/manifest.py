@@ -12,6 +12,7 @@ from typing import Any
 from features.digest import file_digest
 from features.durable import write
 from features.faults import DataRejected, InputMissing
+from serving.backups.contents import DATABASE
 
 __all__ = ["FORMAT", "MANIFEST", "Entry", "Manifest", "corrupt", "opened_manifest"]
 
@@ -124,6 +125,8 @@ def opened_manifest(folder: Path) -> Manifest:
         raise corrupt(f"{path}: not a manifest") from None
     if form != FORMAT or found.seal != seal:
         raise corrupt(f"{path}: not what was written")
+    if DATABASE not in files or not isinstance(found.store, dict) or "revision" not in found.store:
+        raise corrupt(f"{path}: not a manifest")
     return found
 
 

@@ -118,7 +118,8 @@ def restore(
     Raises
     ------
     CannotWrite
-        ``restore.occupied`` where there is a state, unless ``over`` (exit code 73).
+        ``restore.occupied`` where there is a state, unless ``over``; ``restore.mounted`` for a
+        home that is a volume of its own and cannot be moved aside (exit code 73).
     Busy
         ``busy`` while a job works in the home (exit code 75).
     DataRejected
@@ -131,6 +132,7 @@ def restore(
     places = _Places.of(home, mlruns if MLFLOW in manifest.files else None)
     elsewhere = None if settings.url is None else opened(home, settings)
     try:
+        _refuse_mounted(places)
         if not over:
             _refuse_filled(places, elsewhere)
         with _alone(home), disk_watched(home.parent):
@@ -165,7 +167,7 @@ class _Places:
 
     @classmethod
     def of(cls, home: Path, mlruns: Path | None) -> _Places:
-        return cls(home.absolute(), None if mlruns is None else mlruns.absolute())
+        return cls(home.resolve(), None if mlruns is None else mlruns.resolve())
 
     @property
     def ready(self) -> Path:
@@ -228,6 +230,14 @@ def _is_used(place: Path) -> bool:
         return False
     spared = {*CARRIED, ".gitkeep", ".gitignore"}
     return any(one.name not in spared and one.suffix != ".lock" for one in place.iterdir())
+
+
+def _refuse_mounted(places: _Places) -> None:
+    """Refuse a place that cannot be moved aside, before anything is changed."""
+    for _, place in places._pairs():
+        if place.is_mount():
+            cure = "name another --home, then move what is in it to this volume"
+            raise CannotWrite("restore.mounted", f"{place}: a volume of its own", cure)
 
 
 def _refuse_filled(places: _Places, elsewhere: sa.Engine | None) -> None:
