@@ -119,6 +119,10 @@ def test_who_holds_a_lock_is_told(published: Path) -> None:
         assert (one.state, "ingest.lock: held by process" in one.found) == ("ok", True)
         (late,) = machine.locks(patient(published, real + timedelta(hours=2)))
         assert late.state == "warn"
+    (published / ".perennial" / "gone.lock").symlink_to("removed-meanwhile")
+    (quiet,) = machine.locks(patient(published, real))
+    assert quiet.found == "nobody is at work"
+    (published / ".perennial" / "gone.lock").unlink()
 
 
 def test_a_full_disk_and_an_old_backup_are_told(published: Path, tmp_path: Path) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import platform
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -59,10 +61,8 @@ def locks(patient: Patient) -> Iterator[Finding]:
     """Tell who is at work, and since when."""
     folders = (patient.home, patient.settings.workspace.directory / "mlruns")
     paths = [path for folder in folders for path in sorted(folder.glob("*.lock"))]
-    taken = [path for path in paths if _is_held(path)]
-    for path in taken:
-        since = datetime.fromtimestamp(path.stat().st_mtime, UTC)
-        who = path.read_text(encoding="utf-8").strip() or "a process"
+    taken = [(path, *held) for path in paths if (held := _held(path)) is not None]
+    for path, who, since in taken:
         found = f"{path.name}: held by {who} since {since:%Y-%m-%d %H:%M:%S} UTC"
         if (patient.now - since).total_seconds() > LONG_SECONDS:
             yield wants("locks", found, "see what that process does; the lock ends with it")
@@ -72,11 +72,12 @@ def locks(patient: Patient) -> Iterator[Finding]:
         yield fine("locks", "nobody is at work")
 
 
-def _is_held(path: Path) -> bool:
-    """Whether a living process holds a lock; a file that was left behind is none."""
-    with path.open("rb") as file:
+def _held(path: Path) -> tuple[str, datetime] | None:
+    """Say which living process holds a lock, and since when; a file that was left behind is none."""
+    with suppress(FileNotFoundError), path.open("rb") as file:
         try:
             fcntl.flock(file.fileno(), fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
-            return True
-    return False
+            since = datetime.fromtimestamp(os.fstat(file.fileno()).st_mtime, UTC)
+            return file.read().decode("utf-8", "replace").strip() or "a process", since
+    return None
