@@ -21,7 +21,11 @@ LEAST = 3
 FEW = 12
 REASONS = ("seats", "quantity", "licenses", "product", "plan")
 DESCRIBED = ("segment", "industry", "region", "csm")
-SUMS = ("total", "totals", "sum", "grand total", "all customers")
+SUMS = (
+    "total", "totals", "sum", "grand total", "all customers", "total mrr", "mrr total", "total:",
+    "gesamt", "summe", "gesamtsumme", "total général", "suma",
+)  # fmt: skip
+SUM = re.compile(r"(grand )?(total|sum|gesamt|summe)\b")
 BARE = "regexp_replace(mrr, '[$€£\\s\\x{a0}]', '', 'g')"
 POINT = rf"CASE WHEN regexp_full_match({BARE}, '-?[0-9]{{1,3}}(,[0-9]{{3}})+([.][0-9]+)?') THEN replace({BARE}, ',', '') ELSE {BARE} END"
 COMMA = rf"CASE WHEN regexp_full_match({BARE}, '-?([0-9]{{1,3}}([.][0-9]{{3}})+|[0-9]+)(,[0-9]{{1,2}})?') THEN replace(replace({BARE}, '.', ''), ',', '.') ELSE {BARE} END"
@@ -58,7 +62,7 @@ def monthly_block(head: Head) -> list[tuple[str, str, str]]:
         return []
     ground_of_sheet = f'{most} columns read as months, "{ways[0]}"'
     if len({tuple(forms[way].values()) for way in ways}) > 1:
-        ground_of_sheet += f"; OPEN: or {', '.join(worded(way) for way in ways[1:])}"
+        ground_of_sheet += f"; OPEN: or are they {' or '.join(worded(way) for way in ways[1:])}?"
     lines = [f"source = {worded(head.place)}"]
     lines += [f"delimiter = {worded(head.delimiter)}"] if head.delimiter != "," else []
     own = f"columns.account_id = {worded(account)}   # {ground}"
@@ -71,7 +75,7 @@ def monthly_block(head: Head) -> list[tuple[str, str, str]]:
         'columns.month = "month"',
     ]
     named = worded(f"{outside} and trim(mrr) not in ('-', '–')")
-    sheet += [*_amounts(head, list(forms[ways[0]])), f"where = {named}"]
+    sheet += [*_amounts(head, list(forms[ways[0]])), *_doubtful(head, account), f"where = {named}"]
     accounts = ["[tables.accounts]", *lines, own, f"where = {worded(outside)}"]
     accounts += _cuts(head, account, rest)
     return [
@@ -151,7 +155,7 @@ def _account(rest: list[str]) -> tuple[str | None, str]:
         return said[0], "the only column whose name says it"
     if said:
         others = " or ".join(f'"{name}"' for name in said[1:])
-        return said[0], f"the first whose name says it; OPEN: or {others}"
+        return said[0], f"the first whose name says it; OPEN: or is the customer {others}?"
     return (
         (rest[0], "the first column of the sheet; OPEN: is it the customer?")
         if rest
@@ -164,6 +168,13 @@ def _outside(head: Head, account: str) -> str:
     cells = {each.lower() for each in head.values(account)}
     words = ", ".join(f"'{word}'" for word in ("", *(each for each in SUMS if each in cells)))
     return f'lower(trim("{account}")) not in ({words})'
+
+
+def _doubtful(head: Head, account: str) -> list[str]:
+    """Ask of rows that may be sums and are read as customers."""
+    cells = sorted({each for each in head.values(account) if SUM.match(each.lower())})
+    names = [worded(each) for each in cells if each.lower() not in SUMS]
+    return [f"# OPEN: read as customers; sums belong under where: {', '.join(names)}"] * bool(names)
 
 
 def _cuts(head: Head, account: str, rest: list[str]) -> list[str]:

@@ -84,7 +84,7 @@ def propose(folder: Path, now: datetime, path: str = ".") -> Proposal:
     blocks: dict[str, str] = {}
     systems = [system(name) for name in system_names()]
     with desk() as connection:
-        for head in found:
+        for head in sorted(found, key=lambda head: _called(head) not in TABLES):
             for table, ground, block in _file(connection, head, systems, now, proposal):
                 _add(proposal, blocks, head, table, ground, block)
     _derive_accounts(proposal, blocks)
@@ -167,8 +167,7 @@ def _by_names(
 ) -> Blocks:
     tried = [recognised(connection, head, table, now) for table in tables_of(head.place)]
     whole = [each for each in tried if not each.missing]
-    called = plain(PurePosixPath(head.place).name.split(".")[0])
-    if len(whole) == 1 or (whole and whole[0].table == called):
+    if len(whole) == 1 or (whole and whole[0].table == _called(head)):
         return [(whole[0].table, "the name of the file", _block(head, whole[0]))]
     if not tried:
         proposal.unplaced[head.place] = (
@@ -183,6 +182,11 @@ def _by_names(
         proposal.unplaced[head.place] = found
         proposal.open += [f"{head.place}: {each}" for each in nearest.open]
     return []
+
+
+def _called(head: Head) -> str:
+    """Give the name of its file, as tables are called; a file called as one goes before others."""
+    return plain(PurePosixPath(head.place).name.split(".")[0])
 
 
 def _block(head: Head, found: Recognised) -> str:

@@ -94,7 +94,7 @@ def test_known_exports_are_recognised_by_their_columns(tmp_path: Path) -> None:
     assert all(each["ground"].startswith("a known export") for each in stripe.tables.values())
     assert propose(tmp_path / "recurly", NOW).tables["accounts"]["file"].startswith("subscriptions")
     both = propose(tmp_path, NOW)
-    assert "recurly/subscriptions_history.csv gives" in both.unplaced["stripe/subscriptions.csv"]
+    assert "stripe/subscriptions.csv gives" in both.unplaced["recurly/subscriptions_history.csv"]
 
 
 def test_columns_are_placed_by_name_and_by_what_they_hold(tmp_path: Path) -> None:
@@ -128,6 +128,15 @@ def test_a_file_that_is_called_after_a_table_is_that_table(tmp_path: Path) -> No
     assert "grain" not in made.text
     sums = "account_id,occurred_at,feature,count\na,2025-01-06,x,9\n"
     assert "# OPEN: every time is a day" in proposed(tmp_path, usage=sums).text
+
+
+def test_a_file_called_as_a_table_goes_before_one_that_comes_earlier(tmp_path: Path) -> None:
+    lines = "account_id,starts_on,mrr\na,2024-01-01,1\n"
+    made = proposed(tmp_path, contracts=lines, subscriptions=lines, customers="account\na\n")
+    assert made.tables["subscriptions"]["file"] == "subscriptions.csv"
+    assert made.unplaced == {
+        "contracts.csv": "subscriptions: subscriptions.csv gives subscriptions already"
+    }
 
 
 def test_what_is_ambiguous_is_left_open(tmp_path: Path) -> None:
@@ -169,6 +178,13 @@ def test_of_two_ways_to_read_a_header_the_one_with_more_months_holds(tmp_path: P
     made = proposed(tmp_path, mrr=f"Customer,{firsts}\nAda{',9' * 12}\n")
     assert 'months = "%d/%m/%Y"' in made.text
     assert made.open == ["mrr.csv: a sheet does not say why MRR moved: each move is called a price"]
+
+
+def test_rows_of_sums_are_no_customers(tmp_path: Path) -> None:
+    rows = "\n".join(f"{name},1,1,1" for name in ("Ada", "Gesamt", "Total MRR", "Total Energies"))
+    made = proposed(tmp_path, mrr=f"Customer,2025-01,2025-02,2025-03\n{rows}\n")
+    assert any('sums belong under where: "Total Energies"' in each for each in made.open)
+    assert perennial(tmp_path, "check", "--json").body["tables"]["mrr_by_month"]["accepted"] == 6
 
 
 def test_amounts_of_the_other_kind_are_left_open_with_their_cure(tmp_path: Path) -> None:
