@@ -80,9 +80,10 @@ def date_cast(column: Column, v: str, frame: Frame) -> Cast:
 
 
 def month_cast(column: Column, v: str, frame: Frame) -> Cast:
-    """Give the expressions of a month, as its first day."""
+    """Give the expressions of a month, as its first day; a declared format may have no day."""
     whole = f"(CASE WHEN length({v}) = 7 THEN {v} || '-01' ELSE {v} END)"
-    made = date_cast(column, whole, frame)
+    dayless = "%d" not in frame.settings.formats.get(column.name, "%d")
+    made = date_cast(column, v if dayless else whole, frame)
     return Cast(f"CAST(date_trunc('month', {made.value}) AS DATE)", made.code)
 
 

@@ -157,7 +157,7 @@ def _account(rest: list[str]) -> tuple[str | None, str]:
         others = " or ".join(f'"{name}"' for name in said[1:])
         return said[0], f"the first whose name says it; OPEN: or is the customer {others}?"
     return (
-        (rest[0], "the first column of the sheet; OPEN: is it the customer?")
+        (rest[0], f"the first column of the sheet; OPEN: is {worded(rest[0])} the customer?")
         if rest
         else (None, "")
     )

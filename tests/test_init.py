@@ -180,6 +180,18 @@ def test_of_two_ways_to_read_a_header_the_one_with_more_months_holds(tmp_path: P
     assert made.open == ["mrr.csv: a sheet does not say why MRR moved: each move is called a price"]
 
 
+@pytest.mark.parametrize(
+    ("january", "form"), [("01/2024", "%m/%Y"), ("2024/01", "%Y/%m"), ("Jan-24", "%b-%y")]
+)
+def test_a_month_without_a_day_is_read_by_its_format(
+    january: str, form: str, tmp_path: Path
+) -> None:
+    rows = f"account_id,month,mrr\n00012,{january},1234.50\n"
+    made = proposed(tmp_path, mrr=rows, accounts="account_id\n00012\n")
+    assert f'formats.month = "{form}"' in made.text
+    assert perennial(tmp_path, "check", "--json").body["tables"]["mrr_by_month"]["accepted"] == 1
+
+
 def test_rows_of_sums_are_no_customers(tmp_path: Path) -> None:
     rows = "\n".join(f"{name},1,1,1" for name in ("Ada", "Gesamt", "Total MRR", "Total Energies"))
     made = proposed(tmp_path, mrr=f"Customer,2025-01,2025-02,2025-03\n{rows}\n")
