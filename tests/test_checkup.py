@@ -305,7 +305,10 @@ def test_a_refused_book_has_a_page_too() -> None:
 
 
 @pytest.mark.ci
-def test_the_terminal_tells_it_too(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_terminal_tells_it_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "110")
     terminal.checked(BODY)
     terminal.each_signal(BODY["coverage"])
     terminal.each_signal({})

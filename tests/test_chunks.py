@@ -293,7 +293,7 @@ def test_a_page_that_inflates_beyond_the_memory_is_refused_and_we_live_on(tmp_pa
 
 @pytest.mark.ci
 @pytest.mark.fault("I50")
-@pytest.mark.parametrize("form", ["csv", "parquet"])
+@pytest.mark.parametrize("form", ["csv", pytest.param("parquet", marks=pytest.mark.slow)])
 def test_three_million_bad_rows_take_no_more_memory_than_one(form: str, tmp_path: Path) -> None:
     one, three = (
         [_peak_of_bad_rows(rows, form, tmp_path) for _ in range(2)]

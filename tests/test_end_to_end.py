@@ -132,7 +132,9 @@ def test_demo_says_everything_on_one_screen(
 
 
 @pytest.mark.fault("T01")
-@pytest.mark.parametrize(("accounts", "months"), [(120, 18), (60, 24), (60, 12)])
+@pytest.mark.parametrize(
+    ("accounts", "months"), [pytest.param(120, 18, marks=pytest.mark.slow), (60, 24), (60, 12)]
+)
 def test_a_small_book_runs_whole_and_says_what_it_cannot_answer(
     tmp_path: Path, accounts: int, months: int
 ) -> None:

@@ -279,7 +279,9 @@ def test_within_a_quarter_a_retrained_model_keeps_the_cut_offs_mapped_by_quantil
 
 @pytest.mark.ci
 @pytest.mark.fault("T01")
-@pytest.mark.parametrize(("accounts", "months"), [(60, 24), (250, 12)])
+@pytest.mark.parametrize(
+    ("accounts", "months"), [pytest.param(60, 24, marks=pytest.mark.slow), (250, 12)]
+)
 def test_a_small_or_young_book_is_trained_scored_and_forecast(accounts, months, tmp_path):
     simulate(accounts, months, 1).write(tmp_path / "book")
     settings = read_workspace(tmp_path / "book" / "perennial.toml", None)

@@ -71,8 +71,13 @@ def _licence(one: metadata.Distribution) -> str:
     """Read an expression, else the classifiers, else the first line of the free text."""
     named = one.metadata.get_all("Classifier") or []
     kinds = [kind.rpartition(" :: ")[2] for kind in named if kind.startswith("License :: ")]
-    free = (one.metadata["License"] or "").strip().partition("\n")[0]
-    return one.metadata["License-Expression"] or " and ".join(kinds) or free or "not said"
+    free = _field(one, "License").strip().partition("\n")[0]
+    return _field(one, "License-Expression") or " and ".join(kinds) or free or "not said"
+
+
+def _field(one: metadata.Distribution, name: str) -> str:
+    """Read a field; one that is absent is empty, whichever library reads the metadata."""
+    return str((one.metadata.get_all(name) or [""])[0])
 
 
 def notices(libraries: dict[str, str], scripts: list[Vendored]) -> str:
