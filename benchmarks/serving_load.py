@@ -213,14 +213,14 @@ def _client(
     probes: Mapping[str, Stream] | None = None,
 ) -> dict[str, Any]:
     """Let another process ask, and one more for what is asked beside; give what they measured."""
-    asked = [streams] if probes is None else [streams, probes]
+    asked = [(streams, 400)] + ([] if probes is None else [(probes, 2)])
     told: dict[str, Any] = {}
     with ExitStack() as running:
         asking = [running.enter_context(_asking()) for _ in asked]
         for one, each in zip(asking, asked, strict=True):
             assert one.stdin is not None
             with one.stdin as way:
-                json.dump(_work(port, each, seconds), way)
+                json.dump(_work(port, *each, seconds), way)
         for one in asking:
             assert one.stdout is not None
             told |= json.load(one.stdout)
@@ -233,11 +233,13 @@ def _asking() -> subprocess.Popen[str]:
     return subprocess.Popen(command, env=_paths(), stdin=pipe, stdout=pipe, text=True)
 
 
-def _work(port: int, streams: Mapping[str, Stream], seconds: float) -> dict[str, Any]:
+def _work(
+    port: int, streams: Mapping[str, Stream], connections: int, seconds: float
+) -> dict[str, Any]:
     return {
         "port": port,
         "seconds": seconds,
-        "connections": 800,
+        "connections": connections,
         "streams": [
             {"name": name, "rate": rate, "requests": requests}
             for name, (rate, requests) in streams.items()

@@ -3,7 +3,8 @@
 It is a process of its own, so that the server's work and the client's do not wait for one another.
 It reads what it is to do, one JSON object, from standard input, and writes what it measured to
 standard output. A request's time runs from the moment at which it was *due*, not from when there
-was a free connection for it: a server that makes clients wait cannot hide it.
+was a free connection for it: a server that makes clients wait cannot hide it. The connections are
+opened before the first request is due.
 """
 
 from __future__ import annotations
@@ -112,7 +113,7 @@ class Wire(asyncio.Protocol):
 
 
 class Crowd:
-    """Connections: free ones are used again, more are opened up to a limit, others wait."""
+    """Connections: free ones are used again, closed ones are opened anew, requests wait for them."""
 
     def __init__(self, port: int, most: int) -> None:
         self.port, self.most, self.open = port, most, 0
@@ -131,6 +132,11 @@ class Crowd:
             task = asyncio.get_running_loop().create_task(self._opened())
             self.tasks.add(task)
             task.add_done_callback(self.tasks.discard)
+
+    async def ready(self) -> None:
+        """Open all connections, so that the clock begins with clients that are there."""
+        self.open = self.most
+        await asyncio.gather(*(self._opened() for _ in range(self.most)))
 
     async def _opened(self) -> None:
         loop = asyncio.get_running_loop()
@@ -169,12 +175,13 @@ async def ran(
     seconds : float
         For how long.
     most : int
-        Connections that may be open at once.
+        Connections that are opened first.
     seed : int
         Of the random moments.
     """
     loop, crowd = asyncio.get_running_loop(), Crowd(port, most)
     due = _moments(streams, seconds, seed)
+    await crowd.ready()
     begun = loop.time() + 0.05
     for place, (moment, which) in enumerate(due):
         wait = begun + moment - loop.time()

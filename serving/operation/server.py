@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import socket
@@ -71,6 +72,8 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, then begin with what is to be done first."""
         current_default_thread_limiter().total_tokens = THREADS
+        gc.collect()
+        gc.freeze()  # what is there now stays: looking through it again keeps everybody waiting
         await super().startup(sockets)
         if self.first is not None:
             self.beginning = threading.Thread(target=self.first, daemon=True)
