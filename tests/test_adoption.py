@@ -7,6 +7,8 @@ from features import adoption
 from tests.small_books import AS_OF, ago, line, small_book
 from tests.small_books import measured as measure
 
+pytestmark = pytest.mark.ci
+
 CATALOG = [
     {"feature": "report", "tier": "core", "activation": True},
     {"feature": "search", "tier": "core"},

@@ -10,6 +10,8 @@ from features.contracts import canonical
 from tests.small_books import AS_OF, ago, line, small_book
 from tests.small_books import measured as measure
 
+pytestmark = pytest.mark.ci
+
 
 def measured(lines, account="a", **tables):
     return measure(small_book(lines, **tables), commercial, account=account)

@@ -13,6 +13,8 @@ from features.snapshot import snapshot
 from features.view import view_of
 from tests.small_books import AS_OF, line, small_book
 
+pytestmark = pytest.mark.ci
+
 
 def bills(account, amounts, until=AS_OF, **more):
     """One usage line per service month, the last of them just before ``until``."""

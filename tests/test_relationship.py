@@ -5,6 +5,8 @@ from features import relationship
 from tests.small_books import ago, line, small_book
 from tests.small_books import measured as measure
 
+pytestmark = pytest.mark.ci
+
 
 def touch(kind, days, account="a", **more):
     return {"account_id": account, "occurred_at": ago(days), "kind": kind, **more}
