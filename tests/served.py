@@ -75,9 +75,9 @@ class Look:
         return int(self.page.evaluate(asked))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Give Chromium, headless; skip where there is none."""
+    """Give Chromium, headless; skip where there is none. One at a time may run in a process."""
     found = shutil.which("chromium")
     if found is None:
         pytest.skip("no Chromium on this machine: install Debian's package chromium")
