@@ -22,7 +22,6 @@ from features.configuration import Section
 from features.faults import InternalFault
 from models.bridge import bridge_of
 from models.confidence import concentration_of, interval_note, thin_reasons
-from models.figures import FIGURES
 from models.flows import cohort_at
 from models.outcomes import LEADS, Outlook
 from models.shape import Group
@@ -30,7 +29,6 @@ from models.spread import phi_of, shared_scale
 from models.view import View, groups_of, months_of, views_of
 
 __all__ = [
-    "FIGURES",
     "ForecastSettings",
     "forecast",
     "phi_of",

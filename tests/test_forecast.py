@@ -16,9 +16,9 @@ from scipy.special import expit
 
 from features.faults import InternalFault
 from models.factor import factor_nodes, lean
-from models.figures import LEVELS
+from models.figures import FIGURES, LEVELS
 from models.flows import cohort_at
-from models.forecast import FIGURES, forecast, shared_scale
+from models.forecast import forecast, shared_scale
 from models.outcomes import Outlook
 from tests.closing_variance import closing_variance
 

@@ -20,9 +20,9 @@ from scipy.special import expit
 from benchmarks.forecast_scale import agreement, equal_draws
 from benchmarks.forecast_scale_book import book as scale_book
 from benchmarks.forecast_scale_contenders import GROUPS, perennial, plain_paths
-from models.figures import LEVELS
+from models.figures import FIGURES, LEVELS
 from models.flows import Cohort, cohort_at, means
-from models.forecast import FIGURES, forecast
+from models.forecast import forecast
 from models.outcomes import Outlook
 
 RISE, FALL = (0.2, 0.2), (2.0, 6.0)  # a lognormal's mean and deviation; a beta's two numbers
