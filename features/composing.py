@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 
 from features.systems import System, system, system_names
@@ -53,15 +54,19 @@ def worded(value: str | list[str]) -> str:
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
-def book_section(path: str) -> str:
-    """Write ``[book]``, its other keys as comments.
+def book_section(path: str, currency: str = "") -> str:
+    """Write ``[book]``, its other keys as comments; a currency only where it is not the default.
 
     Examples
     --------
     >>> book_section("exports").splitlines()[1].split("#")[0].strip()
     'path = "exports"'
     """
-    return BOOK.format(path=worded(path))
+    book = BOOK.format(path=worded(path))
+    if currency in ("", "USD"):
+        return book
+    said = f"currency = {worded(currency)}        # the only one of the lines; of rows that name none too"
+    return re.sub("(?m)^# currency.*$", lambda _: said, book)
 
 
 def compose(systems: list[System], path: str = ".") -> Composed:

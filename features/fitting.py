@@ -11,9 +11,10 @@ import pyarrow as pa
 
 from features.casting import Frame, cast, prepared, quoted
 from features.columns import Column
+from features.composing import worded
 from features.mapping import TableSettings
 
-__all__ = ["Fit", "fitting", "thousands"]
+__all__ = ["Fit", "fitting", "thousands", "undecided"]
 
 NEARLY = 0.9
 FORMATS = (
@@ -22,7 +23,7 @@ FORMATS = (
     "%m/%d/%Y %H:%M:%S", "%d/%m/%Y %H:%M:%S", "%d.%m.%Y %H:%M:%S", "%Y-%m-%d %H:%M:%S UTC",
     "%Y-%m", "%Y/%m", "%m/%Y", "%b %Y", "%b-%y", "%B %Y",
 )  # fmt: skip
-GROUPED = re.compile(r"-?[1-9][0-9]{0,2}[.][0-9]{3}")
+GROUPED = re.compile(r"-?[1-9][0-9]{0,2}([.][0-9]{3})+")
 OPEN = ("id", "text")
 
 
@@ -103,6 +104,39 @@ def thousands(values: list[str]) -> int:
     """
     pointed = [value for value in values if "." in value]
     return len(pointed) if all(map(GROUPED.fullmatch, pointed)) else 0
+
+
+def undecided(column: str, value: str, count: int, fractions: str, groups: str) -> list[str]:
+    """Write the lines that set amounts as 1.234 aside until somebody has said what they are.
+
+    Parameters
+    ----------
+    column, value : str
+        The amount's column of the contract, and the SQL of its text.
+    count : int
+        How many amounts are so.
+    fractions, groups : str
+        SQL that reads them as one and a fraction, and as thousands.
+
+    Examples
+    --------
+    >>> lines = undecided("mrr", "Price", 2, "Price", "replace(Price, '.', '')")
+    >>> lines[0]
+    '# OPEN: mrr: 2 amounts as 1.234 may be thousands or fractions; set aside until you keep one line of:'
+    >>> [line.split("   # ")[1] for line in lines[1:]]
+    ['thousands', 'one and a fraction', 'set aside']
+    """
+    said = f"{count} amounts as 1.234 may be thousands or fractions"
+    aside = (
+        f"CASE WHEN regexp_full_match({value}, '{GROUPED.pattern}') "
+        f"THEN {value} || '?' ELSE {fractions} END"
+    )
+    return [
+        f"# OPEN: {column}: {said}; set aside until you keep one line of:",
+        f"# computed.{column} = {worded(groups)}   # thousands",
+        f"# computed.{column} = {worded(fractions)}   # one and a fraction",
+        f"computed.{column} = {worded(aside)}   # set aside",
+    ]
 
 
 def _read(

@@ -8,18 +8,20 @@ import io
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from features.composing import worded
 from features.faults import DataRejected, Fault, NotPermitted
 from features.source_rows import SourceRows, header
 from features.sources import SUFFIXES
 
 __all__ = ["Head", "Unread", "heads"]
 
-BYTES, ROWS = 1 << 20, 2000
+BYTES, ROWS, LINES = 1 << 20, 2000, 10
 MARKS = ",;\t|"
 
 
@@ -35,16 +37,28 @@ class Head:
         Its first rows under the trimmed names of its header.
     delimiter : str
         The mark that stands oftenest in its header; a comma for Parquet.
+    encoding : str
+        How its text is written, as a mapping calls it.
     """
 
     place: str
     rows: SourceRows
     delimiter: str = ","
+    encoding: str = "utf-8"
 
     @property
     def header(self) -> list[str]:
         """The names of its columns."""
         return list(self.rows.rows.column_names)
+
+    @property
+    def declared(self) -> list[str]:
+        """The lines of a mapping that say how it is written, where it is not as usual."""
+        other = self.delimiter != ","
+        lines = [f"delimiter = {worded(self.delimiter)}   # it separates the header"] * other
+        said = "not UTF-8; hold a name with an umlaut or accent against it"
+        odd = self.encoding != "utf-8"
+        return lines + [f"encoding = {worded(self.encoding)}   # {said}"] * odd
 
     def values(self, column: str) -> list[str]:
         """Give what the column holds, without what is empty."""
@@ -94,7 +108,7 @@ def heads(folder: Path) -> tuple[list[Head], list[Unread]]:
         try:
             found.append(_head(path, place))
         except Fault as fault:
-            unread.append(Unread(place, str(fault)))
+            unread.append(Unread(place, str(fault).removeprefix(f"{place}: ")))
     return found, unread
 
 
@@ -111,31 +125,49 @@ def _head(path: Path, place: str) -> Head:
     try:
         if path.suffix == ".parquet":
             return Head(place, _rows(place, *_parquet(path)))
-        return _delimited(_text(path), place)
+        return _delimited(*_text(path), place)
     except PermissionError as refused:
         raise NotPermitted("file.unreadable", place, "allow it to be read") from refused
     except (OSError, EOFError, zlib.error, csv.Error, pa.ArrowException) as refused:
         raise DataRejected("feed.unreadable", f"{place}: {refused}", "export it again") from refused
 
 
-def _delimited(text: str, place: str) -> Head:
+def _delimited(text: str, encoding: str, place: str) -> Head:
     first = next((line for line in text.splitlines() if line.strip()), "")
     delimiter = max(MARKS, key=first.count)
+    if above := _above(text):
+        message = f"{place}: its header is line {above + 1}"
+        raise DataRejected("feed.title", message, "delete what stands above it")
     rows = [row for row in csv.reader(io.StringIO(text), delimiter=delimiter) if row]
     if not rows:
         raise DataRejected("feed.empty_file", f"{place}: no header", "export the table again")
     names, *lines = rows
     whole = [row for row in lines[:ROWS] if len(row) == len(names)]
     columns = [list(each) for each in zip(*whole, strict=True)] or [[] for _ in names]
-    return Head(place, _rows(place, names, columns), delimiter)
+    return Head(place, _rows(place, names, columns), delimiter, encoding)
 
 
-def _text(path: Path) -> str:
+def _above(text: str) -> int:
+    """Count the lines above the header: a title in one cell, and what is empty."""
+    ways = [list(islice(csv.reader(io.StringIO(text), delimiter=mark), LINES)) for mark in MARKS]
+    told = [[sum(bool(cell.strip()) for cell in row) for row in rows] for rows in ways]
+    wide = [next((at for at, cells in enumerate(each) if cells > 2), LINES) for each in told]
+    first = min(wide)
+    titled = 0 < first < LINES and told[wide.index(first)][0] == 1
+    return first if titled else 0
+
+
+def _text(path: Path) -> tuple[str, str]:
     opening: Callable[..., io.BufferedIOBase] = gzip.open if path.suffix == ".gz" else open
     with opening(path, "rb") as file:
         text = file.read(BYTES + 1)
     whole = text if len(text) <= BYTES else text[: text.rfind(b"\n") + 1]
-    return whole.decode("utf-8-sig", "replace")
+    if whole.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return whole.decode("utf-16", "replace"), "utf-16"
+    try:
+        return whole.decode("utf-8-sig"), "utf-8"
+    except UnicodeDecodeError:
+        return whole.decode("cp1252", "replace"), "cp1252"
 
 
 def _parquet(path: Path) -> tuple[list[str], list[list[str]]]:

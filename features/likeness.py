@@ -27,7 +27,8 @@ FILES: dict[str, str] = {
 COLUMNS: dict[str, str] = {
     "account_id": "customer_id customer account company_id client_id client org_id organization_id "
     "organisation_id account_number customer_number customer_no account_no customer_code "
-    "account_code tenant_id workspace_id group_id company account_name customer_name company_name",
+    "account_code tenant_id workspace_id group_id context_group_id company account_name customer_name "
+    "company_name kunde kundennummer kunden_nr kundenname",
     "name": "company_name account_name customer_name company display_name",
     "region": "country",
     "industry": "sector vertical",

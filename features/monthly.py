@@ -6,6 +6,7 @@ import re
 from datetime import date
 
 from features.composing import worded
+from features.fitting import thousands, undecided
 from features.heads import Head
 from features.likeness import COLUMNS, plain
 from features.reshaping import month_columns
@@ -26,6 +27,7 @@ SUMS = (
     "gesamt", "summe", "gesamtsumme", "total général", "suma",
 )  # fmt: skip
 SUM = re.compile(r"(grand )?(total|sum|gesamt|summe)\b")
+LIKE = re.compile(r"[^\W\d_]{3,}[.]?[ '/-]*[0-9]{2,4}")
 BARE = "regexp_replace(mrr, '[$€£\\s\\x{a0}]', '', 'g')"
 POINT = rf"CASE WHEN regexp_full_match({BARE}, '-?[0-9]{{1,3}}(,[0-9]{{3}})+([.][0-9]+)?') THEN replace({BARE}, ',', '') ELSE {BARE} END"
 COMMA = rf"CASE WHEN regexp_full_match({BARE}, '-?([0-9]{{1,3}}([.][0-9]{{3}})+|[0-9]+)(,[0-9]{{1,2}})?') THEN replace(replace({BARE}, '.', ''), ',', '.') ELSE {BARE} END"
@@ -63,8 +65,7 @@ def monthly_block(head: Head) -> list[tuple[str, str, str]]:
     ground_of_sheet = f'{most} columns read as months, "{ways[0]}"'
     if len({tuple(forms[way].values()) for way in ways}) > 1:
         ground_of_sheet += f"; OPEN: or are they {' or '.join(worded(way) for way in ways[1:])}?"
-    lines = [f"source = {worded(head.place)}"]
-    lines += [f"delimiter = {worded(head.delimiter)}"] if head.delimiter != "," else []
+    lines = [f"source = {worded(head.place)}", *head.declared]
     own = f"columns.account_id = {worded(account)}   # {ground}"
     outside = _outside(head, account)
     sheet = [
@@ -75,7 +76,8 @@ def monthly_block(head: Head) -> list[tuple[str, str, str]]:
         'columns.month = "month"',
     ]
     named = worded(f"{outside} and trim(mrr) not in ('-', '–')")
-    sheet += [*_amounts(head, list(forms[ways[0]])), *_doubtful(head, account), f"where = {named}"]
+    sheet += [*_amounts(head, list(forms[ways[0]])), *_doubtful(head, account)]
+    sheet += [*_no_months(head, rest), f"where = {named}"]
     accounts = ["[tables.accounts]", *lines, own, f"where = {worded(outside)}"]
     accounts += _cuts(head, account, rest)
     return [
@@ -93,7 +95,7 @@ def monthly_gap(head: Head) -> str:
     --------
     >>> import pyarrow as pa
     >>> from features.source_rows import SourceRows
-    >>> rows = pa.table({name: ["1"] for name in ("Kunde", "Jan 25", "Feb 25", "Mär 25", "Apr 25")})
+    >>> rows = pa.table({name: ["1"] for name in ("Client", "Jan 25", "Feb 25", "Maa 25", "Apr 25")})
     >>> monthly_gap(Head("m.csv", SourceRows("m.csv", "", rows, pa.array([2]))))
     'as "%b %y" no column is 2025-03: call every month as 2025-03 is written here'
     """
@@ -121,16 +123,14 @@ def _amounts(head: Head, months: list[str]) -> list[str]:
     cells = [re.sub(r"[^0-9.,]", "", cell) for name in months for cell in head.values(name)]
     comma = sum(bool(re.search(r",[0-9]{1,2}$", cell)) for cell in cells)
     point = sum(bool(re.search(r"[.][0-9]{1,2}$|,[0-9]{3}", cell)) for cell in cells)
-    unsure = sum(bool(re.fullmatch(r"[0-9]{1,3}([.][0-9]{3})+", cell)) for cell in cells)
+    unsure = thousands([cell for cell in cells if not re.search(r"[.][0-9]{1,2}$", cell)])
     sql = COMMA if comma and not point else POINT
+    if unsure and not comma:
+        return [*undecided("mrr", BARE, unsure, POINT, COMMA), *_moves(head, sql)]
     lines = [f"computed.mrr = {worded(sql)}", *_moves(head, sql)]
     if comma and point:
         said = f"{comma} amounts have a decimal comma, {point} a decimal point"
         lines.append(f"# OPEN: {said}: those with a comma are set aside")
-    elif unsure and not comma:
-        lines.append(
-            f"# OPEN: {unsure} amounts as 1.234: read as one and a fraction, not as thousands"
-        )
     return lines
 
 
@@ -175,6 +175,18 @@ def _doubtful(head: Head, account: str) -> list[str]:
     cells = sorted({each for each in head.values(account) if SUM.match(each.lower())})
     names = [worded(each) for each in cells if each.lower() not in SUMS]
     return [f"# OPEN: read as customers; sums belong under where: {', '.join(names)}"] * bool(names)
+
+
+def _no_months(head: Head, rest: list[str]) -> list[str]:
+    """Ask of columns of figures that are called as a month may be and read as none."""
+    called = [name for name in rest if LIKE.fullmatch(name.strip()) and not SUM.match(name.lower())]
+    figures = [name for name in called if _figures(head.values(name))]
+    said = "read as no month, so left out; if it is one, call it as the others are"
+    return [f"# OPEN: {', '.join(map(worded, figures))}: {said}"] * bool(figures)
+
+
+def _figures(cells: list[str]) -> bool:
+    return bool(cells) and all(re.fullmatch(r"[^A-Za-z]*[0-9][^A-Za-z]*", cell) for cell in cells)
 
 
 def _cuts(head: Head, account: str, rest: list[str]) -> list[str]:

@@ -15,18 +15,20 @@ from features.contracts import TABLES
 from features.desk import desk
 from features.faults import Fault
 from features.heads import Head, heads
+from features.held import called_as_tests, held
 from features.likeness import plain, tables_of
 from features.monthly import monthly_block, monthly_gap
+from features.named import named_block
 from features.placement import place
-from features.recognition import Recognised, recognised
+from features.recognition import recognised
 from features.reshaping import reshaped
+from features.sources import SUFFIXES
 from features.systems import System, system, system_names
 
 __all__ = ["Proposal", "propose"]
 
 SAID = re.compile(r'"([^"\\]+)"')
 OPEN = re.compile(r"(?m)#.*?\bOPEN: (.*?):?$")
-DAY = re.compile(r"[0-9./-]{8,10}([T ]00:00(:00)?\S*)?")
 OWN = 3
 FEW = 20
 
@@ -84,11 +86,15 @@ def propose(folder: Path, now: datetime, path: str = ".") -> Proposal:
     blocks: dict[str, str] = {}
     systems = [system(name) for name in system_names()]
     with desk() as connection:
-        for head in sorted(found, key=lambda head: _called(head) not in TABLES):
+        for head in sorted(found, key=lambda head: _order(head, systems)):
             for table, ground, block in _file(connection, head, systems, now, proposal):
                 _add(proposal, blocks, head, table, ground, block)
     _derive_accounts(proposal, blocks)
-    proposal.text = _text(proposal, blocks, path)
+    _read_for_their_names(proposal)
+    read = {head.place: head for head in found}
+    book = book_section(path, _currency(proposal, blocks, read))
+    proposal.open += called_as_tests(blocks, read)
+    proposal.text = _text(proposal, blocks, book)
     return proposal
 
 
@@ -117,6 +123,11 @@ def _file(
         proposal.unplaced[head.place] = f"an export of {' or of '.join(best)}: name it with --from"
         return []
     return _by_names(connection, head, now, proposal)
+
+
+def _order(head: Head, systems: list[System]) -> tuple[bool, bool]:
+    """Put a file that is called as a table first, then known exports."""
+    return _called(head) not in TABLES, not any(_known(head, each) for each in systems)
 
 
 def _known(head: Head, each: System) -> Blocks:
@@ -168,7 +179,7 @@ def _by_names(
     tried = [recognised(connection, head, table, now) for table in tables_of(head.place)]
     whole = [each for each in tried if not each.missing]
     if len(whole) == 1 or (whole and whole[0].table == _called(head)):
-        return [(whole[0].table, "the name of the file", _block(head, whole[0]))]
+        return [(whole[0].table, "the name of the file", named_block(head, whole[0]))]
     if not tried:
         proposal.unplaced[head.place] = (
             "its name speaks for no table: name it as one (docs/tables.md)"
@@ -178,7 +189,13 @@ def _by_names(
         proposal.unplaced[head.place] = f"its name and columns speak for {names}: name it as one"
     else:
         nearest = min(tried, key=lambda each: len(each.missing))
+        if nearest.table in proposal.tables:
+            proposal.unplaced[head.place] = _given(proposal, nearest.table, nearest.table)
+            return []
         found = f"as {nearest.table} it lacks {', '.join(nearest.missing)}"
+        if nearest.left:
+            more = ", …" if len(nearest.left) > FEW else ""
+            found += f"; not placed: {', '.join(map(worded, nearest.left[:FEW]))}{more}"
         proposal.unplaced[head.place] = found
         proposal.open += [f"{head.place}: {each}" for each in nearest.open]
     return []
@@ -187,51 +204,6 @@ def _by_names(
 def _called(head: Head) -> str:
     """Give the name of its file, as tables are called; a file called as one goes before others."""
     return plain(PurePosixPath(head.place).name.split(".")[0])
-
-
-def _block(head: Head, found: Recognised) -> str:
-    lines = [f"[tables.{found.table}]", f"source = {worded(head.place)}"]
-    if head.delimiter != ",":
-        lines.append(f"delimiter = {worded(head.delimiter)}   # the header is separated by it")
-    for each in found.placed:
-        line = f"columns.{each.column} = {worded(each.source)}"
-        lines.append(f"{line}   # {each.ground}")
-        if len(each.declared) == 1:
-            lines.append(f"{each.declared[0]}   # the only way in which it reads")
-        elif each.declared:
-            lines.append(f"# OPEN: {each.column} reads in {len(each.declared)} ways; keep one:")
-            lines += [f"# {way}" for way in each.declared]
-    lines += [f"# OPEN: {each}" for each in (*found.open, *_summed(head, found))]
-    lines += _rest(head, found)
-    return "\n".join(lines)
-
-
-def _summed(head: Head, found: Recognised) -> list[str]:
-    """Ask for the grain of usage of which no row has a time of day."""
-    times = [each.source for each in found.placed if each.column == "occurred_at"]
-    values = head.values(times[0]) if times and found.table == "usage" else []
-    if not values or not all(DAY.fullmatch(value) for value in values):
-        return []
-    return ['every time is a day: if a row is a sum, say so: grain = "day", "week" or "month"']
-
-
-def _rest(head: Head, found: Recognised) -> list[str]:
-    """Say what is not taken; of accounts, which columns of few words stay as cuts."""
-    contract = {column.name for column in TABLES[found.table].columns}
-    own = [name for name in found.left if name.casefold() in contract]
-    left = [name for name in found.left if name not in own]
-    cuts: list[str] = []
-    if found.table == "accounts":
-        words = {name: set(head.values(name)) for name in left}
-        height = head.rows.rows.num_rows
-        cuts = [name for name, held in words.items() if 1 < len(held) <= min(FEW, height // 2)]
-    rest = [name for name in left if name not in cuts]
-    said = "   # called as the contract calls one, and it does not read as that"
-    lines = [f"ignore = {worded(own)}{said}"] if own else []
-    lines += [f"# not taken: {', '.join(map(worded, rest))}"] if rest else []
-    if found.table == "accounts":
-        lines.append(f"extra = {worded(cuts)}   # kept as cuts: columns of 2 to {FEW} words")
-    return lines
 
 
 def _add(
@@ -243,12 +215,38 @@ def _add(
     if holder in blocks:
         first = proposal.tables[holder]["file"]
         if first != head.place:
-            proposal.unplaced[head.place] = f"{table}: {first} gives {holder} already"
+            proposal.unplaced[head.place] = _given(proposal, table, holder)
         return
     blocks[table] = block
     said = [*OPEN.findall(block), *OPEN.findall(f"# {ground}")]
     proposal.open += [new for each in said if (new := f"{head.place}: {each}") not in proposal.open]
     proposal.tables[table] = {"file": head.place, "ground": ground}
+
+
+def _given(proposal: Proposal, table: str, holder: str) -> str:
+    return f"{table}: {proposal.tables[holder]['file']} gives {holder} already"
+
+
+def _read_for_their_names(proposal: Proposal) -> None:
+    """Say which files are read all the same, because they are called as tables are."""
+    for name, why in proposal.unplaced.items():
+        table = name.split(".")[0]
+        if table in TABLES and table not in proposal.tables and name.endswith(SUFFIXES):
+            proposal.unplaced[name] = f"{why}; for its name it is read all the same: rename it"
+
+
+def _currency(proposal: Proposal, blocks: dict[str, str], read: dict[str, Head]) -> str:
+    """Give the one currency of the lines of revenue; leave several without rates open."""
+    for table in ("subscriptions", "mrr_by_month"):
+        found = sorted(held(blocks, read, table, "currency", str.upper))
+        if len(found) > 1 and "fx_rates" not in blocks:
+            said = f"{proposal.tables[table]['file']}: amounts in {' and '.join(found)}"
+            cure = "a file fx_rates.csv (currency,date,rate) has to say what one unit is worth in"
+            first = "the book's currency on the first day of each year (docs/tables.md)"
+            proposal.open.append(f"{said}: {cure} {first}")
+        if len(found) == 1:
+            return found[0]
+    return ""
 
 
 def _derive_accounts(proposal: Proposal, blocks: dict[str, str]) -> None:
@@ -265,11 +263,11 @@ def _derive_accounts(proposal: Proposal, blocks: dict[str, str]) -> None:
     proposal.tables["accounts"] = {"file": place, "ground": ground}
 
 
-def _text(proposal: Proposal, blocks: dict[str, str], path: str) -> str:
+def _text(proposal: Proposal, blocks: dict[str, str], book: str) -> str:
     parts = [
         "# perennial.toml, proposed by `perennial init --book`: the ground of every line beside it.\n"
         "# Read it before you believe a figure; then `perennial check`.\n",
-        book_section(path),
+        book,
     ]
     if proposal.open:
         parts.append("\n# OPEN, a person has to decide:\n")

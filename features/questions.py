@@ -112,7 +112,7 @@ def _levers(held: Holdings) -> list[Lack]:
         return []
     why = f"{held.revenue} came without {', '.join(lacking)}"
     if not there:
-        why += "; every move is called a price"
+        why += "; every move is called a price, and expansion is not learned from prices"
     return [Lack(why, f"map {', '.join(lacking)}", whole=False)]
 
 

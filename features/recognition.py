@@ -17,7 +17,7 @@ from features.casting import quoted
 from features.columns import Column
 from features.composing import worded
 from features.contracts import TABLES, TableContract
-from features.fitting import Fit, fitting, thousands
+from features.fitting import Fit, fitting, thousands, undecided
 from features.heads import Head
 from features.likeness import COLUMNS, plain
 
@@ -40,12 +40,15 @@ class Placed:
         Why it is here.
     declared : tuple of str
         What has to be declared of it; more than one where it could be read in several ways.
+    written : tuple of str
+        The lines that stand for it, where an expression takes the place of the column.
     """
 
     column: str
     source: str
     ground: str
     declared: tuple[str, ...] = ()
+    written: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -187,11 +190,12 @@ class _Search:
             cure = f"; a decimal comma? {_commas(column, source)}" if decimal else ""
             self.open.append(said + cure)
             return
+        written: list[str] = []
         if column.kind == "money" and (count := thousands(self.head.values(source))):
-            said = f'{column.name}: {count} amounts of "{source}" as 1.234 are read as one and a'
-            self.open.append(f"{said} fraction; thousands? {_commas(column, source)} in its place")
+            value = quoted(source)
+            written = undecided(column.name, value, count, value, _grouped(source))
         self.placed[column.name] = Placed(
-            column.name, source, f"{ground}; {fit.said}", fit.declared
+            column.name, source, f"{ground}; {fit.said}", fit.declared, tuple(written)
         )
 
     def _fit(self, column: Column, source: str) -> Fit:
@@ -204,8 +208,11 @@ def _kind(column: Column) -> str:
 
 def _commas(column: Column, source: str) -> str:
     """Write the line that reads 1.234,50 of a column."""
-    sql = f"replace(replace({quoted(source)}, '.', ''), ',', '.')"
-    return f"computed.{column.name} = {worded(sql)}"
+    return f"computed.{column.name} = {worded(_grouped(source))}"
+
+
+def _grouped(source: str) -> str:
+    return f"replace(replace({quoted(source)}, '.', ''), ',', '.')"
 
 
 def _either(names: list[str]) -> str:

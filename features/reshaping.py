@@ -7,6 +7,8 @@ that is checked of a file is checked of these too.
 
 from __future__ import annotations
 
+import re
+from calendar import month_abbr, month_name
 from dataclasses import replace
 from datetime import date, datetime
 
@@ -24,6 +26,23 @@ __all__ = ["MONTH", "VALUE", "month_columns", "reshaped"]
 
 MONTH, VALUE = "month", "mrr"
 """What the two columns are called that stand for the columns of months."""
+
+NAMES = (
+    "jan januar janvier janv ene enero gen gennaio janeiro januari jän jänner",
+    "feb februar février fevrier févr fév febrero febbraio fev fevereiro februari",
+    "mär märz mrz maerz mars mar marzo março marco mrt maart",
+    "apr avril avr abr abril aprile",
+    "mai mayo mag maggio maio mei",
+    "jun juni juin junio giu giugno junho",
+    "jul juli juillet juil julio lug luglio julho",
+    "aug august août aout ago agosto augustus",
+    "sep sept september septembre septiembre set settembre setembro",
+    "okt oktober octobre oct octubre ott ottobre out outubro",
+    "nov november novembre noviembre novembro",
+    "dez dezember décembre decembre déc dec dic diciembre dicembre dezembro december",
+)
+MONTHS = {word: month for month, words in enumerate(NAMES, 1) for word in words.split()}
+WORD = re.compile(r"[^\W\d_]+[.]?")
 
 
 def reshaped(read: SourceRows, settings: TableSettings, table: str) -> SourceRows:
@@ -51,16 +70,26 @@ def reshaped(read: SourceRows, settings: TableSettings, table: str) -> SourceRow
 def month_columns(header: list[str], form: str) -> dict[str, date]:
     """Give the columns whose name reads as a month in a strptime format.
 
+    Names of months are English, German, French, Spanish, Italian, Portuguese or Dutch.
+
     Examples
     --------
     >>> month_columns(["Customer", "01/2025", "02/2025", "Total"], "%m/%Y")
     {'01/2025': datetime.date(2025, 1, 1), '02/2025': datetime.date(2025, 2, 1)}
+    >>> month_columns(["Mai 25", "Okt. 25", "août 25", "Summe 25"], "%b %y")
+    {'Mai 25': datetime.date(2025, 5, 1), 'Okt. 25': datetime.date(2025, 10, 1), \
+'août 25': datetime.date(2025, 8, 1)}
     """
     read = {name: _month(name, form) for name in header}
     return {name: month for name, month in read.items() if month is not None}
 
 
 def _month(name: str, form: str) -> date | None:
+    words = WORD.search(name) if "%b" in form or "%B" in form else None
+    month = MONTHS.get(words[0].casefold().rstrip(".")) if words else None
+    if words and month:
+        english = (month_name if "%B" in form else month_abbr)[month]
+        name = name[: words.start()] + english + name[words.end() :]
     try:
         return datetime.strptime(name.strip(), form).date().replace(day=1)  # noqa: DTZ007
     except ValueError:

@@ -147,7 +147,10 @@ def test_what_is_ambiguous_is_left_open(tmp_path: Path) -> None:
         list="a,b\n1,2\n",
     )
     assert set(made.tables) == {"accounts"}
-    assert made.unplaced["subscriptions.csv"] == "as subscriptions it lacks starts_on, mrr"
+    assert made.unplaced["subscriptions.csv"] == (
+        'as subscriptions it lacks starts_on, mrr; not placed: "Start", "Start Date", "mrr"; '
+        "for its name it is read all the same: rename it"
+    )
     assert any('"Start" or "Start Date"?' in each for each in made.open)
     assert any("mrr" in each and "0 of 1 values read" in each for each in made.open)
     assert "# OPEN: signed_on reads in 4 ways; keep one:" not in made.text.splitlines()[0]
@@ -165,12 +168,70 @@ def test_a_sheet_of_months_is_read_with_its_sums_left_out(tmp_path: Path) -> Non
 
 
 def test_a_sheet_of_which_a_month_does_not_read_is_no_table(tmp_path: Path) -> None:
-    """German names: four of twelve months would else read as months in which nobody paid."""
-    names = ["Jan", "Feb", "Mär", "Apr", "Mai", "Jun", "Jul", "Aug", "Sep", "Okt", "Nov", "Dez"]
+    """A month that does not read would else be one in which nobody paid."""
+    names = ["Jan", "Feb", "Maa", "Apr", "Tou", "Jun"]
     header = ",".join(["Kunde", *(f"{name}-24" for name in names)])
-    made = proposed(tmp_path, mrr=f"{header}\nAda{',9' * 12}\n")
+    made = proposed(tmp_path, mrr=f"{header}\nAda{',9' * 6}\n")
     assert made.tables == {}
-    assert "2024-03, 2024-05, 2024-10" in made.unplaced["mrr.csv"]
+    assert "2024-03, 2024-05" in made.unplaced["mrr.csv"]
+
+
+def test_a_month_at_either_end_that_does_not_read_is_asked_about(tmp_path: Path) -> None:
+    header = "Kunde,Tammi 24,Feb 24,Mar 24,Apr 24,Total 24"
+    made = proposed(tmp_path, mrr=f"{header}\nAda,9,9,9,9,36\n")
+    assert made.tables["mrr_by_month"]["ground"].startswith("3 columns")
+    assert [each for each in made.open if "no month" in each] == [
+        'mrr.csv: "Tammi 24": read as no month, so left out; '
+        "if it is one, call it as the others are"
+    ]
+
+
+def test_a_german_sheet_as_excel_saves_it_is_read_whole(tmp_path: Path) -> None:
+    """Months in German, a decimal comma, semicolons, cp1252: the file of a German Excel."""
+    names = ["Dez 23", "Jan 24", "Feb 24", "Mär 24", "Apr 24", "Mai 24"]
+    rows = f"Kunde;{';'.join(names)}\nMüller;{';'.join(['1.234,50'] * 6)}\nGesamt{';9' * 6}\n"
+    (tmp_path / "MRR.csv").write_bytes(rows.encode("cp1252"))
+    made = proposed(tmp_path)
+    assert made.tables["mrr_by_month"]["ground"] == '6 columns read as months, "%b %y"'
+    assert 'encoding = "cp1252"' in made.text
+    body = perennial(tmp_path, "metrics", "--window", "month", "--json").body
+    assert body["windows"][0]["closing_mrr"] == 1234.5
+    assert body["windows"][0]["to"] == "2024-05-31"
+
+
+def test_a_title_above_the_header_is_told(tmp_path: Path) -> None:
+    text = '"MRR, as of today"\n\nCustomer,Jan 24,Feb 24,Mar 24\nAda,1,2,3\n'
+    assert (
+        proposed(tmp_path, mrr=text)
+        .unplaced["mrr.csv"]
+        .startswith("its header is line 3: feed.title: delete what stands above it")
+    )
+
+
+def test_several_currencies_and_names_of_tests_are_asked_about(tmp_path: Path) -> None:
+    lines = "customer,start,mrr,currency\nTEST do not use,2024-01-01,9,usd\nAda,2024-01-01,9,{}\n"
+    made = proposed(tmp_path, subscriptions=lines.format("eur"))
+    assert any("amounts in EUR and USD: a file fx_rates.csv" in each for each in made.open)
+    assert any('1 name in "customer" holds a word as test' in each for each in made.open)
+    assert "do not use" not in "".join(made.open)
+    one = proposed(tmp_path, subscriptions=lines.format("eur").replace("usd", "eur"))
+    assert 'currency = "EUR"' in one.text.split("[revenue]")[0]
+
+
+def test_an_event_log_of_segment_as_a_file_is_usage(tmp_path: Path) -> None:
+    made = proposed(
+        tmp_path,
+        accounts="account_id\na\n",
+        subscriptions="account_id,starts_on,mrr\na,2024-01-01,9\n",
+        tracks=(
+            "id,received_at,context_group_id,event,event_text,timestamp,user_id\n"
+            "1,2025-01-03 10:00:01,a,report_made,Report Made,2025-01-03 10:00:00,u\n"
+            "2,2025-01-03 10:00:02,,report_made,Report Made,2025-01-03 10:00:01,u\n"
+        ),
+    )
+    assert made.tables["usage"]["file"] == "tracks.csv"
+    usage = perennial(tmp_path, "check", "--json").body["tables"]["usage"]
+    assert (usage["accepted"], usage["quarantined"], usage["filtered"]) == (1, 0, 1)
 
 
 def test_of_two_ways_to_read_a_header_the_one_with_more_months_holds(tmp_path: Path) -> None:
@@ -202,11 +263,14 @@ def test_rows_of_sums_are_no_customers(tmp_path: Path) -> None:
 def test_amounts_of_the_other_kind_are_left_open_with_their_cure(tmp_path: Path) -> None:
     lines = "Id;Account;Start;MRR\nS1;007;2023-02-01;{}\nS2;008;2023-04-03;2.500\n"
     thousands = proposed(tmp_path, subscriptions=lines.format("1.234"))
-    assert any("thousands?" in each for each in thousands.open)
+    assert any("1.234 may be thousands or fractions; set aside" in each for each in thousands.open)
+    undecided = perennial(tmp_path, "check", "--json").body["tables"]["subscriptions"]
+    assert (undecided["accepted"], undecided["quarantined"]) == (0, 2)
     cure = r'''computed.mrr = "replace(replace(\"MRR\", '.', ''), ',', '.')"'''
     comma = proposed(tmp_path, subscriptions=lines.format("1.234,50"))
     assert any(each.endswith(cure) for each in comma.open)
-    cured = thousands.text.replace('columns.mrr = "MRR"', cure)
+    kept = [line for line in thousands.text.splitlines() if not line.startswith("computed.mrr")]
+    cured = "\n".join(kept).replace(f"# {cure}   # thousands", cure)
     (tmp_path / "perennial.toml").write_text(cured)
     (tmp_path / "subscriptions.csv").write_text(lines.format("1.234,50"))
     body = perennial(tmp_path, "check", "--json").body

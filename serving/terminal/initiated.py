@@ -8,6 +8,8 @@ from serving.terminal.paper import write
 
 __all__ = ["initiated"]
 
+REVENUE = {"subscriptions", "mrr_by_month"}
+
 
 def initiated(body: dict[str, Any]) -> None:
     """Tell which tables are read from where, what is open, and what comes next."""
@@ -22,4 +24,9 @@ def initiated(body: dict[str, Any]) -> None:
         write("not read:")
         for name, why in body["unplaced"].items():
             write(f"  {name}: {why}")
+    if body["unplaced"] and not REVENUE & set(body["tables"]):
+        write(
+            "next: no revenue is read yet: mend the above, then `perennial init` again with --force"
+        )
+        return
     write("next: read the file, then `perennial check`")
