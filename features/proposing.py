@@ -29,6 +29,7 @@ __all__ = ["Proposal", "propose"]
 
 SAID = re.compile(r'"([^"\\]+)"')
 OPEN = re.compile(r"(?m)#.*?\bOPEN: (.*?):?$")
+PRICELESS = ", or amount with interval_months (a CRM's contract has no price of its own: docs/systems-crm.md)"
 OWN = 3
 FEW = 20
 
@@ -86,8 +87,9 @@ def propose(folder: Path, now: datetime, path: str = ".") -> Proposal:
     blocks: dict[str, str] = {}
     systems = [system(name) for name in system_names()]
     with desk() as connection:
-        for head in sorted(found, key=lambda head: _order(head, systems)):
-            for table, ground, block in _file(connection, head, systems, now, proposal):
+        known = {head.place: _exports(head, systems) for head in found}
+        for head in sorted(found, key=lambda head: _order(head, known)):
+            for table, ground, block in _file(connection, head, known[head.place], now, proposal):
                 _add(proposal, blocks, head, table, ground, block)
     _derive_accounts(proposal, blocks)
     _read_for_their_names(proposal)
@@ -104,7 +106,7 @@ Blocks = list[tuple[str, str, str]]
 def _file(
     connection: duckdb.DuckDBPyConnection,
     head: Head,
-    systems: list[System],
+    known: dict[str, Blocks],
     now: datetime,
     proposal: Proposal,
 ) -> Blocks:
@@ -114,7 +116,6 @@ def _file(
             proposal.unplaced[head.place] = gap
             return []
         return sheet
-    known = {each.name: blocks for each in systems if (blocks := _known(head, each))}
     most = max((len(blocks) for blocks in known.values()), default=0)
     best = {name: blocks for name, blocks in known.items() if len(blocks) == most}
     if len(best) == 1:
@@ -125,9 +126,14 @@ def _file(
     return _by_names(connection, head, now, proposal)
 
 
-def _order(head: Head, systems: list[System]) -> tuple[bool, bool]:
+def _order(head: Head, known: dict[str, dict[str, Blocks]]) -> tuple[bool, bool]:
     """Put a file that is called as a table first, then known exports."""
-    return _called(head) not in TABLES, not any(_known(head, each) for each in systems)
+    return _called(head) not in TABLES, not known[head.place]
+
+
+def _exports(head: Head, systems: list[System]) -> dict[str, Blocks]:
+    """Give the systems of which a file is an export, each with its blocks."""
+    return {each.name: blocks for each in systems if (blocks := _known(head, each))}
 
 
 def _known(head: Head, each: System) -> Blocks:
@@ -193,6 +199,7 @@ def _by_names(
             proposal.unplaced[head.place] = _given(proposal, nearest.table, nearest.table)
             return []
         found = f"as {nearest.table} it lacks {', '.join(nearest.missing)}"
+        found += PRICELESS if nearest.missing == ("mrr",) else ""
         if nearest.left:
             more = ", …" if len(nearest.left) > FEW else ""
             found += f"; not placed: {', '.join(map(worded, nearest.left[:FEW]))}{more}"

@@ -138,10 +138,11 @@ def _conversion(block: Body, currency: str) -> None:
         return
     spelled = amounts(currency, [block["qualified_mrr"]])
     won, qualified = (spelled.spell(block[key]) for key in ("won_in_time_mrr", "qualified_mrr"))
+    worth = f"of their MRR {won} of {qualified} {spelled.unit} ({percent(block['rate_of_mrr'])})"
     tell(
         f"Expansion conversion: {block['won_in_time']:,} of {block['qualified']:,} deals won within "
-        f"{block['days']} days of qualification ({percent(block['rate'])}); of their MRR "
-        f"{won} of {qualified} {spelled.unit} ({percent(block['rate_of_mrr'])})"
+        f"{block['days']} days of qualification ({percent(block['rate'])}); "
+        f"{_worthless(block, 'qualified') or worth}"
     )
 
 
@@ -154,14 +155,27 @@ def _pipeline(block: Body, currency: str) -> None:
     title = f"Expansion pipeline, open deals of paying accounts, MRR in {spelled.unit}"
     table = figures(title, "stage", "deals", "MRR", "weighted MRR")
     for one in (*block["stages"], {"stage": "all"} | dict(block["total"])):
-        worth = (spelled.spell(one[key]) for key in ("mrr", "weighted_mrr"))
+        none = one["without_amount"] == one["deals"]
+        worth = (spelled.spell(None if none else one[key]) for key in ("mrr", "weighted_mrr"))
         table.add_row(str(one["stage"] or "no stage"), f"{one['deals']:,}", *worth)
     show(table)
     rate = block["win_rate"]
+    if lacking := _worthless(block["total"], "deals") or _lacking(block["total"]["without_amount"]):
+        tell(lacking)
     tell("weighted by the deal's own probability, else by the win rate of its stage or the book")
     write(
         f"win rate of closed deals: {rate['won']:,} of {rate['closed']:,} ({percent(rate['rate'])})"
     )
+
+
+def _worthless(block: Body, deals: str) -> str:
+    """Say that no deal has an amount: what they are worth is not known, and not nothing."""
+    none = block["without_amount"] == block[deals] > 0
+    return "what they are worth is not known: map amount_mrr of opportunities" if none else ""
+
+
+def _lacking(deals: int) -> str:
+    return f"{deals:,} of them without an amount: their MRR is not in it" if deals else ""
 
 
 def _compounding(block: Body, currency: str) -> None:
