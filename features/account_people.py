@@ -22,12 +22,14 @@ Rows = list[dict[str, Any]]
 def contacts_of(view: View) -> dict[str, Rows]:
     """Give the people of each account: ``contact``, ``area``, ``role``, ``left_on`` (null: there).
 
-    Those who left before the as-of date are named last.
+    Those who left before the as-of date are named last. A list of people is as it stands today:
+    who became known when is not recorded (a table in memory may say so, in ``known_at``).
     """
     if not view.book.has("contacts"):
         return {}
     rows = view.book.table("contacts").collect("pandas").to_native()
-    rows = rows[_known(rows, view)]
+    if "known_at" in rows:
+        rows = rows[_known(rows, view)]
     left = pd.to_datetime(rows["left_on"]) if "left_on" in rows else pd.NaT
     rows = rows.assign(left_on=left, gone=pd.Series(left, index=rows.index) < str(view.as_of))
     rows = rows.sort_values(["account_id", "gone", "contact_id"], kind="stable")
