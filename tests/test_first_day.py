@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from serving.terminal.run import training
 from tests.command_line import perennial
 
 pytestmark = pytest.mark.ci
@@ -50,3 +51,15 @@ def test_an_init_that_finds_no_revenue_says_so_and_what_is_next(tmp_path: Path) 
     assert "a CRM's contract has no price of its own: docs/systems-crm.md" in told
     assert "no revenue is read yet: mend the above" in told
     assert "`perennial check`" not in told
+
+
+def test_a_training_that_is_not_promoted_says_what_serves_and_why_nothing_expands(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    event = {"rung": "prior-driven", "serves": "calendar", "distinct_events": 0}
+    check = {"check": "NRR error", "value": 1.38245856, "limit": "at most 1", "passed": False}
+    training({"promoted": False, "version": 2, "metrics": {"expand": event}, "gate": [check]})
+    told = " ".join(capsys.readouterr().out.split())
+    assert "NRR error = 1.382, must be at most 1" in told
+    assert "goes on serving: on the first day the calendar's rates" in told
+    assert "where lines carry no seats, product or plan every rise is one" in told

@@ -38,6 +38,11 @@ def training(body: Body) -> None:
         )
     show(table)
     write("skill = 1 - log-loss / the calendar's log-loss, among accounts that could leave")
+    if body["metrics"].get("expand", {}).get("distinct_events") == 0:
+        tell(
+            "expand: a rise in price is no event, and where lines carry no seats, product or plan "
+            "every rise is one: `perennial check` says whether this book's do"
+        )
     dropped = body.get("signals", {}).get("dropped", [])
     if dropped:
         tell(
@@ -48,7 +53,10 @@ def training(body: Body) -> None:
     write(f"gate: {passed} of {len(body['gate'])} checks passed (--json lists them)")
     for check in held:
         code = f"{check['code']}: " if check.get("code") else ""
-        tell(f"gate: {code}{check['check']} = {check['value']}, must be {check['limit']}")
+        value = number(check["value"]) if isinstance(check["value"], float) else check["value"]
+        tell(f"gate: {code}{check['check']} = {value}, must be {check['limit']}")
+    if not body["promoted"]:
+        tell("so what served before goes on serving: on the first day the calendar's rates")
 
 
 def scored(body: Body) -> None:
