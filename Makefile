@@ -9,7 +9,7 @@ ROWS ?= 20m
 PYTEST := $(BIN)/python -m pytest
 unexport PYTHONDONTWRITEBYTECODE  # every process of a test run would compile all modules again
 
-.PHONY: help demo serve test ci slow check lint format docs faults shown pins locks offline release site bench-ledger bench-features bench-signals bench-training bench-attainable bench-small bench-books bench-coverage bench-error bench-sponsors bench-forecast bench-scenarios bench-stability bench-monitoring bench-weekly bench-outreach bench-serving bench-store clean
+.PHONY: help demo serve test ci slow check lint format docs faults shown pins locks offline release site bench-ledger bench-features bench-signals bench-training bench-attainable bench-small bench-books bench-coverage bench-error bench-sponsors bench-forecast bench-scenarios bench-stability bench-monitoring bench-weekly bench-bulk bench-outreach bench-serving bench-store clean
 .DEFAULT_GOAL := help
 
 help:  ## List these commands
@@ -131,6 +131,10 @@ bench-monitoring: $(STAMP)  ## How often monitoring raises in quiet worlds, how 
 
 bench-weekly: $(STAMP)  ## Time the weekly job on 20M usage rows, and the week after
 	@$(BIN)/python -m benchmarks.weekly --rows $(ROWS)
+
+bench-bulk: $(STAMP)  ## Score 2,000,000 accounts: one machine beside a Spark cluster of two workers
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[dev,spark]'
+	@$(BIN)/python -m benchmarks.bulk_scale
 
 bench-outreach: $(STAMP)  ## Lay what the list saves beside an oracle, where outreach works in a known way
 	@$(BIN)/python -m benchmarks.outreach_worth

@@ -1,12 +1,14 @@
 """The book around the usage events: every other table that the catalogue of signals reads.
 
-Usage: ``python -m benchmarks.feature_book FOLDER ROWS ACCOUNTS`` writes a whole book as Parquet,
-with the week that comes after it in ``next/``; what stands already is left alone.
+Usage: ``python -m benchmarks.feature_book FOLDER ROWS ACCOUNTS [TABLE ...]`` writes a whole book as
+Parquet (or beside the usage these tables alone), with the week that comes after it in ``next/``; what
+stands already is left alone.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -44,12 +46,14 @@ Numbers = np.ndarray[Any, Any]
 Rng = np.random.Generator
 
 
-def write(folder: Path, rows: int, accounts: int) -> None:
-    """Write the whole book, its configuration and the next week."""
+def write(folder: Path, rows: int, accounts: int, asked: Collection[str] = ()) -> None:
+    """Write the whole book (or the tables asked for), its configuration and the next week."""
     crowd = crowd_of(accounts)
     write_usage(folder / "usage", rows, crowd)
     increment(folder / "next", rows, crowd)
     for number, (name, made) in enumerate(TABLES.items()):
+        if asked and name not in asked:
+            continue
         rng = np.random.default_rng([SEED, accounts, 10_000 + number])
         once(folder / f"{name}.parquet", partial(made, crowd, rng))
     (folder / "perennial.toml").write_text(CONFIGURATION, encoding="utf-8")
@@ -303,4 +307,4 @@ TABLES = {
 
 
 if __name__ == "__main__":
-    write(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
+    write(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4:])

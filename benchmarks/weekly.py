@@ -30,7 +30,7 @@ from benchmarks.feature_book import CONFIGURATION
 from benchmarks.outcome import circumstances, keep
 from benchmarks.remembered import sources_of
 
-__all__ = ["Weekly", "limits", "main", "middle", "show"]
+__all__ = ["Cost", "Weekly", "limits", "main", "middle", "run_process", "show"]
 
 HERE = Path(__file__).resolve().parent
 SIZES = {"2m": (2_000_000, 2_000), "20m": (20_000_000, 20_000)}
@@ -128,14 +128,14 @@ class Weekly:
         """Do a step unless it was done with this code, and tell what it cost."""
         if name not in self.known:
             print(f"{name:14s}", end="", flush=True)
-            self.known[name] = cost = _run(place, words)
+            self.known[name] = cost = run_process(place, words)
             print(*(f"{cost[each]:9.2f} {each}" for each in ("seconds", "cpu", "gb")), flush=True)
             with self.memory.open("a", encoding="utf-8") as file:
                 file.write(json.dumps({"code": self.code, "step": name, "cost": cost}) + "\n")
         return self.known[name]
 
 
-def _run(place: Path, words: Sequence[str]) -> Cost:
+def run_process(place: Path, words: Sequence[str]) -> Cost:
     """Run a process: its wall and CPU seconds, its peak memory, and the stages that it tells."""
     said, started = place / "said.json", time.perf_counter()
     with said.open("wb") as out:

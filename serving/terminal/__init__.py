@@ -4,6 +4,7 @@ from serving.terminal.actual import against_actual
 from serving.terminal.alerts import alerts, crm_export
 from serving.terminal.backtest import backtest
 from serving.terminal.book import ingested, simulated
+from serving.terminal.bulk import in_bulk
 from serving.terminal.check import checked, each_signal
 from serving.terminal.closing import closed
 from serving.terminal.forecast import forecasts
@@ -51,6 +52,7 @@ __all__ = [
     "erased",
     "examined",
     "forecasts",
+    "in_bulk",
     "ingested",
     "initiated",
     "key_changed",
