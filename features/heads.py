@@ -115,8 +115,9 @@ def heads(folder: Path) -> tuple[list[Head], list[Unread]]:
 def _files(folder: Path) -> list[Path]:
     """List what may be a table: no hidden files, no text, no settings."""
     below = [each for each in folder.iterdir() if each.is_dir() and each.name[0] not in "._"]
+    below = [each for each in below if each.name != "mlruns"]
     there = [each for here in (folder, *below) for each in here.iterdir() if each.is_file()]
-    plain = (".toml", ".md", ".txt", ".sha256", ".json", ".yaml", ".yml", ".py", ".lock")
+    plain = (".toml", ".md", ".txt", ".sha256", ".json", ".yaml", ".yml", ".py", ".lock", ".old")
     kept = [each for each in there if each.name[0] not in "._" and each.suffix not in plain]
     return sorted(kept)
 

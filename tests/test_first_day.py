@@ -20,6 +20,77 @@ DEALS = (
 )
 
 
+SUBSCRIPTION = (
+    "id", "Customer ID", "Customer Name", "Plan", "Product", "Quantity", "Currency", "Interval",
+    "Amount", "Status", "Start Date (UTC)", "Trial End (UTC)", "Current Period End (UTC)",
+    "Canceled At (UTC)", "Cancel At Period End", "Ended At (UTC)",
+)  # fmt: skip
+
+
+def exported(number: int, customer: str, price: str, start: str, **more: str) -> str:
+    """Write a line as Stripe's dashboard does; what is not said is empty."""
+    currency, interval, amount = price.split(" ", 2)
+    said = {
+        "id": f"sub_{number}", "Customer ID": f"cus_{customer}", "Customer Name": customer,
+        "Plan": "price_1", "Product": "Team", "Quantity": "1", "Currency": currency,
+        "Interval": interval, "Amount": f'"{amount}"', "Start Date (UTC)": f"{start} 10:20",
+        "Status": "canceled" if "ended" in more else "active", "Cancel At Period End": "false",
+        "Ended At (UTC)": more.get("ended", ""), "Canceled At (UTC)": more.get("ended", ""),
+        "Trial End (UTC)": more.get("trial", ""),
+    }  # fmt: skip
+    return ",".join(said.get(name, "") for name in SUBSCRIPTION)
+
+
+def figures(folder: Path) -> tuple[float, float]:
+    """Give MRR at the end of June 2025 and NRR since June 2024, as metrics tells them."""
+    made = perennial(folder, "init", "--book", ".")
+    assert made.code == 0, made.err
+    path = folder / "perennial.toml"
+    path.write_text(path.read_text().replace("# as_of = 2025-01-01", "as_of = 2025-07-01"))
+    window = perennial(folder, "metrics", "--window", "ttm", "--json").body["windows"][0]
+    assert window["to"] == "2025-06-30"
+    return window["closing_mrr"], window["nrr"]
+
+
+def test_a_stripe_export_of_two_currencies_gives_mrr_to_the_cent(tmp_path: Path) -> None:
+    """At a euro of 1.10: 100 + 110 + 50 + 40 a year before; 100 + 110 + 80 of them, and 30.90 new."""
+    lines = [
+        exported(1, "ada", "usd month 100.00", "2024-01-10"),
+        exported(2, "bee", "eur year 1,200.00", "2024-03-01"),
+        exported(3, "cee", "usd month 50.00", "2024-02-01", ended="2025-03-15 10:20"),
+        exported(4, "cee", "usd month 80.00", "2025-03-15"),
+        exported(5, "dee", "usd month 30.90", "2025-05-01", trial="2025-05-15 10:20"),
+        exported(6, "eve", "usd month 9.00", "2025-05-01", trial="2025-05-15", ended="2025-05-09"),
+        exported(7, "fee", "usd month 40.00", "2024-02-01", ended="2025-04-20 10:20"),
+    ]
+    text = "\n".join([",".join(SUBSCRIPTION), *lines]) + "\n"
+    (tmp_path / "subscriptions.csv").write_text(text)
+    rates = "currency,date,rate\nEUR,2024-01-01,1.08\nEUR,2025-01-01,1.10\n"
+    (tmp_path / "fx_rates.csv").write_text(rates)
+    mrr, nrr = figures(tmp_path)
+    assert mrr == 320.90
+    assert nrr == pytest.approx(290 / 300, abs=1e-9)
+
+
+def test_contracts_of_salesforce_give_mrr_to_the_cent(tmp_path: Path) -> None:
+    """1,000.25 and 500 a month before; 1,100 of the first after it renewed, the second left."""
+    (tmp_path / "Account.csv").write_text(
+        "Id,IsDeleted,Name,Type,ParentId,BillingCountry,Industry,NumberOfEmployees,AccountSource,OwnerId\n"
+        "001a,false,Ada,Customer,,,,,,005\n001b,false,Bee,Customer,,,,,,005\n"
+    )
+    (tmp_path / "Contract.csv").write_text(
+        "Id,AccountId,Amount,TotalOpportunityQuantity,CloseDate,IsWon,IsDeleted,"
+        "Contract.StartDate,Contract.EndDate,Contract.ContractTerm,Contract.Status\n"
+        "1,001a,12003.00,10,2024-01-20,true,false,2024-02-01,2025-01-31,12,Activated\n"
+        "2,001a,13200.00,11,2025-01-20,true,false,2025-02-01,2026-01-31,12,Activated\n"
+        "3,001b,6000.00,,2024-05-10,true,false,2024-05-15,2025-05-14,12,Activated\n"
+        "4,001b,6000.00,,2025-05-10,false,false,2025-05-15,2026-05-14,12,Draft\n"
+    )
+    mrr, nrr = figures(tmp_path)
+    assert mrr == 1100.0
+    assert nrr == pytest.approx(1100 / 1500.25, abs=1e-9)
+
+
 def book(folder: Path, deals: str) -> Path:
     (folder / "accounts.csv").write_text("account_id\na\nb\n")
     (folder / "subscriptions.csv").write_text(LINES)

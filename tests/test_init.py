@@ -92,6 +92,7 @@ def test_known_exports_are_recognised_by_their_columns(tmp_path: Path) -> None:
     stripe = propose(tmp_path / "stripe", NOW)
     assert set(stripe.tables) == {"accounts", "subscriptions", "payments"}
     assert all(each["ground"].startswith("a known export") for each in stripe.tables.values())
+    assert any("stands at today's price" in each for each in stripe.open)
     assert propose(tmp_path / "recurly", NOW).tables["accounts"]["file"].startswith("subscriptions")
     both = propose(tmp_path, NOW)
     assert "stripe/subscriptions.csv gives" in both.unplaced["recurly/subscriptions_history.csv"]
