@@ -155,12 +155,14 @@ def _pipeline(block: Body, currency: str) -> None:
     title = f"Expansion pipeline, open deals of paying accounts, MRR in {spelled.unit}"
     table = figures(title, "stage", "deals", "MRR", "weighted MRR")
     for one in (*block["stages"], {"stage": "all"} | dict(block["total"])):
-        none = one["without_amount"] == one["deals"]
+        none = one.get("without_amount") == one["deals"]
         worth = (spelled.spell(None if none else one[key]) for key in ("mrr", "weighted_mrr"))
         table.add_row(str(one["stage"] or "no stage"), f"{one['deals']:,}", *worth)
     show(table)
     rate = block["win_rate"]
-    if lacking := _worthless(block["total"], "deals") or _lacking(block["total"]["without_amount"]):
+    if lacking := _worthless(block["total"], "deals") or _lacking(
+        block["total"].get("without_amount", 0)
+    ):
         tell(lacking)
     tell("weighted by the deal's own probability, else by the win rate of its stage or the book")
     write(
@@ -170,7 +172,7 @@ def _pipeline(block: Body, currency: str) -> None:
 
 def _worthless(block: Body, deals: str) -> str:
     """Say that no deal has an amount: what they are worth is not known, and not nothing."""
-    none = block["without_amount"] == block[deals] > 0
+    none = block.get("without_amount", 0) == block[deals] > 0
     return "what they are worth is not known: map amount_mrr of opportunities" if none else ""
 
 
