@@ -119,9 +119,11 @@ def tickets_by_month(view: View, accounts: Iterable[str]) -> dict[str, dict[str,
         date), ``opened`` and ``solved`` (closed in that month, whenever opened), ``open_now``;
         or nulls with a ``reason``.
     """
+    none = {"months": None, "opened": None, "solved": None, "open_now": None}
     if "tickets" not in view.feeds:
-        none = {"months": None, "opened": None, "solved": None, "open_now": None}
         return dict.fromkeys(accounts, none | {"reason": "the book has no tickets"})
+    if not view.gives("tickets", "closed_at"):
+        return dict.fromkeys(accounts, none | {"reason": "tickets came without closed_at"})
     last = first_of_month(view.as_of - timedelta(days=1))
     starts = [add_months(last, n - TICKET_MONTHS + 1) for n in range(TICKET_MONTHS)]
     edges = [number_of(day) for day in (*starts, add_months(last, 1))]

@@ -78,13 +78,21 @@ def _worked_out(accounts: nw.DataFrame[Any], asked: Part | Signal) -> nw.Expr | 
 
 
 def _summed(view: View, rows: Rows, asked: list[Part | Signal]) -> pd.DataFrame:
-    """Run all aggregates over the same rows in one pass; tables that are not there: missing."""
+    """Run all aggregates over the same rows in one pass; what is not there: missing."""
     if not view.has(*rows.tables):
         return pd.DataFrame(np.nan, range(len(view.standing)), [_name(each) for each in asked])
+    missing = [_name(each) for each in asked if not _given(view, each)]
     sums = [each.value.alias(_name(each)) for each in asked]
     found = rows.of(view).group_by("account_id").agg(*sums).collect("pyarrow").to_native()
     places = _places(view, found["account_id"])
-    return pd.DataFrame({_name(each): _placed(found, each, places) for each in asked})
+    summed = pd.DataFrame({_name(each): _placed(found, each, places) for each in asked})
+    return summed.assign(**dict.fromkeys(missing, np.nan))
+
+
+def _given(view: View, asked: Part | Signal) -> bool:
+    """Say whether the source had the columns that a number counts."""
+    columns = (column.split(".") for column in asked.given)
+    return all(view.gives(table, column) for table, column in columns)
 
 
 def _places(view: View, heard: pa.ChunkedArray) -> Places:

@@ -21,6 +21,7 @@ __all__ = ["FAMILY"]
 QUARTER, YEAR = 91, 365
 TOLD = ("payments",)
 NO_INVOICE = "the book has no payments, or no invoice of the account was due"
+PAID = ("payments.paid_on",)
 
 
 def _invoices(view: View) -> nw.LazyFrame[Any]:
@@ -45,19 +46,20 @@ OVERDUE = OPEN & (PAST <= QUARTER)
 
 PARTS = (
     Part("payments__due", total(PAST <= YEAR), INVOICES),
-    Part("payments__late", total((PAST <= YEAR) & (nw.col("late") > 0)), INVOICES),
+    Part("payments__late", total((PAST <= YEAR) & (nw.col("late") > 0)), INVOICES, None, PAID),
 )
 
 
 SIGNALS = (
     signal("payments_overdue", "invoices", QUARTER, 1, -1,
            "invoices due in 91 days that are past due and not known to be paid",
-           "{value:.0f} invoices past due", total(OVERDUE), rows=INVOICES, missing=NO_INVOICE),
+           "{value:.0f} invoices past due", total(OVERDUE), rows=INVOICES, missing=NO_INVOICE,
+           given=PAID),
     signal("payments_overdue_days", "days", QUARTER, 1, -1,
            "days that the oldest of them is past due (0: none)",
            "an invoice is {value:.0f} days past due",
            nw.when(OVERDUE).then(PAST).otherwise(0).max().cast(nw.Float64), rows=INVOICES,
-           missing=NO_INVOICE, zero="no invoice past due"),
+           missing=NO_INVOICE, zero="no invoice past due", given=PAID),
     signal("payments_late_365d", "share", YEAR, 1, 0,
            "share of the invoices due in 365 days that were paid after their day, or are still "
            "open",

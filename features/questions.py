@@ -183,8 +183,11 @@ def _allowances(held: Holdings) -> list[Lack]:
 
 
 def _payments(held: Holdings) -> list[Lack]:
-    if held.has("payments"):
+    if held.gives("payments", "paid_on"):
         return []
+    if held.has("payments"):
+        why = "payments came without paid_on: who pays late is not known, and nobody is in arrears"
+        return [Lack(why, "map paid_on", whole=not held.has("events"))]
     if held.has("events"):
         why = "the book has no table payments: only events of kind payment_failed tell it"
         return [Lack(why, EXPORT, whole=False)]

@@ -47,7 +47,7 @@ kind, age = nw.col("kind"), nw.col("age")
 
 def _departed(view: View) -> dict[str, pd.Series]:
     """Count the champions and sponsors whose day of leaving lies in the last 91 days."""
-    if not view.book.has("contacts"):
+    if not (view.gives("contacts", "left_on") and view.gives("contacts", "role")):
         return {"relationship__departed": pd.Series(float("nan"), index=view.standing.index)}
     left = view.book.table("contacts").with_columns(day=day_number("left_on"))
     gone = (nw.col("day") < view.today) & (nw.col("day") >= view.today - QUARTER)
@@ -112,7 +112,8 @@ SIGNALS = (
            "(the larger count)",
            "{value:.0f} champions or sponsors left in 91 days",
            _larger("relationship__left", "relationship__departed"),
-           missing="the book has no contacts, and no touchpoints or their feed is behind",
+           missing="the book has no contacts (or not who left), and no touchpoints or their feed is "
+                   "behind",
            zero="no champion or sponsor left in 91 days"),
     signal("relationship_advocacy_365d", "acts", YEAR, -1, 1,
            "references, reviews and the like in a year", "{value:.0f} acts of advocacy in a year",

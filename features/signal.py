@@ -89,12 +89,15 @@ class Part:
         As in ``Signal``.
     silent : float, optional
         As in ``Signal``.
+    given : tuple of str
+        As in ``Signal``.
     """
 
     name: str
     value: nw.Expr = field(compare=False, repr=False)
     rows: Rows | None = None
     silent: float | None = None
+    given: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -136,6 +139,9 @@ class Signal:
         What is said of a zero, where the phrase would be odd; of a flag, what a no means.
     fuller : str
         The phrase where other signals, quoted by their slug, are known too: then and now.
+    given : tuple of str
+        Optional columns of those rows, ``table.column``, that the source must have had: a count of
+        what is nowhere told is missing, not zero.
 
     Beside Python's formats a phrase may ask for ``{value:minutes}`` (in minutes, hours or days),
     ``{value:span}`` (days, as months or years where there are many) and ``{value:exp}`` (what the
@@ -187,6 +193,7 @@ class Signal:
     across: tuple[str, ...] = ()
     zero: str = ""
     fuller: str = ""
+    given: tuple[str, ...] = ()
 
     @property
     def quotes(self) -> tuple[str, ...]:
@@ -282,6 +289,7 @@ def signal(
     across: tuple[str, ...] = (),
     zero: str = "",
     fuller: str = "",
+    given: tuple[str, ...] = (),
 ) -> Signal:
     """Declare a signal, and fill in what follows: its family, its group, what silence means.
 
@@ -289,7 +297,7 @@ def signal(
     ----------
     slug : str
         Name of the column: its family, then what it measures.
-    unit, window_days, churn, expansion, meaning, phrase, value, rows, across, zero
+    unit, window_days, churn, expansion, meaning, phrase, value, rows, across, zero, given
         As in ``Signal``.
     group : str, optional
         That of its family if absent.
@@ -312,9 +320,10 @@ def signal(
     lives_on = own if tables is None and rows is None else tables or ()
     silent = 0.0 if rows and not missing else None
     told = missing or (rows.missing if rows else "")
+    told += "".join(f", or {column.replace('.', ' came without ')}" for column in given)
     return Signal(
         slug, family, group or usual, unit, window_days, churn, expansion, meaning, told, phrase,
-        value, rows, silent, lives_on, across, zero, fuller,
+        value, rows, silent, lives_on, across, zero, fuller, given,
     )  # fmt: skip
 
 

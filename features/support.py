@@ -45,15 +45,18 @@ FUNDAMENTALS = (age < QUARTER) & grade.is_in(GRAVE) & nw.col("about").str.contai
 SCORE = (nw.col("csat") * SCALE).round().cast(nw.Int64)
 
 
-def _part(name: str, value: nw.Expr) -> Part:
-    return Part(f"support__{name}", value, TICKETS, silent=0.0)
+CLOSED, GRADED = "tickets.closed_at", "tickets.severity"
+
+
+def _part(name: str, value: nw.Expr, *given: str) -> Part:
+    return Part(f"support__{name}", value, TICKETS, 0.0, given)
 
 
 PARTS = (
-    _part("closed", total(lately)),
-    _part("rated", total(RATED)),
+    _part("closed", total(lately), CLOSED),
+    _part("rated", total(RATED), CLOSED, "tickets.csat"),
     _part("score", nw.when(RATED).then(SCORE).otherwise(0).sum().cast(nw.Float64)),
-    _part("fundamental", total(FUNDAMENTALS)),
+    _part("fundamental", total(FUNDAMENTALS), GRADED, "tickets.category"),
 )
 
 
@@ -61,7 +64,7 @@ def _of(severity: str) -> Signal:
     return signal(f"support_{severity}_91d", "tickets", QUARTER, 0, 0,
                   f"tickets of {severity} severity opened in 91 days",
                   f"{{value:.0f}} tickets of {severity} severity in 91 days",
-                  total((age < QUARTER) & (grade == severity)), rows=TICKETS)  # fmt: skip
+                  total((age < QUARTER) & (grade == severity)), rows=TICKETS, given=(GRADED,))  # fmt: skip
 
 
 SIGNALS = (
@@ -89,20 +92,22 @@ SIGNALS = (
            fuller="{support_tickets_7d:.0f} tickets in the last 7 days, {value:.1f} times its own "
                   "usual pace"),
     signal("support_open", "tickets", None, 0, 0, "tickets open now", "{value:.0f} open tickets",
-           total(nw.col("open")), rows=TICKETS),
+           total(nw.col("open")), rows=TICKETS, given=(CLOSED,)),
     signal("support_urgent_open_days", "days", None, 1, 0,
            "age of the oldest open urgent ticket (0: none)",
            "an urgent ticket open for {value:.0f} days",
            nw.when(URGENT).then(age + 1).otherwise(0).max().cast(nw.Float64), rows=TICKETS,
-           zero="no urgent ticket open"),
+           given=(CLOSED, GRADED), zero="no urgent ticket open"),
     signal("support_reopened_91d", "tickets", QUARTER, 1, 0,
            "tickets closed in 91 days that were reopened",
            "{value:.0f} tickets reopened in 91 days",
-           total(lately & nw.col("reopened")), rows=TICKETS),
+           total(lately & nw.col("reopened")), rows=TICKETS,
+           given=(CLOSED, "tickets.reopened")),
     signal("support_escalated_91d", "tickets", QUARTER, 1, 0,
            "tickets closed in 91 days after escalation",
            "{value:.0f} tickets escalated in 91 days",
-           total(lately & nw.col("escalated")), rows=TICKETS),
+           total(lately & nw.col("escalated")), rows=TICKETS,
+           given=(CLOSED, "tickets.escalated")),
     signal("support_fundamental_91d", "share", QUARTER, 1, 0,
            "share of the tickets of 91 days that are high or urgent and about bugs, outages, "
            "log-in or lost data",

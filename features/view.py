@@ -113,6 +113,10 @@ class View:
         """Say whether tables are there, and the feeds among them not behind."""
         return all(self.fresh(name) if name in FEEDS else self.book.has(name) for name in tables)
 
+    def gives(self, table: str, column: str) -> bool:
+        """Say whether the source of a table had a column."""
+        return column in self.book.provided.get(table, frozenset())
+
     def rows(self, table: str) -> nw.LazyFrame[Any]:
         """Give the known rows of a feed, with ``day`` and ``age`` (0 = the day before).
 

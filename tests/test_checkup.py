@@ -37,7 +37,7 @@ COLUMNS = {
 } | dict.fromkeys(
     ("feature_catalog", "limits", "events", "tickets", "touchpoints", "payments", "growth",
      "outreach_log"), frozenset[str]()
-)  # fmt: skip
+) | {"payments": frozenset({"paid_on"})}  # fmt: skip
 FEEDS = dict.fromkeys(
     ("usage", "limits", "events", "tickets", "touchpoints", "growth"), FeedHeld(400)
 )
@@ -100,6 +100,7 @@ def test_a_whole_book_answers_everything() -> None:
         ("support", {"provided": without("tickets")}, "no", "no table tickets"),
         ("payments", {"provided": without("payments")}, "partly", "only events"),
         ("payments", {"provided": without("payments", "events")}, "no", "neither"),
+        ("payments", {"provided": COLUMNS | {"payments": frozenset()}}, "partly", "paid_on"),
         ("probabilities", {"left": 9}, "partly", "9 accounts paid before and not now; fewer"),
         ("probabilities", {"months": 6}, "partly", "6 month-ends"),
         ("year_ahead", {"months": 24}, "partly", "24 month-ends of revenue; below 25"),

@@ -163,7 +163,7 @@ def _together(view: View, account: str) -> dict[str, int] | None:
 
 def _tickets(view: View, account: str) -> dict[str, Any] | None:
     """Count what was opened and solved: by month, and in the last 91 days."""
-    if "tickets" not in view.feeds:
+    if "tickets" not in view.feeds or not view.gives("tickets", "closed_at"):
         return None
     rows = view.rows("tickets").filter(nw.col("account_id") == account).select("day", "closed_day")
     found: pd.DataFrame = rows.collect("pandas").to_native()
