@@ -91,7 +91,7 @@ def _assigned(book: Book, store: Store) -> pd.DataFrame:
     days = {day: cells_on(store.engine, day) for day in log["assigned_on"].unique()}
     pairs = zip(log["account_id"], log["assigned_on"], strict=True)
     cells = [days[day].get(account, "no cell") for account, day in pairs]
-    whose = log["account_id"].map(segments).fillna("no segment").astype(str)
+    whose = log["account_id"].map(segments).astype(object).fillna("no segment")
     rows = pd.concat([own, log.assign(stratum=pd.Series(cells, dtype=object) + ", " + whose)])
     return rows.drop_duplicates(NAMES[:3], ignore_index=True)
 

@@ -23,6 +23,8 @@ from serving.settings import load
 from tests.command_line import made, perennial, workspace
 from tests.whole_book import by_month, emptied, headed, narrowed, whole_book, written
 
+pytestmark = pytest.mark.ci
+
 AS_OF = date(2025, 7, 1)
 
 PEOPLE = (
@@ -48,7 +50,6 @@ def test_people_of_an_ingested_book_are_told_and_those_who_left_last(tmp_path: P
     assert [one["role"] for one in told["c"]["contacts"]] == ["sponsor"]
 
 
-@pytest.mark.ci
 def test_invoices_that_do_not_say_when_they_were_paid_end_nobody(tmp_path: Path) -> None:
     files = {"payments": "invoice_id,account_id,due_on\n1,a,2025-02-01\n2,c,2025-03-01\n"}
     book = ingested(tmp_path, **files)
@@ -60,7 +61,6 @@ def test_invoices_that_do_not_say_when_they_were_paid_end_nobody(tmp_path: Path)
     assert "dunning_days" in told["definition"]["not_applied"]
 
 
-@pytest.mark.ci
 def test_a_count_of_what_the_source_never_says_is_missing_not_zero(tmp_path: Path) -> None:
     files = {
         "tickets": "ticket_id,account_id,opened_at\n1,a,2025-06-01\n2,c,2025-06-20\n",
@@ -129,7 +129,6 @@ COMMANDS = [
 PAGES = ["/", "/accounts", "/outreach", "/forecast", "/expansion", "/matrix", "/model"]
 
 
-@pytest.mark.ci
 @pytest.mark.parametrize(
     "variant",
     [pytest.param(v, marks=[pytest.mark.slow] * (v in ("empty", "headed"))) for v in VARIANTS],
