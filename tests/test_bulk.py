@@ -181,15 +181,16 @@ def test_postgresql_holds_one_run_whole(scored: Path, tmp_path: Path, address: s
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("where", ["--engine", "--on"])
 def test_a_spark_cluster_of_two_workers_gives_the_same(
-    scored: Path, tmp_path: Path, address: str
+    scored: Path, tmp_path: Path, address: str, where: str
 ) -> None:
     pytest.importorskip("pyspark", reason="the spark extra is not installed")
     folder, out = copied(scored, tmp_path / "w"), tmp_path / "out"
     here = perennial(folder, "bulk", "--out", str(tmp_path / "here"), "--json").body
     settings = os.environ | {"PYTHON": sys.executable, "MEMORY": "1g", "SPARK_PORT": "7177"}
     cluster = tmp_path / "cluster"
-    asked = ["bulk", "--engine", "spark", "--out", str(out), "--to", f"env:{VARIABLE}", "--json"]
+    asked = ["bulk", where, "spark", "--out", str(out), "--to", f"env:{VARIABLE}", "--json"]
     try:
         said = subprocess.run(
             ["sh", SCRIPT, "start", cluster],

@@ -74,15 +74,15 @@ def bulk(
     as_of: date,
     out: Path,
     *,
+    on_workers_of_spark: bool = False,
     workers: int = 1,
     rows: int = 50_000,
     step: Step = lambda _: None,
 ) -> Bulk:
     """Judge every paying account of a book, in parts, into ``out/YYYY-MM-DD``.
 
-    Signals are summed on the book's engine. Where that is Spark, accounts are judged by its workers
-    too, which must see ``out`` under the same path; else by processes of this machine. The folder
-    appears whole or not at all; what was done of a job that was cut off is not done again. Cells
+    Signals are summed on the book's engine; accounts are judged by processes of this machine, or by
+    the workers of the Spark session, which must see ``out`` under the same path. The folder appears whole or not at all; what was done of a job that was cut off is not done again. Cells
     follow the last folder in ``out`` of an earlier as-of date, as the weekly job follows its last run.
 
     Parameters
@@ -92,6 +92,8 @@ def bulk(
     model : Champion
     as_of : date
     out : Path
+    on_workers_of_spark : bool
+        Where accounts are judged.
     workers : int
         Processes of this machine; Spark's workers are as many as its session has.
     rows : int
@@ -120,7 +122,7 @@ def bulk(
         plan, micros = _laid(settings, book, model, as_of, draft, run_id, rows, stages)
         todo = left(draft, plan.parts)
         stages("judge")
-        if todo and book.engine == "spark":
+        if todo and on_workers_of_spark:
             on_spark(draft, todo, step)
         elif todo:
             on_processes(draft, todo, workers, step)

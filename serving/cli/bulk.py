@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -22,11 +22,12 @@ def bulk(
         str | None,
         typer.Option("--to", metavar="env:NAME", help="Also into this PostgreSQL: its URL's name."),
     ] = None,
+    on: Annotated[
+        Literal["processes", "spark"] | None,
+        typer.Option("--on", help="What judges: processes here, or Spark's workers (as --engine)."),
+    ] = None,
     workers: Annotated[
-        int | None,
-        typer.Option(
-            "--workers", min=1, help="Processes here (default: one a core); not on Spark."
-        ),
+        int | None, typer.Option("--workers", min=1, help="Processes here (default: one a core).")
     ] = None,
     rows: Annotated[
         int, typer.Option("--rows", min=1, help="Accounts in a part: what a worker holds at once.")
@@ -39,8 +40,8 @@ def bulk(
 ) -> None:
     """Score a book too large for one process: every account's row, no lists, no forecast.
 
-    The same signals, model, cells and reasons as the weekly job's; with `--engine spark` on the
-    workers of its session. See docs/bulk.md.
+    The same signals, model, cells and reasons as the weekly job's. `--on spark` judges on the
+    workers of a Spark session, `--engine spark` also sums the signals there. See docs/bulk.md.
     """
     from features.configuration import read_section  # heavy: pydantic
     from serving import terminal
@@ -63,8 +64,18 @@ def bulk(
             terminal.say(f"perennial: degraded: {warning}")
         took = stages.ended()
         date, many = as_of_date(found, day), workers or os.cpu_count() or 1
-        place = out.absolute()
-        told = run(settings, found, model, date, place, workers=many, rows=rows, step=step)
+        afar = (on or engine) == "spark"
+        told = run(
+            settings,
+            found,
+            model,
+            date,
+            out.absolute(),
+            on_workers_of_spark=afar,
+            workers=many,
+            rows=rows,
+            step=step,
+        )
         if to is not None:
             from serving.bulk.target import published  # heavy: psycopg
 
