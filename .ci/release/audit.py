@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,11 +48,18 @@ def command(lock: Path = LOCK) -> list[str]:
 
 
 def run(asked: Sequence[str]) -> str:
-    """Give what a command prints; nothing where it is not there."""
+    """Give what a command prints; nothing where it is not there.
+
+    What it says beside its answer is passed on only where it gives none: pip-audit says "No known
+    vulnerabilities found" of distributions that it could not ask about.
+    """
     try:
-        return subprocess.run(asked, stdout=subprocess.PIPE, text=True, check=False).stdout
+        done = subprocess.run(asked, capture_output=True, text=True, check=False)
     except FileNotFoundError:
         return ""
+    if not done.stdout:
+        print(done.stderr, end="", file=sys.stderr)
+    return done.stdout
 
 
 def audit(lock: Path = LOCK, run: Callable[[Sequence[str]], str] = run) -> Audit:
@@ -76,6 +83,8 @@ def judged(printed: str) -> Audit:
     'not audited: the audit tool gave no answer'
     >>> judged('{"dependencies": [{"name": "numpy", "version": "2.4.6", "vulns": []}]}').told
     'clean: nothing is known against 1 distributions'
+    >>> judged('{"dependencies": [{"name": "numpy", "skip_reason": "no such page: numpy"}]}').told
+    'not audited: 1 of 1 distributions (numpy); of the first: no such page: numpy'
     """
     try:
         rows = json.loads(printed)["dependencies"]
@@ -84,10 +93,18 @@ def judged(printed: str) -> Audit:
     named = [f"{row['name']} ({one['id']})" for row in rows for one in row.get("vulns", [])]
     if named:
         return Audit("vulnerable", f"vulnerable: {', '.join(named)}")
-    unknown = [row["name"] for row in rows if "vulns" not in row]
-    if unknown or not rows:
-        return Audit("not audited", f"not audited: {', '.join(unknown) or 'nothing was asked'}")
+    if not rows:
+        return Audit("not audited", "not audited: nothing was asked")
+    if unknown := [row for row in rows if "vulns" not in row]:
+        return Audit("not audited", f"not audited: {_unknown(unknown, len(rows))}")
     return Audit("clean", f"clean: nothing is known against {len(rows)} distributions")
+
+
+def _unknown(unknown: Sequence[Mapping[str, str]], asked: int) -> str:
+    """Say how many could not be asked about, which (at most five are named), and why."""
+    named = [row["name"] for row in unknown[:5]] + ["…"] * (len(unknown) > 5)
+    why = unknown[0].get("skip_reason", "no reason was given")
+    return f"{len(unknown)} of {asked} distributions ({', '.join(named)}); of the first: {why}"
 
 
 if __name__ == "__main__":

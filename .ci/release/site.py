@@ -7,6 +7,7 @@ The pages themselves know nothing of the generator: what it needs is written her
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -16,12 +17,13 @@ from pathlib import Path
 
 from release.pages import amiss
 
-__all__ = ["GROUPS", "contents", "main", "stage"]
+__all__ = ["GROUPS", "contents", "inside", "main", "stage"]
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE, TARGET = ROOT / "build" / "site-source", ROOT / "build" / "site"
 BESIDE = ("CHANGELOG.md", "CONTRIBUTING.md")
 REST = "More"
+_LINK = re.compile(r"\[([^\]]+)\]\(((?:\.\./)+[^)#\s]+)(?:#[^)\s]*)?\)")
 GROUPS: Mapping[str, Sequence[str]] = {
     "Start": ("first-day", "mapping", "systems", "simulated-book", "what-it-cannot-tell-you", "glossary"),
     "By role": ("for-customer-success", "for-finance", "for-operators", "for-data-scientists"),
@@ -49,12 +51,17 @@ html_theme = "furo"
 html_title = "Perennial"
 html_favicon = "mark.svg"
 html_copy_source = html_show_sourcelink = False
+html_static_path = ["style"]
+html_css_files = ["words.css"]
 root_doc = "index"
 myst_heading_anchors = 4
 highlight_language = "text"
 smartquotes = False
 suppress_warnings = ["misc.highlighting_failure"]  # requests without their protocol, CSV
 """
+STYLE = """@media (min-width: 46em) { article p code.literal, article li code.literal { white-space: nowrap } }
+"""
+"""An option is not torn at its hyphens, where there is room."""
 
 
 def main() -> int:
@@ -79,9 +86,11 @@ def stage() -> None:
     for name in BESIDE:
         shutil.copy(ROOT / name, SOURCE / name)
     shutil.copy(ROOT / "serving" / "dashboard" / "static" / "mark.svg", SOURCE)
+    (SOURCE / "style").mkdir()
+    (SOURCE / "style" / "words.css").write_text(STYLE, encoding="utf-8")
     for page in SOURCE.rglob("*.md"):
-        text = page.read_text(encoding="utf-8")
-        page.write_text(_moved(text, page.name in BESIDE), encoding="utf-8")
+        text = _moved(page.read_text(encoding="utf-8"), page.name in BESIDE)
+        page.write_text(inside(text, page.parent, SOURCE), encoding="utf-8")
     pages = [str(path.relative_to(SOURCE).with_suffix("")) for path in SOURCE.rglob("*.md")]
     for name in ("index", "decisions/index"):
         page = SOURCE / f"{name}.md"
@@ -97,6 +106,32 @@ def _moved(text: str, beside: bool) -> str:
     for name in BESIDE:
         text = text.replace(f"](../{name}", f"]({name}")
     return text
+
+
+def inside(text: str, folder: Path, root: Path = SOURCE) -> str:
+    """Say the file instead of linking it, where a link leaves the pages: the site does not have it.
+
+    Parameters
+    ----------
+    text : str
+        A page.
+    folder, root : Path
+        Where the page lies, and where all do.
+
+    Examples
+    --------
+    >>> pages = Path("/docs")
+    >>> inside("[yours](../README.md#data), [why](../a.md)", pages, pages)
+    'yours (README.md), why (a.md)'
+    >>> inside("[why](../a.md#b)", pages / "decisions", pages)
+    '[why](../a.md#b)'
+    """
+
+    def said(link: re.Match[str]) -> str:
+        there = (folder / link[2]).resolve()
+        return link[0] if there.is_relative_to(root) else f"{link[1]} ({link[2].lstrip('./')})"
+
+    return _LINK.sub(said, text)
 
 
 def contents(pages: Sequence[str], of: str = "index") -> str:
