@@ -41,7 +41,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> TestClient:
 def get(api: TestClient, address: str, status: int = 200) -> str:
     reply = api.get(address)
     assert reply.status_code == status, reply.text[:500]
-    return str(reply.text)
+    return reply.content.decode("utf-8-sig")  # a file begins with the mark
 
 
 def test_the_page_shows_the_numbers_of_the_store(api: TestClient) -> None:

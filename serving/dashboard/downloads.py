@@ -1,10 +1,16 @@
-"""Downloads: what a page shows, as a CSV file with a name that every browser reads alike."""
+"""Downloads: what a page shows, as a CSV file with a name that every browser reads alike.
+
+Such a file is opened in a spreadsheet by a person: it begins with UTF-8's mark, without which Excel
+reads `Müller` as `MÃ¼ller`. Files that programs read (exports, ``--format csv``) have none.
+"""
 
 from __future__ import annotations
 
+import codecs
 import re
 import unicodedata
 from collections.abc import Iterator
+from itertools import chain
 from urllib.parse import quote
 
 from fastapi.responses import Response, StreamingResponse
@@ -50,10 +56,11 @@ def refuse_above(rows: int) -> None:
 
 def attached(content: bytes, name: str) -> Response:
     """Answer with a file that is at hand."""
-    return Response(content, media_type=_KIND, headers={"Content-Disposition": disposition(name)})
+    headers = {"Content-Disposition": disposition(name)}
+    return Response(codecs.BOM_UTF8 + content, media_type=_KIND, headers=headers)
 
 
 def streamed(parts: Iterator[bytes], name: str) -> StreamingResponse:
     """Answer with a file that is written while it is sent."""
     headers = {"Content-Disposition": disposition(name)}
-    return StreamingResponse(parts, media_type=_KIND, headers=headers)
+    return StreamingResponse(chain([codecs.BOM_UTF8], parts), media_type=_KIND, headers=headers)
