@@ -56,8 +56,8 @@ def rights_of(view: View) -> Rights:
         for way, kind in ways.items()
         for row in catalog.to_dict("records")
     ]
-    columns = ["kind", "feature", "tier", "granted"]
-    return Rights(held.map(ways), pd.DataFrame(grants, columns=columns))
+    told = pd.DataFrame(grants, columns=["kind", "feature", "tier", "granted"])
+    return Rights(held.map(ways), told.astype({"granted": bool}))
 
 
 def _held(view: View) -> pd.Series:

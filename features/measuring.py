@@ -47,8 +47,12 @@ def measure(view: View, families: Sequence[Family]) -> pd.DataFrame:
 
 
 def account_frame(view: View, families: Sequence[Family]) -> pd.DataFrame:
-    """Give one row per account with contract facts, parts and signals, all under their names."""
-    frame = view.standing.copy()
+    """Give one row per account with contract facts, parts and signals, all under their names.
+
+    Money is a float here: Arrow takes no whole number above 2^53 (9 billion, in micros) for one.
+    """
+    money = [name for name in view.standing if name.endswith("_micros")]
+    frame = view.standing.astype(dict.fromkeys(money, np.float64))
     asked: list[Part | Signal] = []
     for family in families:
         asked += [*family.parts, *family.signals]

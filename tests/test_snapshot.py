@@ -301,3 +301,20 @@ def test_coverage_is_the_share_of_signals_present():
     assert known.loc["a", "usage"] > 0.5
     assert known.loc[:, "support"].tolist() == [0, 0]
     assert (known["commercial"] > 0.3).all()
+
+
+@pytest.mark.ci
+def test_money_above_what_a_float_holds_exactly_is_measured() -> None:
+    book = small_book([line("a", mrr=33_383_900_000)])
+    frame = snapshot(book, AS_OF)
+    assert frame["mrr_micros"].tolist() == [33_383_900_000 * 10**6]
+    assert np.isfinite(frame["commercial_mrr_log"]).all()
+
+
+@pytest.mark.ci
+def test_a_book_in_which_nobody_pays_any_more_has_its_columns() -> None:
+    left = [line("a", ends_on="2025-03-01")]
+    catalog = [{"feature": "report", "tier": "core"}]
+    frame = snapshot(small_book(left, feature_catalog=catalog), AS_OF)
+    assert len(frame) == 0
+    assert {signal.slug for signal in CATALOG} <= set(frame)
