@@ -47,7 +47,7 @@ class Holdings:
     as_of : date
         The book's day.
     provided : mapping of str to frozenset of str
-        Per table, the contract columns that the source really had.
+        Per table, the contract columns that the source really had, with a value in any row.
     months : int
         Closed month-ends from the first revenue on.
     doubts : tuple of str
@@ -78,7 +78,7 @@ class Holdings:
         return table in self.provided
 
     def gives(self, table: str, *columns: str) -> bool:
-        """Say whether the source of a table had one of these columns."""
+        """Say whether the source of a table had one of these columns, with a value (a feed: had it)."""
         return not self.provided.get(table, frozenset()).isdisjoint(columns)
 
     @property
@@ -103,7 +103,7 @@ def holdings_of(book: Book, as_of: date, frame: pd.DataFrame) -> Holdings:
     ever = {one for table in lines.values() for one in _payers(table, as_of)}
     return Holdings(
         as_of,
-        book.provided,
+        {name: _told(book, name) for name in book.provided},
         month_ends(lines, as_of),
         tuple(without_history(lines, as_of)),
         len(frame),
@@ -113,6 +113,12 @@ def holdings_of(book: Book, as_of: date, frame: pd.DataFrame) -> Holdings:
         {name: held for name in FEEDS if book.has(name) and (held := _feed(book, name, as_of))},
         _filled(book, frame),
     )
+
+
+def _told(book: Book, table: str) -> frozenset[str]:
+    """Name the columns that say something; of a feed, those that it had."""
+    given = book.provided[table]
+    return given if table in FEEDS else frozenset(one for one in given if book.gives(table, one))
 
 
 def _read(book: Book, name: str) -> pa.Table:

@@ -186,8 +186,12 @@ def _payments(held: Holdings) -> list[Lack]:
     if held.gives("payments", "paid_on"):
         return []
     if held.has("payments"):
-        why = "payments came without paid_on: who pays late is not known, and nobody is in arrears"
-        return [Lack(why, "map paid_on", whole=not held.has("events"))]
+        why = (
+            "no invoice is known to be paid: payments came without paid_on, so who pays late is "
+            "not known, and nobody is in arrears"
+        )
+        cure = "map paid_on: for each invoice the day on which it was paid"
+        return [Lack(why, cure, whole=not held.has("events"))]
     if held.has("events"):
         why = "the book has no table payments: only events of kind payment_failed tell it"
         return [Lack(why, EXPORT, whole=False)]
