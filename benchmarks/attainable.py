@@ -9,8 +9,9 @@ summed over worlds, divided by what the ceiling gains over it.
 Every job is a process of its own, two at a time; what is done is remembered, so that a stopped run
 goes on; with other code everything is done again.
 
-Usage: ``python -m benchmarks.attainable [--share 1.0] [--cache DIR] [--null]`` (``make
-bench-attainable``). The outcome is printed and kept in ``benchmarks/results/attainable.json``;
+Usage: ``python -m benchmarks.attainable [--share 1.0] [--live 90 250] [--cache DIR] [--null]``
+(``make bench-attainable``). The outcome is printed and kept in ``benchmarks/results/attainable.json``
+(``attainable_small.json`` of some sizes alone: live accounts);
 ``--null`` runs 60 worlds in which nothing tells who leaves or grows, and counts the claims.
 """
 
@@ -18,7 +19,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ NULL_WORLDS, NULL_ACCOUNTS, MOST_CLAIMS = 60, 420, 6
 CODE = sources_of(
     "features/**/*.py", "models/**/*.py", "training/**/*.py", "benchmarks/attainable_*.py"
 )
+SURES = (0.7, 0.8, 0.85, 0.9)
 DRAWS = 1_000
 Job = dict[str, Any]
 Found = dict[str, Any]
@@ -55,10 +57,10 @@ def ceiling_jobs(folder: Path, scenarios: Sequence[str]) -> list[Job]:
     ]  # fmt: skip
 
 
-def world_jobs(folder: Path, share: float) -> list[Job]:
-    """List small books of every size, the scenarios in turn."""
+def world_jobs(folder: Path, share: float, sizes: Collection[int]) -> list[Job]:
+    """List small books of some sizes, the scenarios in turn."""
     jobs = []
-    for live, accounts, worlds in SIZES:
+    for live, accounts, worlds in (size for size in SIZES if size[0] in sizes):
         for at in range(max(1, round(share * worlds))):
             scenario = SCENARIOS[at % len(SCENARIOS)]
             fresh = str(folder / f"fresh-{scenario}.parquet")
@@ -82,28 +84,31 @@ def shares(
     -------
     dict
         Per contender and target (and ``all``): ``share`` with its 90 % bootstrap interval over
-        worlds, ``auc_gap`` to the ceiling (mean) and ``slope`` (median over worlds).
+        worlds, ``auc_gap`` to the ceiling (mean) and ``slope`` (median over worlds); ``of_all``,
+        the share of what the ceiling gains over one chance for everybody.
     """
     names = [name for name in worlds[0]["contenders"] if name != "calendar"]
     told: dict[str, Any] = {}
     for name in names:
         gains = np.array([_gains(world, ceilings, name) for world in worlds])
+        whole = np.array([_gains(world, ceilings, name, "alike") for world in worlds])
         told[name] = {
             target: _share(gains[:, at]) | _beside(worlds, ceilings, name, target)
             for at, target in enumerate(TARGETS)
-        } | {"all": _share(gains.sum(axis=1))}
+        } | {"all": _share(gains.sum(axis=1)), "of_all": _share(whole.sum(axis=1))}
     return told
 
 
 def _gains(
-    world: Mapping[str, Any], ceilings: Mapping[str, Mapping[str, Any]], name: str
+    world: Mapping[str, Any],
+    ceilings: Mapping[str, Mapping[str, Any]],
+    name: str,
+    over: str = "calendar",
 ) -> list[list[float]]:
+    """Give per target what a contender gains, and what the ceiling does, over a baseline."""
     ours, best = world["contenders"], ceilings[world["scenario"]]["contenders"]["ceiling"]
-    return [
-        [ours["calendar"][t]["loss"] - ours[name][t]["loss"],
-         ours["calendar"][t]["loss"] - best[t]["loss"]]
-        for t in TARGETS
-    ]  # fmt: skip
+    base = {t: world["alike"][t] if over == "alike" else ours[over][t]["loss"] for t in TARGETS}
+    return [[base[t] - ours[name][t]["loss"], base[t] - best[t]["loss"]] for t in TARGETS]
 
 
 def _share(gains: np.ndarray[Any, Any]) -> dict[str, float]:
@@ -161,7 +166,7 @@ def _shown(told: Mapping[str, Any]) -> str:
             figures = "  ".join(
                 f"{target} {found[target]['share']:5.2f} ({found[target]['p05']:.2f}–"
                 f"{found[target]['p95']:.2f})"
-                for target in (*TARGETS, "all")
+                for target in (*TARGETS, "all", "of_all")
             )
             lines.append(f"  {name:24s} {figures}")
     return "\n".join(lines)
@@ -176,13 +181,21 @@ def null_worlds(runs: Runs) -> dict[str, Any]:
     found = [one for _, one in runs.done(jobs)]
     claims = sum("score" in one["serves"].values() for one in found)
     return {"worlds": len(found), "claims": claims, "most": MOST_CLAIMS,
-            "by_target": {t: sum(one["serves"][t] == "score" for one in found) for t in TARGETS}}  # fmt: skip
+            "by_target": {t: sum(one["serves"][t] == "score" for one in found) for t in TARGETS},
+            "claims_if_sure": {str(sure): sum(_claims(one, sure) for one in found) for sure in SURES}}  # fmt: skip
+
+
+def _claims(found: Found, sure: float) -> bool:
+    """Say whether a score of a world beat the calendar with a certainty, its calibration aside."""
+    return any((one["p_better"] or 0.0) >= sure for one in found["judged"].values())
 
 
 def main() -> int:
     """Run the worlds, print the table, keep the outcome."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--share", type=float, default=1.0, help="of the worlds of every size")
+    every = [live for live, _, _ in SIZES]
+    parser.add_argument("--live", type=int, nargs="+", default=every, choices=every)
     parser.add_argument("--null", action="store_true", help="the null worlds alone")
     parser.add_argument("--cache", type=Path, default=HERE.parent / "build" / "attainable")
     asked = parser.parse_args()
@@ -198,9 +211,10 @@ def main() -> int:
         keep("attainable_null", outcome | found)
         return int(found["claims"] > MOST_CLAIMS)
     ceilings = {job["scenario"]: one for job, one in runs.done(ceiling_jobs(folder, SCENARIOS))}
-    told = sized(list(runs.done(world_jobs(folder, asked.share))), ceilings)
+    told = sized(list(runs.done(world_jobs(folder, asked.share, asked.live))), ceilings)
     print(_shown(told))
-    keep("attainable", outcome | {"ceilings": ceilings, "sizes": told})
+    name = "attainable" if asked.live == every else "attainable_small"
+    keep(name, outcome | {"ceilings": ceilings, "sizes": told})
     return 0
 
 

@@ -35,7 +35,7 @@ from models.calendar import calendar_facts
 from models.calibration import calibration_slope
 from models.prediction import HealthModel
 from models.target import TARGETS
-from training.backtest import backtest, calibrated
+from training.backtest import Backtest, backtest, calibrated
 from training.fit import fit_health, searched
 from training.history import History, gather
 from training.rows import ROWS_PER_FIT
@@ -95,12 +95,19 @@ def _noon() -> datetime:
     return datetime(AS_OF.year, AS_OF.month, AS_OF.day + 1, tzinfo=UTC)
 
 
-def trained(history: History, seed: int) -> tuple[HealthModel, Mapping[str, str]]:
-    """Train as ``perennial train`` does: with every score, and what serves each target."""
+def trained(history: History, seed: int) -> tuple[HealthModel, Backtest]:
+    """Train as ``perennial train`` does: with every score, and what its past periods say."""
     past = backtest(history, lambda _: {}, seed)
     chosen = searched(history, history.known_until, seed)
     model = fit_health(history, history.known_until, chosen, seed)
-    return calibrated(model, past.replays, history, history.known_until), past.serves
+    return calibrated(model, past.replays, history, history.known_until), past
+
+
+def evidence(past: Backtest) -> dict[str, Any]:
+    """Give which of score and calendar serves each target, and what that was decided on."""
+    asked = ("skill", "p_better", "slope", "o_over_e")
+    found = {n: {key: one.get(key) for key in asked} for n, one in past.chosen_on.items()}
+    return {"serves": dict(past.serves), "judged": found}
 
 
 def judged(rival: Rival, fresh: pd.DataFrame) -> dict[str, dict[str, float]]:
@@ -113,6 +120,18 @@ def judged(rival: Rival, fresh: pd.DataFrame) -> dict[str, dict[str, float]]:
         p = fresh[TRUE[name]].to_numpy(dtype=float)[rows]
         found[name] = _scores(np.clip(said[name][rows], 1e-6, 1 - 1e-6), p)
     return found
+
+
+def alike(found: Mapping[str, float]) -> float:
+    """Give the loss of one chance for everybody: the calendar's mean.
+
+    Examples
+    --------
+    >>> round(alike({"mean": 0.5, "true_mean": 0.1}), 4)
+    0.6931
+    """
+    q, p = found["mean"], found["true_mean"]
+    return float(-(p * np.log(q) + (1 - p) * np.log(1 - q)))
 
 
 def _scores(q: Floats, p: Floats) -> dict[str, float]:
@@ -147,19 +166,21 @@ def small_world(job: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     for column in ("as_of", "notice_ends_on", "successor_on", "next_renewal_on"):
         fresh[column] = fresh[column].where(fresh[column].notna(), None)
     history = history_of(job["accounts"], int(job["seed"]), job["scenario"], folder)
-    model, serves = trained(history, 0)
+    model, past = trained(history, 0)
     scored = model.served_by(dict.fromkeys(TARGETS, "score"))
     rivals: dict[str, Rival] = {
-        "ours": Learned(model.served_by(serves)),
+        "ours": Learned(model.served_by(past.serves)),
         "ours, the score always": Learned(scored),
         "calendar": Learned(model.calendar_only()),
         "plain LightGBM": plain(history, "lightgbm"),
         "plain logistic": plain(history, "logistic"),
         "free form": free_form(history, 0, model.locked_rate, ROWS_PER_FIT),
     }
+    told = {name: judged(rival, fresh) for name, rival in rivals.items()}
     return {
-        "contenders": {name: judged(rival, fresh) for name, rival in rivals.items()},
-        "serves": dict(serves),
+        "contenders": told,
+        "alike": {name: alike(told["calendar"][name]) for name in TARGETS},
+        **evidence(past),
         "events": {name: one.events for name, one in model.targets.items()},
         "rungs": {name: one.rung for name, one in model.targets.items()},
         "live": _live(history),
@@ -170,7 +191,7 @@ def null_world(job: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """Train on a book in which nothing tells anything: which targets would a score serve?"""
     history = history_of(job["accounts"], int(job["seed"]), job["scenario"], folder)
     past = backtest(history, lambda _: {}, 0)
-    return {"serves": dict(past.serves), "live": _live(history)}
+    return evidence(past) | {"live": _live(history)}
 
 
 def _live(history: History) -> int:
