@@ -4,9 +4,6 @@ Its lines stop counting when the window closes, and count again from the day of 
 invoice, or of any that fell due later, for who pays those is a customer (from the day on which
 it was due, if it was paid before). So one old invoice that was written off does not take an
 account out for ever.
-
-Where not one invoice of the book is known to be paid, the source does not say who pays: nobody is
-in arrears, as where ``paid_on`` is absent.
 """
 
 from __future__ import annotations
@@ -27,8 +24,8 @@ def arrears_steps(book: Book, rules: Rules, lines: str, as_of: date | None) -> S
     Parameters
     ----------
     book : Book
-        ``payments`` are read where they say when they were paid; refunds and credits are no
-        invoices, and never change MRR.
+        ``payments`` are read where they say when they were paid; refunds and credits are no invoices, and never
+        change MRR.
     rules : Rules
         ``dunning_days``: an invoice not paid so many days after it was due is in arrears.
     lines : str
@@ -49,16 +46,13 @@ def arrears_steps(book: Book, rules: Rules, lines: str, as_of: date | None) -> S
     passed = f"late_on < DATE '{as_of}'" if as_of else "true"
     return {
         "all_lines": lines,
-        "sent_invoices": f"""
-    SELECT account_id, due_on, {honoured} AS honoured_on FROM payments
-    WHERE coalesce(kind, 'invoice') = 'invoice' AND coalesce(amount_micros, 1) > 0
-        AND {known}""",
         "invoices": f"""
     SELECT code AS account_id, CAST(due_on + {rules.dunning_days} AS DATE) AS late_on,
-        coalesce(min(honoured_on) OVER (PARTITION BY sent_invoices.account_id ORDER BY due_on
+        coalesce(min({honoured}) OVER (PARTITION BY account_id ORDER BY due_on
             RANGE BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING), DATE '9999-12-31') AS paid_on
-    FROM sent_invoices JOIN customers ON customers.name = sent_invoices.account_id
-    WHERE (SELECT count(honoured_on) FROM sent_invoices) > 0""",
+    FROM payments JOIN customers ON customers.name = payments.account_id
+    WHERE coalesce(kind, 'invoice') = 'invoice' AND coalesce(amount_micros, 1) > 0
+        AND {known}""",
         "arrears": f"SELECT * FROM invoices WHERE paid_on > late_on AND {passed}",
         **joined_spans("spells", "arrears", "late_on", "paid_on"),
         "clear_days": """

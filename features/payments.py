@@ -1,8 +1,7 @@
 """Payments: which invoices are past due, and how punctually an account pays.
 
 A payment counts from the day after it was made: an invoice whose ``paid_on`` is not yet known
-reads unpaid. Refunds and credits are no invoices. While not one invoice of the book is known to be
-paid, the source does not say who pays: nothing is past due.
+reads unpaid. Refunds and credits are no invoices.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ __all__ = ["FAMILY"]
 
 QUARTER, YEAR = 91, 365
 TOLD = ("payments",)
-NO_INVOICE = "no invoice of the book is known to be paid, or none of the account was due"
+NO_INVOICE = "the book has no payments, or no invoice of the account was due"
 PAID = ("payments.paid_on",)
 
 
@@ -34,8 +33,6 @@ def _invoices(view: View) -> nw.LazyFrame[Any]:
     )
     paid, due = day_number("paid_on"), day_number("due_on")
     days = rows.with_columns(due=due, paid=nw.when(paid < view.today).then(paid))
-    if days.filter(~nw.col("paid").is_null()).head(1).collect("pyarrow").is_empty():
-        days = days.filter(nw.col("paid") < 0)  # no row
     days = days.filter(nw.col("due") < view.today)
     until = nw.when(nw.col("paid").is_null()).then(view.today).otherwise(nw.col("paid"))
     return days.with_columns(

@@ -187,10 +187,11 @@ def _payments(held: Holdings) -> list[Lack]:
         return []
     if held.has("payments"):
         why = (
-            "no invoice is known to be paid: payments came without paid_on, so who pays late is "
-            "not known, and nobody is in arrears"
+            "no invoice is known to be paid: without paid_on it is not known who pays late, and "
+            "nobody is in arrears; with paid_on empty in every row, who is past the dunning "
+            "window counts as lost"
         )
-        cure = "map paid_on: for each invoice the day on which it was paid"
+        cure = "map paid_on: for each invoice the day on which it was paid; leave out an empty one"
         return [Lack(why, cure, whole=not held.has("events"))]
     if held.has("events"):
         why = "the book has no table payments: only events of kind payment_failed tell it"

@@ -1,8 +1,7 @@
 """The oracle's page on payments: which invoices are past due, and how punctually an account pays.
 
 A payment counts from the day after it was made. An invoice is known from the day on which it was
-due, or paid if that came first, unless it says when it was recorded. While none of the book is known
-to be paid, nothing is known of any.
+due, or paid if that came first, unless it says when it was recorded.
 """
 
 from __future__ import annotations
@@ -18,22 +17,16 @@ SIGNALS = Page()
 
 def invoices(known: Known, account: str, days: int) -> list[Row]:
     """Give the invoices due in so many days, with what was known of their payment."""
-    found: list[Row] = []
-    rows = known.tables.get("payments", [])
-    if not any(asks(row) and paid_by(known, row) for row in rows):
-        return found
-    for row in rows:
+    found = []
+    for row in known.tables.get("payments", []):
         due = date.fromisoformat(row["due_on"])
         late = (known.as_of - due).days
         if row["account_id"] == account and asks(row) and 0 < late <= days:
-            found.append({"late": late, "due": due, "paid": paid_by(known, row)})
+            paid = date.fromisoformat(row["paid_on"]) if row["paid_on"] else None
+            found.append(
+                {"late": late, "due": due, "paid": paid if paid and paid < known.as_of else None}
+            )
     return found
-
-
-def paid_by(known: Known, row: Row) -> date | None:
-    """Give the day of payment, where it lies before the as-of date."""
-    paid = date.fromisoformat(row["paid_on"]) if row["paid_on"] else None
-    return paid if paid and paid < known.as_of else None
 
 
 def asks(row: Row) -> bool:

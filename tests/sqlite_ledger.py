@@ -334,8 +334,7 @@ SELECT account, date(due_on, '+' || r_dunning_days || ' days') AS since, coalesc
     SELECT min(max(paid_on, due_on)) FROM invoices later
     WHERE later.account = i.account AND later.due_on >= i.due_on), '9999-12-31') AS till
 FROM invoices i, r;
-DELETE FROM arrears WHERE till <= since OR since >= (SELECT r_as_of FROM r)
-    OR NOT EXISTS (SELECT * FROM invoices WHERE paid_on IS NOT NULL);
+DELETE FROM arrears WHERE till <= since OR since >= (SELECT r_as_of FROM r);
 CREATE INDEX arrears_account ON arrears (account);
 
 CREATE TABLE cuts AS

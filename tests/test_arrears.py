@@ -10,22 +10,17 @@ import pytest
 
 from features.book import Book, BookFacts
 from features.contracts import canonical
-from features.definition import definition
 from features.ledger import account_months, month_table, movements, mrr_on
 from features.rules import Rules
 
 FACTS = BookFacts(as_of=date(2025, 7, 1))
 LINE = {"account_id": "a", "starts_on": "2025-01-01", "mrr_micros": 100}
-PAID = {"account_id": "z", "due_on": "2025-01-02", "paid_on": "2025-01-02"}
 
 
-def book_of(
-    *invoices: dict[str, Any], lines: tuple[dict[str, Any], ...] = (LINE,), other: Any = PAID
-) -> Book:
-    """Make a book of one account; another's invoice shows that its source says who pays."""
+def book_of(*invoices: dict[str, Any], lines: tuple[dict[str, Any], ...] = (LINE,)) -> Book:
     numbered = [
         {"invoice_id": f"i{n}", "account_id": "a", "amount_micros": 100} | one
-        for n, one in enumerate([*invoices, other])
+        for n, one in enumerate(invoices)
     ]
     frames = {"subscriptions": pd.DataFrame(lines), "payments": pd.DataFrame(numbered)}
     return Book.of({name: canonical(name, rows) for name, rows in frames.items()}, FACTS)
@@ -40,17 +35,6 @@ def test_an_unpaid_invoice_counts_until_the_dunning_window_ends() -> None:
     assert closings(book) == [100, 100, 0, 0, 0, 0]
     assert mrr_on(book, date(2025, 3, 16), Rules())["mrr_micros"].tolist() == [100]
     assert mrr_on(book, date(2025, 3, 17), Rules()).empty
-
-
-def test_while_no_invoice_is_known_to_be_paid_nobody_is_in_arrears() -> None:
-    book = book_of({"due_on": "2025-02-15"}, other=PAID | {"paid_on": None})
-    assert closings(book) == [100] * 6
-    assert "dunning_days" in definition(book, Rules())["not_applied"]
-    refund = PAID | {"kind": "refund"}
-    assert closings(book_of({"due_on": "2025-02-15"}, other=refund)) == [100] * 6
-    later = book_of({"due_on": "2025-02-15"}, other=PAID | {"paid_on": "2025-05-10"})
-    assert closings(later) == [100, 100, 0, 0, 0, 0]
-    assert closings(later, as_of=date(2025, 5, 1)) == [100] * 4
 
 
 def test_the_churn_is_told_apart_as_involuntary() -> None:
