@@ -68,7 +68,7 @@ PARTS = (
 )  # fmt: skip
 
 TIMES = ratio(SPANS_BEFORE * nw.col("billing__now"), "billing__before")
-REACHES = nw.col("usage__first") + nw.col("usage__grain") > REACH - 7
+REACHES = nw.col("usage__first") + nw.col("usage__grain") >= REACH
 OVERRAN, SILENT = nw.col("billing__overran"), nw.col("billing__warned")
 UNANNOUNCED = nw.when(~SILENT.is_null()).then(
     nw.when((OVERRAN >= 0) & (SILENT < OVERRAN)).then(1.0).otherwise(0.0)
