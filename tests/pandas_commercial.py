@@ -174,9 +174,9 @@ def commercial_downgrades(known: Known, account: str, days: int) -> float:
 
 
 def unit_price(some: list[Row]) -> float:
-    """Give the price of a seat (of the line, where it has no seats)."""
-    seats = sum(line["seats"] or 0 for line in some)
-    return sum(line["mrr"] for line in some) / (seats or len(some)) if some else MISSING
+    """Give the price of a unit: a seat, or the line itself where it has none."""
+    units = sum(line["seats"] or 1 for line in some)
+    return sum(line["mrr"] for line in some) / units if some else MISSING
 
 
 def like(line: Row, some: list[Row]) -> list[Row]:
