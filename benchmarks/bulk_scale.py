@@ -4,8 +4,8 @@ A book of accounts, subscriptions and 20M usage events is made and ingested once
 trained on a book of 20,000 such accounts. Then ``perennial bulk`` scores it four times, each in a
 process of its own and into a folder of its own: by two processes of this machine, and on a standalone
 cluster (``docs/examples/spark/cluster.sh``) with one and with two workers of one core each, all on the
-same machine; with two also so that Spark sums the signals. A cluster on the same cores cannot win: what is measured is what Spark costs beside the
-work, and how the work divides. From that follows with how many workers it would pay (``break_even``).
+same machine; with two also so that Spark sums the signals. A cluster on the same cores cannot win:
+what is measured is what Spark costs beside the work, and how the work divides. From that follows with how many workers it would pay (``break_even``).
 
 Usage: ``python -m benchmarks.bulk_scale [--accounts 2000000] [--rows 20000000] [--to env:NAME]``
 (``make bench-bulk``; needs the spark extra and Java 17). Steps that are done are remembered in

@@ -39,7 +39,7 @@ GUARDS = (
     "Retention is Low", "an urgent ticket is open", "the last NPS is a detractor",
     "a bill shock is coming", "a payment is past due", "days of use", "stabilise retention first",
     "no cross-sell before the renewal", "is being negotiated", "contacted for it",
-    "no contact is known",
+    "no contact is known", "let it land", "few of the paid seats are in use",
 )  # fmt: skip
 """How each guard is recognised in what is said."""
 

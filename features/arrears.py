@@ -24,8 +24,8 @@ def arrears_steps(book: Book, rules: Rules, lines: str, as_of: date | None) -> S
     Parameters
     ----------
     book : Book
-        ``payments`` are read where they say when they were paid; refunds and credits are no invoices, and never
-        change MRR.
+        ``payments`` are read where they say when they were paid; refunds and credits are no
+        invoices, and never change MRR.
     rules : Rules
         ``dunning_days``: an invoice not paid so many days after it was due is in arrears.
     lines : str
@@ -38,7 +38,7 @@ def arrears_steps(book: Book, rules: Rules, lines: str, as_of: date | None) -> S
     dict of str to str
         A line cut by arrears is ``involuntary``.
     """
-    if "paid_on" not in book.provided.get("payments", frozenset()):
+    if not book.gives("payments", "paid_on"):
         return {"lines": lines}
     known = f"known_at < TIMESTAMPTZ '{as_of} 00:00:00+00'" if as_of else "true"
     paid = f"CASE WHEN paid_on < DATE '{as_of}' THEN paid_on END" if as_of else "paid_on"

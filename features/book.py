@@ -141,14 +141,18 @@ class Book:
         return table in self.provided
 
     def gives(self, table: str, column: str) -> bool:
+        """Say whether the source of a table had a column."""
+        return column in self.provided.get(table, frozenset())
+
+    def fills(self, table: str, column: str) -> bool:
         """Say whether the source of a table had a column, with a value in any row."""
-        if column not in self.provided.get(table, frozenset()):
+        if not self.gives(table, column):
             return False
         if column not in self.connection.table(table).columns:  # kept under another name
             return True
         told = f'SELECT 1 FROM "{table}" WHERE "{column}" IS NOT NULL LIMIT 1'
         return self.once(
-            f"{table} gives {column}", lambda: self.connection.execute(told).fetchone() is not None
+            f"{table} fills {column}", lambda: self.connection.execute(told).fetchone() is not None
         )
 
     def table(self, name: str) -> nw.LazyFrame[Any]:

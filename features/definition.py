@@ -63,7 +63,7 @@ def _there(book: Book, rules: Rules) -> dict[str, bool]:
         "late_renewal_min_term": subscriptions or rules.late_renewal_min_term <= 1,
         "merger": "merged_into" in history,
         "segment_as_of": "segment" in history,
-        "dunning_days": "paid_on" in book.provided.get("payments", frozenset()),
+        "dunning_days": book.gives("payments", "paid_on"),
         "fx": has_foreign(book),
         "fx_date": rules.fx_date is None or has_foreign(book),
         "churn_date": rules.churn_date == "service_end" or "canceled_on" in provided,

@@ -118,7 +118,7 @@ def holdings_of(book: Book, as_of: date, frame: pd.DataFrame) -> Holdings:
 def _told(book: Book, table: str) -> frozenset[str]:
     """Name the columns that say something; of a feed, those that it had."""
     given = book.provided[table]
-    return given if table in FEEDS else frozenset(one for one in given if book.gives(table, one))
+    return given if table in FEEDS else frozenset(one for one in given if book.fills(table, one))
 
 
 def _read(book: Book, name: str) -> pa.Table:

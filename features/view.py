@@ -115,7 +115,7 @@ class View:
 
     def gives(self, table: str, column: str) -> bool:
         """Say whether the source of a table had a column."""
-        return column in self.book.provided.get(table, frozenset())
+        return self.book.gives(table, column)
 
     def rows(self, table: str) -> nw.LazyFrame[Any]:
         """Give the known rows of a feed, with ``day`` and ``age`` (0 = the day before).

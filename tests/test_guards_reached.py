@@ -8,18 +8,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from benchmarks.stability_counts import GUARDS
 from tests.command_line import perennial, workspace
 from tests.whole_book import AS_OF, whole_book, written
 
 pytestmark = pytest.mark.ci
 
-GUARDS = (
-    "Retention is Low", "an urgent ticket is open", "the last NPS is a detractor",
-    "a bill shock is coming", "a payment is past due", "days of use", "let it land",
-    "few of the paid seats are in use", "no cross-sell before the renewal",
-    "is being negotiated", "contacted for it", "no contact is known",
-)  # fmt: skip
-"""What each says. That the first weeks of Medium/High wait has a test of its own (test_guards)."""
+WAITS = "stabilise retention first"
+"""From the first weeks of Medium/High, which no book of this size has (test_guards)."""
 MONTH = pd.Timedelta(days=28)
 RECENTLY = str((AS_OF - pd.Timedelta(days=9)).date())
 
@@ -73,4 +69,5 @@ def test_every_guard_holds_somebody(
     assert told.code == 0, told.err
     scores = pd.read_csv(next((folder / ".perennial" / "exports").glob("*/scores.csv")))
     said = scores["guard"].dropna()
-    assert {guard for guard in GUARDS if said.str.contains(guard).any()} == {*GUARDS}
+    held = {guard for guard in GUARDS if said.str.contains(guard).any()}
+    assert held | {WAITS} == {*GUARDS}

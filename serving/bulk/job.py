@@ -82,8 +82,9 @@ def bulk(
     """Judge every paying account of a book, in parts, into ``out/YYYY-MM-DD``.
 
     Signals are summed on the book's engine; accounts are judged by processes of this machine, or by
-    the workers of the Spark session, which must see ``out`` under the same path. The folder appears whole or not at all; what was done of a job that was cut off is not done again. Cells
-    follow the last folder in ``out`` of an earlier as-of date, as the weekly job follows its last run.
+    the workers of the Spark session, which must see ``out`` under the same path. The folder appears
+    whole or not at all; what was done of a job that was cut off is not done again. Cells follow the
+    last folder in ``out`` of an earlier as-of date, as the weekly job follows its last run.
 
     Parameters
     ----------
